@@ -1,0 +1,1 @@
+"""A neural network that simulates a lava lamp for ever."""

@@ -1,0 +1,217 @@
+"""Every choice of a training run, as frozen and hashable dataclasses.
+
+A `Config` is static under `jax.jit`, is written beside each checkpoint as JSON, and
+is what a file of `experiments/configs` returns in the form of a `ConfigDict`.
+"""
+
+import dataclasses
+from typing import Any, Literal
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig:
+    """Which film is trained on and how clips are cut from it.
+
+    Attributes:
+      dataset: name of a TFDS data set of `duralava.datasets`, with its config.
+      data_dir: folder of prepared data sets.
+      clip_length: number of steps T of a clip.
+      frame_stride: film frames per step; 6 of a film at 30 fps make a step 0.2 s.
+      batch_size: number of clips B of a step, over all devices.
+      horizontal_flip: whether every second clip, by chance, is mirrored.
+    """
+
+    dataset: str = "simulated_lava_lamp/64x64_10min"
+    data_dir: str = "~/duralava_data"
+    clip_length: int = 20
+    frame_stride: int = 6
+    batch_size: int = 16
+    horizontal_flip: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """Shape of the networks.
+
+    Attributes:
+      resolution: height and width of a frame in pixels, a power of two times 4.
+      latent_size: number of values Z of a latent, a multiple of 4.
+      generator_hidden: width of a dense layer in front of the generator; 0 for none.
+      generator_channels: channels at 4x4, 8x8, ...; one last layer enlarges to
+        `resolution`, so that its stride is what remains.
+      pixel_norm: whether generator activations are normalised over channels.
+      discriminator_channels: channels from the first strided layer down to 4x4; the
+        first layer's stride is what the others leave over.
+      discriminator_code: number of values that a frame's picture is reduced to.
+      discriminator_memory: how logits see time: `recurrent` updates a memory step by
+        step, `convolution` looks at neighbouring steps.
+      encoder_channels: as `discriminator_channels`, of the encoder.
+      encoder_hidden: width of the encoder's dense layer.
+      transition: `rotation` (exactly normal by construction) or `mlp` (kept normal by
+        the penalty).
+      transition_layers: number of rotation layers, or of hidden layers of the MLP.
+      transition_hidden: width of the transition's hidden layers.
+      refresh: share s of noise in a step, `sqrt(1 - s^2) z + s noise`.
+    """
+
+    resolution: int = 64
+    latent_size: int = 64
+    generator_hidden: int = 256
+    generator_channels: tuple[int, ...] = (128, 96, 64, 32)
+    pixel_norm: bool = True
+    discriminator_channels: tuple[int, ...] = (32, 64, 128)
+    discriminator_code: int = 128
+    discriminator_memory: Literal["recurrent", "convolution"] = "convolution"
+    encoder_channels: tuple[int, ...] = (48, 96, 128)
+    encoder_hidden: int = 256
+    transition: Literal["rotation", "mlp"] = "rotation"
+    transition_layers: int = 4
+    transition_hidden: int = 256
+    refresh: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class LossConfig:
+    """Terms of the two losses; a weight of zero switches a term off at no cost.
+
+    Attributes:
+      adversarial: `relativistic` (R3GAN) or `bce` (the original GAN).
+      adversarial_weight: weight of the adversarial term in the generator's loss.
+      adversarial_start_step: first step with the adversary, so that the encoder's
+        terms may warm the generator up.
+      gradient_penalty: how |dD/dclip|^2 is had: `exact` by double backward,
+        `finite_difference` from D(clip + noise) - D(clip), or `none`.
+      gradient_penalty_weight: gamma of gamma / 2 |dD/dclip|^2, on real and on fake.
+      gradient_penalty_noise: standard deviation of that noise, in units of [-1, 1].
+      normality_weight: weight of the normality penalty on the latents of a rollout.
+      reset_probability: chance that a carried latent starts afresh from N(0, I).
+      reconstruction_weight: mean |decoded - film| of encoded frames.
+      latent_prediction_weight: one transition step of a code against the next code.
+      rollout_weight: mean |decoded - film| of a rollout from the first code.
+      code_divergence_weight: Kullback-Leibler divergence of the encoder's posterior
+        from N(0, I), in nats per latent dimension.
+      code_normality_weight: normality penalty on the codes of a batch.
+      rollout_frames: number of steps of each clip that are decoded for the rollout.
+    """
+
+    adversarial: Literal["relativistic", "bce"] = "relativistic"
+    adversarial_weight: float = 1.0
+    adversarial_start_step: int = 0
+    gradient_penalty: Literal["exact", "finite_difference", "none"] = (
+        "finite_difference"
+    )
+    gradient_penalty_weight: float = 1.0
+    gradient_penalty_noise: float = 0.05
+    normality_weight: float = 0.1
+    reset_probability: float = 0.5
+    reconstruction_weight: float = 0.0
+    latent_prediction_weight: float = 0.0
+    rollout_weight: float = 0.0
+    code_divergence_weight: float = 0.0
+    code_normality_weight: float = 0.0
+    rollout_frames: int = 4
+
+    @property
+    def uses_adversary(self) -> bool:
+        """Whether a discriminator is trained."""
+        return self.adversarial_weight > 0
+
+    @property
+    def uses_encoder(self) -> bool:
+        """Whether an encoder is trained."""
+        return self.reconstruction_weight > 0 or self.rollout_weight > 0
+
+
+@dataclasses.dataclass(frozen=True)
+class OptimizerConfig:
+    """Optimisers of generator and discriminator.
+
+    Attributes:
+      name: `adam` or `sgd`.
+      learning_rate: of the generator, transition and encoder, at the start.
+      discriminator_learning_rate: of the discriminator, at the start.
+      final_learning_rate_scale: both end at this share, after a cosine.
+      warmup_steps: steps of linear warm-up of both.
+      b1: Adam's decay of the mean gradient.
+      b2: Adam's decay of the mean squared gradient.
+      gradient_clip: largest global norm of a gradient; 0 for no limit.
+      ema_decay: decay of the averaged generator that is rendered.
+    """
+
+    name: Literal["adam", "sgd"] = "adam"
+    learning_rate: float = 3e-4
+    discriminator_learning_rate: float = 3e-4
+    final_learning_rate_scale: float = 0.1
+    warmup_steps: int = 0
+    b1: float = 0.0
+    b2: float = 0.99
+    gradient_clip: float = 0.0
+    ema_decay: float = 0.998
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingConfig:
+    """Length of the run and what it writes.
+
+    Attributes:
+      num_steps: training steps.
+      seed: of parameters, latents and the order of clips.
+      log_every: steps between scalars.
+      sample_every: steps between pictures.
+      checkpoint_every: steps between checkpoints.
+      keep_checkpoints: number of latest checkpoints kept, beside the best.
+    """
+
+    num_steps: int = 20_000
+    seed: int = 0
+    log_every: int = 50
+    sample_every: int = 1_000
+    checkpoint_every: int = 1_000
+    keep_checkpoints: int = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """A whole run: data, networks, losses, optimisers, schedule."""
+
+    data: DataConfig = DataConfig()
+    model: ModelConfig = ModelConfig()
+    loss: LossConfig = LossConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    training: TrainingConfig = TrainingConfig()
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """Returns a (nested) config dataclass as plain dicts, lists and scalars."""
+    return {
+        field.name: _plain(getattr(config, field.name))
+        for field in dataclasses.fields(config)
+    }
+
+
+def from_dict(kind: type, values: dict[str, Any]) -> Any:
+    """Returns the config dataclass `kind` made from `values`, defaults filled in.
+
+    Raises:
+      ValueError: a key is not a field of its dataclass.
+    """
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    unknown = sorted(set(values) - set(fields))
+    if unknown:
+        raise ValueError(f"{kind.__name__} has no field {', '.join(unknown)}")
+    return kind(
+        **{
+            name: from_dict(fields[name].type, value)
+            if dataclasses.is_dataclass(fields[name].type)
+            else tuple(value)
+            if isinstance(value, list | tuple)
+            else value
+            for name, value in values.items()
+        }
+    )
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return to_dict(value)
+    return list(value) if isinstance(value, tuple) else value
