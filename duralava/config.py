@@ -17,6 +17,7 @@ class DataConfig:
       data_dir: folder of prepared data sets.
       clip_length: number of steps T of a clip.
       frame_stride: film frames per step; 6 of a film at 30 fps make a step 0.2 s.
+      film_fps: frames per second of the film; training sets it from the data set.
       batch_size: number of clips B of a step, over all devices.
       horizontal_flip: whether every second clip, by chance, is mirrored.
     """
@@ -25,8 +26,14 @@ class DataConfig:
     data_dir: str = "~/duralava_data"
     clip_length: int = 20
     frame_stride: int = 6
+    film_fps: float = 30.0
     batch_size: int = 16
     horizontal_flip: bool = False
+
+    @property
+    def steps_per_second(self) -> float:
+        """Model steps in a second of film."""
+        return self.film_fps / self.frame_stride
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,12 +46,15 @@ class ModelConfig:
       generator_hidden: width of a dense layer in front of the generator; 0 for none.
       generator_channels: channels at 4x4, 8x8, ...; one last layer enlarges to
         `resolution`, so that its stride is what remains.
+      generator_background: whether the generator learns one picture that all frames
+        share, as a resting camera sees it.
       pixel_norm: whether generator activations are normalised over channels.
       discriminator_channels: channels from the first strided layer down to 4x4; the
         first layer's stride is what the others leave over.
       discriminator_code: number of values that a frame's picture is reduced to.
-      discriminator_memory: how logits see time: `recurrent` updates a memory step by
-        step, `convolution` looks at neighbouring steps.
+      discriminator_hidden: width of the discriminator's dense layers.
+      discriminator_time: how logits see time: `recurrent` updates a memory step by
+        step, `shift` exchanges features with neighbouring steps.
       encoder_channels: as `discriminator_channels`, of the encoder.
       encoder_hidden: width of the encoder's dense layer.
       transition: `rotation` (exactly normal by construction) or `mlp` (kept normal by
@@ -57,11 +67,13 @@ class ModelConfig:
     resolution: int = 64
     latent_size: int = 64
     generator_hidden: int = 256
-    generator_channels: tuple[int, ...] = (128, 96, 64, 32)
+    generator_channels: tuple[int, ...] = (128, 96, 96)
+    generator_background: bool = True
     pixel_norm: bool = True
     discriminator_channels: tuple[int, ...] = (32, 64, 128)
     discriminator_code: int = 128
-    discriminator_memory: Literal["recurrent", "convolution"] = "convolution"
+    discriminator_hidden: int = 128
+    discriminator_time: Literal["recurrent", "shift"] = "shift"
     encoder_channels: tuple[int, ...] = (48, 96, 128)
     encoder_hidden: int = 256
     transition: Literal["rotation", "mlp"] = "rotation"
@@ -182,11 +194,8 @@ class Config:
 
 
 def to_dict(config: Any) -> dict[str, Any]:
-    """Returns a (nested) config dataclass as plain dicts, lists and scalars."""
-    return {
-        field.name: _plain(getattr(config, field.name))
-        for field in dataclasses.fields(config)
-    }
+    """Returns a config dataclass as nested dicts, ready for JSON or a ConfigDict."""
+    return dataclasses.asdict(config)
 
 
 def from_dict(kind: type, values: dict[str, Any]) -> Any:
@@ -209,9 +218,3 @@ def from_dict(kind: type, values: dict[str, Any]) -> Any:
             for name, value in values.items()
         }
     )
-
-
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value):
-        return to_dict(value)
-    return list(value) if isinstance(value, tuple) else value

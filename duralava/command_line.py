@@ -1,0 +1,37 @@
+"""How every tool starts: flags are parsed, bad input ends in one clear line."""
+
+import sys
+from collections.abc import Callable, Sequence
+
+from absl import app
+
+_INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended
+
+
+def run(main: Callable[[Sequence[str]], None]) -> None:
+    """Parses the flags, calls `main(argv)` and exits.
+
+    A `ValueError` or an `OSError`, which in this package mean bad input, becomes the
+    one line `error: ...` on stderr and exit code 1. Ctrl-C exits with code 130. Any
+    other exception is a fault of the program and keeps its traceback.
+    """
+
+    def guarded(argv: Sequence[str]) -> None:
+        try:
+            if len(argv) > 1:
+                raise ValueError(f"unexpected argument: {' '.join(argv[1:])}")
+            main(argv)
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            sys.exit(_INTERRUPTED)
+        except (ValueError, OSError) as error:
+            print(f"error: {_one_line(error)}", file=sys.stderr)
+            sys.exit(1)
+
+    app.run(guarded)
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,121 @@
+"""TFDS data set `lava_lamp`: a film that the user gives, as small square frames."""
+
+import dataclasses
+import os
+import pathlib
+import tempfile
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import numpy as np
+import tensorflow_datasets as tfds
+import tqdm
+
+from duralava.datasets import film, video
+
+_FILM_NAME = "lavalamp.mov"
+_TRAIN_PERCENT = 90
+
+
+@dataclasses.dataclass(eq=False)
+class LavaLampConfig(tfds.core.BuilderConfig):
+    """Size of the frames.
+
+    Attributes:
+      resolution: height and width in pixels.
+      fit: what becomes of a film that is not square.
+    """
+
+    resolution: int = 64
+    fit: video.Fit = "crop"
+
+
+class LavaLamp(tfds.core.GeneratorBasedBuilder):
+    """Film of a lava lamp; `train` is its first 90 %, `test` its last 10 %.
+
+    The metadata hold `fps` and `source`, the film's fingerprint.
+    """
+
+    VERSION = tfds.core.Version("1.0.0")
+    url_infos = None  # no downloads; TFDS would look for them with a missing package
+    BUILDER_CONFIGS: ClassVar = [
+        LavaLampConfig(
+            name=f"{resolution}x{resolution}" + ("_letterbox" if fit != "crop" else ""),
+            resolution=resolution,
+            fit=fit,
+        )
+        for fit in ("crop", "letterbox")
+        for resolution in (64, 128, 256)
+    ]
+    MANUAL_DOWNLOAD_INSTRUCTIONS = (
+        f"Put the film into the folder as {_FILM_NAME}, or as its only file, or put "
+        "the film's frames there as images."
+    )
+
+    def __init__(
+        self, *, source: str | os.PathLike[str] | None = None, **kwargs: Any
+    ) -> None:
+        """Takes the film at `source`, or what `manual_dir` holds where it is None."""
+        self._source = source
+        super().__init__(**kwargs)
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        return film.film_info(
+            self,
+            description="Frames of a film of a lava lamp, in film order.",
+            resolution=self.builder_config.resolution,
+            metadata={},
+        )
+
+    def _split_generators(
+        self, dl_manager: tfds.download.DownloadManager
+    ) -> dict[str, Iterator[tuple[int, dict[str, np.ndarray]]]]:
+        source = self._source or find_film(dl_manager.manual_dir)
+        info = video.probe(source)
+        self.info.metadata.update(fps=info.fps, source=video.fingerprint(source))
+        frames = self._decode(source, info.num_frames)
+        num_train = len(frames) * _TRAIN_PERCENT // 100
+        if num_train == 0:
+            raise ValueError(f"{source} is too short: {len(frames)} frame")
+        return {
+            "train": self._generate_examples(frames[:num_train]),
+            "test": self._generate_examples(frames[num_train:]),
+        }
+
+    def _decode(
+        self, source: str | os.PathLike[str], expected_frames: int | None
+    ) -> np.ndarray:
+        """Returns all frames, uint8 [N, H, W, 3], mapped from a file without a name.
+
+        Only a decoded film tells its number of frames for certain, and so where its
+        last tenth begins.
+        """
+        resolution = self.builder_config.resolution
+        frames = video.read_frames(
+            source, resolution=resolution, fit=self.builder_config.fit
+        )
+        file = tempfile.TemporaryFile(dir=self.data_dir)  # noqa: SIM115, mapped below
+        for frame in tqdm.tqdm(
+            frames, desc="film", total=expected_frames, unit=" frames"
+        ):
+            file.write(frame.tobytes())
+        file.flush()
+        flat = np.memmap(file, np.uint8, mode="r")
+        return flat.reshape(-1, resolution, resolution, 3)
+
+    def _generate_examples(
+        self, frames: np.ndarray
+    ) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+        yield from film.keyed_examples(frames, len(frames))
+
+
+def find_film(folder: str | os.PathLike[str]) -> pathlib.Path:
+    """Returns `lavalamp.mov` of a folder, else its only file, else the folder itself.
+
+    A folder of several files is taken for one of images.
+    """
+    folder = pathlib.Path(folder)
+    if (folder / _FILM_NAME).exists():
+        return folder / _FILM_NAME
+    files = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    return files[0] if len(files) == 1 and files[0].is_file() else folder

@@ -1,0 +1,86 @@
+"""Preparing a data set: all of it under its final name, or nothing."""
+
+import contextlib
+import io
+import os
+import pathlib
+import shutil
+import tempfile
+from typing import Any
+
+import tensorflow_datasets as tfds
+
+from duralava.datasets import video
+from duralava.datasets.lava_lamp import LavaLamp
+from duralava.datasets.simulated_lava_lamp import SimulatedLavaLamp
+
+_BUILDERS = {LavaLamp.name: LavaLamp, SimulatedLavaLamp.name: SimulatedLavaLamp}
+
+
+def prepare(
+    name: str,
+    data_dir: str | os.PathLike[str],
+    *,
+    source: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+) -> tuple[tfds.core.DatasetBuilder, bool]:
+    """Prepares a data set unless it is there, and returns its builder.
+
+    Args:
+      name: `lava_lamp/64x64`, `simulated_lava_lamp/64x64_10min`, ...; without a config
+        the first one is taken.
+      data_dir: folder of prepared data sets, made where it is missing.
+      source: film or folder of images of a `lava_lamp`.
+      overwrite: whether a data set made from another film is replaced.
+
+    Returns:
+      The builder, and whether anything was written: False where the data set was there.
+
+    Raises:
+      ValueError: unknown name, no or a needless `source`, `source` is not a film, or
+        the data set is there from another film.
+      OSError: no such `source`, or `data_dir` cannot be written to.
+    """
+    dataset, _, config = name.partition("/")
+    if dataset not in _BUILDERS:
+        raise ValueError(f"unknown data set '{dataset}'; known: {', '.join(_BUILDERS)}")
+    builder_class = _BUILDERS[dataset]
+    configs = builder_class.builder_configs
+    if config and config not in configs:
+        raise ValueError(
+            f"{dataset} has no config '{config}'; known: {', '.join(configs)}"
+        )
+    kwargs: dict[str, Any] = {"config": config or next(iter(configs))}
+    if builder_class is LavaLamp:
+        if source is None:
+            raise ValueError(f"{dataset} needs a source: a video or a folder of images")
+        video.probe(source)
+        kwargs["source"] = source
+    elif source is not None:
+        raise ValueError(f"{dataset} takes no source")
+
+    data_dir = pathlib.Path(data_dir).expanduser()
+    builder = builder_class(data_dir=data_dir, file_format="array_record", **kwargs)
+    target = pathlib.Path(builder.data_dir)
+    if target.exists() and not overwrite:
+        if source and builder.info.metadata["source"] != video.fingerprint(source):
+            raise ValueError(
+                f"{target} holds another film than {source}; overwrite it, or give "
+                "another data_dir"
+            )
+        return builder, False
+
+    data_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=data_dir, prefix=".preparing_") as temporary:
+        builder = builder_class(
+            data_dir=temporary, file_format="array_record", **kwargs
+        )
+        # The builders show their own progress; TFDS would name the temporary folder.
+        tfds.disable_progress_bar()
+        with contextlib.redirect_stdout(io.StringIO()):
+            builder.download_and_prepare()
+        if target.exists():
+            shutil.rmtree(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(builder.data_dir, target)
+    return builder_class(data_dir=data_dir, **kwargs), True

@@ -1,0 +1,8 @@
+"""TFDS data set of simulated lava lamps."""
+
+from duralava.datasets.simulated_lava_lamp.simulated_lava_lamp import (
+    SimulatedLavaLamp as SimulatedLavaLamp,
+)
+from duralava.datasets.simulated_lava_lamp.simulated_lava_lamp import (
+    SimulatedLavaLampConfig as SimulatedLavaLampConfig,
+)

@@ -1,0 +1,1 @@
+"""How near generated film is to real film."""

@@ -1,0 +1,86 @@
+"""Discriminator: a clip becomes a logit at every step."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from duralava.config import ModelConfig
+from duralava.models import layers
+
+
+class Discriminator(nn.Module):
+    """A code of each frame, what came before or around it, and a head."""
+
+    config: ModelConfig
+
+    @nn.compact
+    def __call__(self, clips: jax.Array) -> jax.Array:
+        """f32[T, B, H, W, 3] -> f32[T, B]."""
+        config = self.config
+        recurrent = config.discriminator_time == "recurrent"
+        x = layers.FrameCode(config.discriminator_channels, shift_time=not recurrent)(
+            clips
+        )
+        x = nn.Dense(config.discriminator_code)(x)
+        x = self._remember(x) if recurrent else self._look_around(x)
+        x = layers.activate(nn.Dense(config.discriminator_hidden)(x))
+        return nn.Dense(1)(x)[..., 0]
+
+    def _remember(self, codes: jax.Array) -> jax.Array:
+        """Updates a memory by a dense network of [code, memory] at each step."""
+        hidden, size = self.config.discriminator_hidden, self.config.discriminator_code
+
+        def remember(cell: "Memory", memory: jax.Array, code: jax.Array) -> Any:
+            memory = cell(code, memory)
+            return memory, memory
+
+        scan = nn.scan(
+            remember, variable_broadcast="params", split_rngs={"params": False}
+        )
+        start = jnp.zeros((codes.shape[1], size))
+        return scan(Memory(hidden, size), start, codes)[1]
+
+    def _look_around(self, codes: jax.Array) -> jax.Array:
+        """Adds what the steps 1 and 3 away on either side show."""
+        for steps in (1, 3):
+            around = [layers.shift(codes, steps), codes, layers.shift(codes, -steps)]
+            around = layers.activate(jnp.concatenate(around, axis=-1))
+            codes += nn.Dense(codes.shape[-1])(around)
+        return layers.activate(codes)
+
+
+class Memory(nn.Module):
+    """The original's recurrent cell: a dense network with two hidden layers."""
+
+    hidden: int
+    size: int
+
+    @nn.compact
+    def __call__(self, code: jax.Array, memory: jax.Array) -> jax.Array:
+        """f32[B, C], f32[B, M] -> f32[B, M]."""
+        x = jnp.concatenate([code, memory], axis=-1)
+        x = layers.activate(nn.Dense(self.hidden)(x))
+        x = layers.activate(nn.Dense(self.hidden)(x))
+        return nn.Dense(self.size)(x)
+
+
+def init_discriminator(key: jax.Array, *, config: ModelConfig) -> Any:
+    """Returns fresh parameters of `discriminate`."""
+    clip = jnp.zeros((4, 1, config.resolution, config.resolution, 3))
+    return Discriminator(config).init(key, clip)["params"]
+
+
+def discriminate(params: Any, clips: jax.Array, *, config: ModelConfig) -> jax.Array:
+    """Judges clips at every step: the higher a logit, the more real.
+
+    Args:
+      params: of `init_discriminator`.
+      clips: f32[T, B, H, W, 3] in [-1, 1], T at least 4.
+      config: shape of the network.
+
+    Returns:
+      Logits f32[T, B]; each clip is judged by itself.
+    """
+    return Discriminator(config).apply({"params": params}, clips)

@@ -1,0 +1,56 @@
+"""Encoder: a frame becomes a latent."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from duralava.config import ModelConfig
+from duralava.models import layers
+
+
+class Encoder(nn.Module):
+    """Strided convolutions, then a normal posterior with diagonal covariance."""
+
+    config: ModelConfig
+
+    @nn.compact
+    def __call__(self, frames: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """f32[..., H, W, 3] -> mean and log standard deviation, f32[..., Z] each."""
+        x = layers.FrameCode(self.config.encoder_channels)(frames)
+        x = layers.activate(nn.Dense(self.config.encoder_hidden)(x))
+        mean = nn.Dense(self.config.latent_size)(x)
+        log_std = nn.Dense(
+            self.config.latent_size,
+            kernel_init=nn.initializers.zeros,
+            bias_init=nn.initializers.constant(-2.0),
+        )(x)
+        return mean, log_std
+
+
+def init_encoder(key: jax.Array, *, config: ModelConfig) -> Any:
+    """Returns fresh parameters of `encode`."""
+    frame = jnp.zeros((1, config.resolution, config.resolution, 3))
+    return Encoder(config).init(key, frame)["params"]
+
+
+def encode_posterior(
+    params: Any, frames: jax.Array, *, config: ModelConfig
+) -> tuple[jax.Array, jax.Array]:
+    """Estimates which latents may have drawn each frame (Kingma & Welling 2014).
+
+    Args:
+      params: of `init_encoder`.
+      frames: f32[..., H, W, 3] in [-1, 1].
+      config: shape of the network.
+
+    Returns:
+      Mean f32[..., Z] and log standard deviation f32[..., Z].
+    """
+    return Encoder(config).apply({"params": params}, frames)
+
+
+def encode(params: Any, frames: jax.Array, *, config: ModelConfig) -> jax.Array:
+    """Returns the likeliest latent f32[..., Z] of each frame f32[..., H, W, 3]."""
+    return encode_posterior(params, frames, config=config)[0]

@@ -1,0 +1,59 @@
+"""Generator: a latent becomes a frame."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from duralava.config import ModelConfig
+from duralava.models import layers
+
+
+class Generator(nn.Module):
+    """Dense to 4x4, then transposed convolutions up to the resolution."""
+
+    config: ModelConfig
+
+    @nn.compact
+    def __call__(self, latents: jax.Array) -> jax.Array:
+        """f32[N, Z] -> f32[N, H, W, 3] in [-1, 1]."""
+        config = self.config
+        normalise = layers.pixel_norm if config.pixel_norm else lambda x: x
+        size, channels = layers.SMALLEST, config.generator_channels
+        x = latents
+        if config.generator_hidden:
+            x = layers.activate(nn.Dense(config.generator_hidden)(x))
+        x = nn.Dense(size * size * channels[0])(x)
+        x = layers.activate(normalise(x.reshape(-1, size, size, channels[0])))
+        finest, *coarser = layers.strides(config.resolution, len(channels))
+        for features, stride in zip(channels[1:], coarser, strict=True):
+            x = layers.activate(normalise(layers.Upsample(features, stride)(x)))
+        x = layers.Upsample(3, finest, scale=0.5)(x)
+        if config.generator_background:
+            shape = (config.resolution, config.resolution, 3)
+            x += self.param("background", nn.initializers.zeros, shape)
+        return jnp.tanh(x)
+
+
+def init_generator(key: jax.Array, *, config: ModelConfig) -> Any:
+    """Returns fresh parameters of `generate`."""
+    return Generator(config).init(key, jnp.zeros((1, config.latent_size)))["params"]
+
+
+def generate(params: Any, latents: jax.Array, *, config: ModelConfig) -> jax.Array:
+    """Draws the frames of latents, each by itself.
+
+    Args:
+      params: of `init_generator`.
+      latents: f32[..., Z].
+      config: shape of the network.
+
+    Returns:
+      f32[..., H, W, 3] in [-1, 1].
+    """
+    batch = latents.shape[:-1]
+    frames = Generator(config).apply(
+        {"params": params}, latents.reshape(-1, config.latent_size)
+    )
+    return frames.reshape(*batch, *frames.shape[1:])

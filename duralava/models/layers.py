@@ -1,0 +1,119 @@
+"""Layers that several networks share."""
+
+from collections.abc import Sequence
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from duralava.models import convolution
+
+SMALLEST = 4  # Height and width at which pictures begin and end in the networks.
+
+
+def activate(x: jax.Array) -> jax.Array:
+    """Leaky rectifier with slope 0.2, as in the original and in most GANs."""
+    return nn.leaky_relu(x, 0.2)
+
+
+def pixel_norm(x: jax.Array) -> jax.Array:
+    """Scales the channels of each pixel to unit mean square (Karras et al. 2018)."""
+    return x * jax.lax.rsqrt(jnp.mean(jnp.square(x), axis=-1, keepdims=True) + 1e-6)
+
+
+def strides(resolution: int, num_layers: int) -> tuple[int, ...]:
+    """Strides, finest layer first, that take `resolution` to 4 in `num_layers`.
+
+    All are 2 but the finest, which takes what the others leave.
+
+    Raises:
+      ValueError: no even stride is left for the finest layer.
+    """
+    finest, rest = divmod(resolution, SMALLEST * 2 ** (num_layers - 1))
+    if rest or finest < 2 or finest % 2:
+        raise ValueError(
+            f"{num_layers} layers do not lead from {resolution} to {SMALLEST} pixels"
+        )
+    return (finest,) + (2,) * (num_layers - 1)
+
+
+class Downsample(nn.Module):
+    """Strided convolution with bias, `convolution.downsample`."""
+
+    features: int
+    stride: int
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """f32[N, H, W, C] -> f32[N, H/s, W/s, features]."""
+        size = 2 * self.stride
+        shape = (size, size, x.shape[-1], self.features)
+        kernel = self.param("kernel", nn.initializers.he_normal(), shape)
+        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        return convolution.downsample(x, kernel) + bias
+
+
+class Upsample(nn.Module):
+    """Strided transposed convolution with bias, `convolution.upsample`."""
+
+    features: int
+    stride: int
+    scale: float = 2.0
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """f32[N, H, W, C] -> f32[N, sH, sW, features]."""
+        size = 2 * self.stride
+        # Each output pixel sums the four input pixels that its kernel reaches.
+        deviation = (self.scale / (4 * x.shape[-1])) ** 0.5
+        shape = (size, size, x.shape[-1], self.features)
+        kernel = self.param("kernel", nn.initializers.normal(deviation), shape)
+        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        return convolution.upsample(x, kernel) + bias
+
+
+class FrameCode(nn.Module):
+    """Strided convolutions from a frame down to 4x4, flattened.
+
+    With `shift_time`, an eighth of the channels of each layer is exchanged with the
+    step before, and an eighth with the step after: motion is seen where it happens,
+    at no cost (temporal shift, Lin et al. 2019). Frames are then [T, B, ...].
+    """
+
+    channels: Sequence[int]
+    shift_time: bool = False
+
+    @nn.compact
+    def __call__(self, frames: jax.Array) -> jax.Array:
+        """f32[..., H, W, 3] -> f32[..., 16 * channels[-1]]."""
+        batch = frames.shape[:-3]
+        x = frames.reshape(-1, *frames.shape[-3:])
+        for features, stride in zip(
+            self.channels, strides(frames.shape[-2], len(self.channels)), strict=True
+        ):
+            x = activate(Downsample(features, stride)(x))
+            if self.shift_time:
+                x = shift_in_time(x.reshape(*batch, *x.shape[1:])).reshape(x.shape)
+        return x.reshape(*batch, -1)
+
+
+def shift_in_time(x: jax.Array) -> jax.Array:
+    """Moves an eighth of the channels a step later and an eighth a step earlier.
+
+    Args:
+      x: f32[T, ..., C].
+
+    Returns:
+      f32[T, ..., C]; what comes from beyond the clip is zero.
+    """
+    eighth = x.shape[-1] // 8
+    later, earlier, here = jnp.split(x, (eighth, 2 * eighth), axis=-1)
+    return jnp.concatenate([shift(later, 1), shift(earlier, -1), here], axis=-1)
+
+
+def shift(x: jax.Array, steps: int) -> jax.Array:
+    """Returns x[t - steps] at every t of the first axis, zero beyond its ends."""
+    zeros = jnp.zeros_like(x[: abs(steps)])
+    if steps > 0:
+        return jnp.concatenate([zeros, x[:-steps]])
+    return jnp.concatenate([x[-steps:], zeros])

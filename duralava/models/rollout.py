@@ -1,0 +1,48 @@
+"""Rollout: the transition, step after step."""
+
+from typing import Any
+
+import jax
+
+from duralava.config import ModelConfig
+from duralava.models.transition import transition_step
+
+
+def rollout(
+    params: Any,
+    latents: jax.Array,
+    key: jax.Array,
+    start_step: jax.Array | int,
+    *,
+    num_steps: int,
+    config: ModelConfig,
+) -> tuple[jax.Array, jax.Array]:
+    """Runs latents on for `num_steps`.
+
+    The noise of step t is drawn from `fold_in(key, t)`, so 12 steps are 5 steps and
+    then 7, bit for bit.
+
+    Args:
+      params: of `init_transition`.
+      latents: f32[B, Z] at step `start_step`.
+      key: of the whole trajectory.
+      start_step: i32[], number of steps already made.
+      num_steps: number of steps T to make.
+      config: shape of the network.
+
+    Returns:
+      Latents f32[B, Z] after T steps, and the trajectory f32[T, B, Z] up to the step
+      before; its first entry is the input.
+    """
+    step = transition_step(params, config=config)
+
+    def advance(
+        carry: tuple[jax.Array, jax.Array], _: None
+    ) -> tuple[tuple[jax.Array, jax.Array], jax.Array]:
+        latents, index = carry
+        noise = jax.random.normal(jax.random.fold_in(key, index), latents.shape)
+        return (step(latents, noise), index + 1), latents
+
+    start = (latents, jax.numpy.asarray(start_step, jax.numpy.int32))
+    (final, _), trajectory = jax.lax.scan(advance, start, length=num_steps)
+    return final, trajectory

@@ -1,0 +1,1 @@
+"""From parameters to frames, and from frames to files."""

@@ -1,0 +1,300 @@
+"""Frames to an animation or a video file, one frame at a time.
+
+The suffix of the path picks the format; a folder gets numbered PNGs. A file stands
+under its final name only when it is complete.
+"""
+
+import contextlib
+import dataclasses
+import fractions
+import itertools
+import math
+import os
+import pathlib
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent import futures
+
+import av
+import numpy as np
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
+from PIL import Image
+
+_MAX_GIF_FPS = 50  # browsers slow a GIF with shorter delays than 20 ms to 10 fps
+
+
+@dataclasses.dataclass(frozen=True)
+class _Format:
+    """Container and codec as FFmpeg names them, with their options."""
+
+    container: str
+    codec: str
+    pixel_format: str
+    container_options: tuple[tuple[str, str], ...] = ()
+    codec_options: tuple[tuple[str, str], ...] = ()
+
+
+_APNG = _Format(
+    "apng",
+    "apng",
+    "rgb24",
+    container_options=(("plays", "0"),),
+    codec_options=(("compression_level", "1"), ("pred", "paeth")),
+)
+_FORMATS = {
+    ".png": _APNG,
+    ".apng": _APNG,
+    ".mp4": _Format(
+        "mp4",
+        "libx264",
+        "yuv420p",
+        container_options=(("movflags", "+faststart"),),
+        codec_options=(("crf", "18"),),
+    ),
+    ".webm": _Format(
+        "webm",
+        "libvpx-vp9",
+        "yuv420p",
+        codec_options=(("crf", "24"), ("cpu-used", "4"), ("row-mt", "1")),
+    ),
+    ".gif": _Format("gif", "gif", "pal8", container_options=(("loop", "0"),)),
+    ".webp": _Format(
+        "webp",
+        "libwebp_anim",
+        "bgra",
+        container_options=(("loop", "0"),),
+        codec_options=(("quality", "90"),),
+    ),
+}
+
+
+def check_output(path: str | os.PathLike[str]) -> None:
+    """Raises what `write_frames` would raise on `path`, and writes nothing.
+
+    Raises:
+      ValueError: the suffix is not of a known format.
+      OSError: the folder that is to hold the output is missing or cannot be written
+        to, or the output is a folder that is not empty.
+    """
+    target = pathlib.Path(path)
+    if _is_folder(path):
+        if target.exists() and not target.is_dir():
+            raise NotADirectoryError(f"{target} is a file; name a folder")
+        if target.is_dir() and any(target.iterdir()):
+            raise FileExistsError(f"folder {target} is not empty")
+        if target.is_mount():
+            raise OSError(f"{target} is a mount point; name a folder inside it")
+    elif target.suffix.lower() not in _FORMATS:
+        raise ValueError(
+            f"unknown suffix '{target.suffix}' of {target}; known: "
+            f"{', '.join(_FORMATS)}, or a folder for numbered PNGs"
+        )
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"no folder {target.parent}")
+    try:
+        with tempfile.TemporaryFile(dir=target.parent):
+            pass
+    except OSError as error:
+        raise OSError(
+            f"cannot write to folder {target.parent}: {error.strerror}"
+        ) from error
+
+
+def write_frames(
+    path: str | os.PathLike[str],
+    frames: Iterator[np.ndarray],
+    *,
+    fps: float,
+    num_frames: int | None = None,
+) -> int:
+    """Writes frames to `path` as they come and returns how many were written.
+
+    Formats by suffix: `.png` and `.apng` (APNG, lossless), `.mp4` (H.264), `.webm`
+    (VP9), `.gif`, `.webp`; the animations loop for ever. A path that ends in `/`, has
+    no suffix or is a folder gets PNGs `000000.png`, `000001.png`, ... Videos of an odd
+    height or width repeat their last row or column, since 4:2:0 colour needs even
+    sizes. Memory does not grow with the number of frames, except for `.gif` and
+    `.webp`.
+
+    On Ctrl-C the output is finished with the frames so far and the KeyboardInterrupt
+    raised again; on any other exception nothing is left.
+
+    Args:
+      path: file or folder to write; a file that exists is replaced.
+      frames: uint8 [H, W, 3], all of one size; may be endless.
+      fps: frames per second.
+      num_frames: number of frames after which to stop; None for all.
+
+    Raises:
+      ValueError: unknown suffix, impossible `fps` or `num_frames`, no frame, or frames
+        that are not uint8 [H, W, 3] of one size.
+      OSError: the output cannot be written.
+    """
+    check_output(path)
+    target = pathlib.Path(path)
+    format_ = None if _is_folder(path) else _FORMATS[target.suffix.lower()]
+    if not (math.isfinite(fps) and fps > 0):
+        raise ValueError(f"fps must be above 0, not {fps}")
+    if format_ is _FORMATS[".gif"] and fps > _MAX_GIF_FPS:
+        raise ValueError(f"a GIF shows at most {_MAX_GIF_FPS} fps, not {fps}")
+    if num_frames is not None and num_frames < 1:
+        raise ValueError(f"num_frames must be at least 1, not {num_frames}")
+    frames = itertools.islice(frames, num_frames)
+    first = next(frames, None)
+    if first is None:
+        raise ValueError(f"no frame to write to {target}")
+
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    height, width = _checked(first, np.shape(first)).shape[:2]
+    opened = (
+        _open_video(temporary, format_, fps, height, width)
+        if format_
+        else _open_folder(temporary)
+    )
+    try:
+        with opened as write:
+            count, interrupt = _write_all(itertools.chain([first], frames), write)
+        os.replace(temporary, target)
+    except BaseException:
+        _remove(temporary)
+        raise
+    if interrupt:
+        raise interrupt
+    return count
+
+
+def _write_all(
+    frames: Iterator[np.ndarray], write: Callable[[np.ndarray], None]
+) -> tuple[int, KeyboardInterrupt | None]:
+    # Python raises KeyboardInterrupt in the main thread alone: a frame whose encoding
+    # has begun in the worker is encoded to its end, and the file stays whole. The
+    # next frame is computed meanwhile.
+    count, interrupt, shape = 0, None, None
+    with futures.ThreadPoolExecutor(max_workers=1) as worker:
+        pending = None
+        try:
+            for frame in frames:
+                shape = shape or np.shape(frame)
+                frame = _checked(frame, shape)
+                if pending:
+                    pending.result()
+                pending = worker.submit(write, frame)
+                count += 1
+        except KeyboardInterrupt as error:
+            interrupt = error
+        if pending:
+            pending.result()
+    return count, interrupt
+
+
+def _checked(frame: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    frame = np.array(frame)  # a copy: the iterator may reuse its buffer
+    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[-1] != 3:
+        raise ValueError(
+            f"a frame must be uint8 [H, W, 3], not {frame.dtype} {list(frame.shape)}"
+        )
+    if frame.shape != shape:
+        raise ValueError(f"frames of two sizes: {list(shape)}, {list(frame.shape)}")
+    return frame
+
+
+@contextlib.contextmanager
+def _open_video(
+    path: pathlib.Path, format_: _Format, fps: float, height: int, width: int
+) -> Iterator[Callable[[np.ndarray], None]]:
+    """Yields a function that appends one frame to the file."""
+    subsampled = format_.pixel_format == "yuv420p"
+    padding = (height % 2, width % 2) if subsampled else (0, 0)
+    # 29.97 fps and its like are fractions with small denominators.
+    rate = fractions.Fraction(fps).limit_denominator(1001)
+    with av.open(
+        path, "w", format=format_.container, options=dict(format_.container_options)
+    ) as container:
+        stream = container.add_stream(
+            format_.codec, rate=rate, options=dict(format_.codec_options)
+        )
+        stream.height, stream.width = height + padding[0], width + padding[1]
+        stream.pix_fmt = format_.pixel_format
+        stream.bit_rate = 0  # quality is held constant, not the size
+        if subsampled:
+            stream.codec_context.colorspace = Colorspace.ITU709
+            stream.codec_context.color_primaries = ColorPrimaries.BT709
+            stream.codec_context.color_trc = ColorTrc.BT709
+            stream.codec_context.color_range = ColorRange.MPEG
+        quantize = _palette_filter(height, width, rate) if _is_gif(format_) else None
+        pts = itertools.count()
+
+        def write(frame: np.ndarray) -> None:
+            if any(padding):
+                frame = np.pad(
+                    frame, ((0, padding[0]), (0, padding[1]), (0, 0)), mode="edge"
+                )
+            picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
+            picture.pts, picture.time_base = next(pts), 1 / rate
+            if subsampled:
+                picture = picture.reformat(
+                    format=format_.pixel_format,
+                    dst_colorspace=Colorspace.ITU709,
+                    dst_color_range=ColorRange.MPEG,
+                )
+            elif quantize:
+                picture = quantize(picture)
+            container.mux(stream.encode(picture))
+
+        yield write
+        container.mux(stream.encode(None))
+
+
+def _is_gif(format_: _Format) -> bool:
+    return format_.codec == "gif"
+
+
+def _palette_filter(
+    height: int, width: int, rate: fractions.Fraction
+) -> Callable[[av.VideoFrame], av.VideoFrame]:
+    """Returns a function that reduces a frame to the 256 colours that suit it best."""
+    graph = av.filter.Graph()
+    source = graph.add_buffer(
+        width=width, height=height, format="rgb24", time_base=1 / rate
+    )
+    split = graph.add("split")
+    palette = graph.add("palettegen", "stats_mode=single")
+    use = graph.add("paletteuse", "new=1:dither=sierra2_4a")
+    sink = graph.add("buffersink")
+    source.link_to(split)
+    split.link_to(palette, output_idx=0)
+    split.link_to(use, output_idx=1, input_idx=0)
+    palette.link_to(use, input_idx=1)
+    use.link_to(sink)
+    graph.configure()
+
+    def quantize(frame: av.VideoFrame) -> av.VideoFrame:
+        graph.vpush(frame)  # not source.push: a node does not keep its graph alive
+        return graph.vpull()
+
+    return quantize
+
+
+@contextlib.contextmanager
+def _open_folder(path: pathlib.Path) -> Iterator[Callable[[np.ndarray], None]]:
+    """Yields a function that saves one more numbered PNG in the folder."""
+    path.mkdir()
+    number = itertools.count()
+
+    def write(frame: np.ndarray) -> None:
+        Image.fromarray(frame).save(path / f"{next(number):06d}.png")
+
+    yield write
+
+
+def _is_folder(path: str | os.PathLike[str]) -> bool:
+    named_so = os.fspath(path).endswith(os.sep) or not pathlib.Path(path).suffix
+    return named_so or pathlib.Path(path).is_dir()
+
+
+def _remove(path: pathlib.Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

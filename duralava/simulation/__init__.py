@@ -1,0 +1,35 @@
+"""A lava lamp in physics: film to learn from, without a camera."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from duralava.simulation import lamp, shading
+from duralava.simulation.lamp import FRAMES_PER_SECOND, LampConfig
+
+__all__ = ["FRAMES_PER_SECOND", "LampConfig", "film_chunks"]
+
+
+def film_chunks(
+    seed: int,
+    resolution: int,
+    *,
+    config: LampConfig = lamp.DEFAULT_CONFIG,
+    chunk_size: int = 150,
+) -> Iterator[np.ndarray]:
+    """Films a simulated lamp for ever, at 30 frames a second.
+
+    The same seed gives the same film. The first chunk takes longer: it warms the lamp
+    up.
+
+    Args:
+      seed: of the state that the lamp starts in.
+      resolution: height and width of a frame, in pixels.
+      config: the lamp.
+      chunk_size: number of frames N of a chunk.
+
+    Yields:
+      uint8[N, resolution, resolution, 3], in order.
+    """
+    for states in lamp.simulate(seed, config=config, chunk_size=chunk_size):
+        yield np.asarray(shading.shade(states, resolution, config))

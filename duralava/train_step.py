@@ -1,0 +1,399 @@
+"""One step of training: pure, compiled, no input or output.
+
+The generator's side holds generator, transition and (where the losses use one) the
+encoder; they share an optimiser. Both sides are updated at once, from one forward
+pass of the discriminator.
+"""
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from duralava import losses, models
+from duralava.config import Config, OptimizerConfig
+
+Params = Any
+Metrics = dict[str, jax.Array]
+
+
+class TrainState(NamedTuple):
+    """All that changes in training.
+
+    Attributes:
+      step: i32[], steps made.
+      generator: parameters `{generator, transition[, encoder]}`.
+      discriminator: parameters of the discriminator; empty without an adversary.
+      ema: running average of `generator`; what is rendered.
+      generator_optimizer: optimiser's state.
+      discriminator_optimizer: optimiser's state.
+      latent_pool: f32[B, Z], where the rollouts of the last step ended.
+    """
+
+    step: jax.Array
+    generator: Params
+    discriminator: Params
+    ema: Params
+    generator_optimizer: optax.OptState
+    discriminator_optimizer: optax.OptState
+    latent_pool: jax.Array
+
+
+class AdversarialGradients(NamedTuple):
+    """What the adversary asks for.
+
+    Attributes:
+      generator: gradient for the parameters of `generate`.
+      trajectory: gradient for the latents that were drawn, f32[T, B, Z].
+      discriminator: gradient for the discriminator's parameters.
+      metrics: losses and logits.
+    """
+
+    generator: Params
+    trajectory: jax.Array
+    discriminator: Params
+    metrics: Metrics
+
+
+def init_train_state(key: jax.Array, *, config: Config) -> TrainState:
+    """Returns the state before the first step, with fresh parameters."""
+    keys = jax.random.split(key, 5)
+    generator = {
+        "generator": models.init_generator(keys[0], config=config.model),
+        "transition": models.init_transition(keys[1], config=config.model),
+    }
+    if config.loss.uses_encoder:
+        generator["encoder"] = models.init_encoder(keys[2], config=config.model)
+    discriminator = (
+        models.init_discriminator(keys[3], config=config.model)
+        if config.loss.uses_adversary
+        else {}
+    )
+    generator_optimizer, discriminator_optimizer = _optimizers(config)
+    pool_shape = (config.data.batch_size, config.model.latent_size)
+    return TrainState(
+        step=jnp.zeros((), jnp.int32),
+        generator=generator,
+        discriminator=discriminator,
+        # A copy: the state is donated, and one array cannot be given away twice.
+        ema=jax.tree.map(jnp.copy, generator),
+        generator_optimizer=generator_optimizer.init(generator),
+        discriminator_optimizer=discriminator_optimizer.init(discriminator),
+        latent_pool=jax.random.normal(keys[4], pool_shape),
+    )
+
+
+@functools.partial(jax.jit, static_argnames="config", donate_argnums=0)
+def train_step(
+    state: TrainState, clips: jax.Array, key: jax.Array, *, config: Config
+) -> tuple[TrainState, Metrics]:
+    """Makes one update of all networks.
+
+    Args:
+      state: before the step; its buffers are donated.
+      clips: film u8[T, B, H, W, 3].
+      key: base key of the run; all randomness is `fold_in(key, state.step)`.
+      config: of the run.
+
+    Returns:
+      The state after the step, and scalars f32[] by name.
+    """
+    key = jax.random.fold_in(key, state.step)
+    reset_key, rollout_key, adversary_key, encoder_key = jax.random.split(key, 4)
+    real = models.from_uint8(clips)
+    starts = _reset_some(state.latent_pool, reset_key, config=config)
+
+    def run_latents(transition: Params) -> tuple[jax.Array, jax.Array]:
+        final, trajectory = models.rollout(
+            transition,
+            starts,
+            rollout_key,
+            0,
+            num_steps=real.shape[0],
+            config=config.model,
+        )
+        return trajectory, final
+
+    trajectory, pull_transition, final = jax.vjp(
+        run_latents, state.generator["transition"], has_aux=True
+    )
+    (penalty, moments), pull = jax.value_and_grad(
+        losses.normality_penalty, has_aux=True
+    )(trajectory)
+    trajectory_gradient = config.loss.normality_weight * pull
+    metrics = {"loss/normality": penalty}
+    metrics |= {f"latent/{name}": value for name, value in moments.items()}
+
+    gradients = jax.tree.map(jnp.zeros_like, state.generator)
+    discriminator_gradients = state.discriminator
+    if config.loss.uses_adversary:
+        adversary = _adversarial_gradients(
+            state, real, trajectory, adversary_key, config=config
+        )
+        gradients["generator"] = adversary.generator
+        trajectory_gradient += adversary.trajectory
+        discriminator_gradients = adversary.discriminator
+        metrics |= adversary.metrics
+    (gradients["transition"],) = pull_transition(trajectory_gradient)
+    if config.loss.uses_encoder:
+        (_, terms), encoder_gradients = jax.value_and_grad(encoder_loss, has_aux=True)(
+            state.generator, real, encoder_key, config=config
+        )
+        gradients = jax.tree.map(jnp.add, gradients, encoder_gradients)
+        metrics |= terms
+
+    generator_optimizer, discriminator_optimizer = _optimizers(config)
+    generator, generator_state = _update(
+        generator_optimizer, gradients, state.generator_optimizer, state.generator
+    )
+    discriminator, discriminator_state = _update(
+        discriminator_optimizer,
+        discriminator_gradients,
+        state.discriminator_optimizer,
+        state.discriminator,
+    )
+    # Early averages are short: the first steps should not be remembered for long.
+    decay = jnp.minimum(
+        config.optimizer.ema_decay, (state.step + 1) / (state.step + 10)
+    )
+    return TrainState(
+        step=state.step + 1,
+        generator=generator,
+        discriminator=discriminator,
+        ema=optax.incremental_update(generator, state.ema, 1 - decay),
+        generator_optimizer=generator_state,
+        discriminator_optimizer=discriminator_state,
+        latent_pool=final,
+    ), metrics
+
+
+def encoder_loss(
+    params: Params, real: jax.Array, key: jax.Array, *, config: Config
+) -> tuple[jax.Array, Metrics]:
+    """Terms by which film itself teaches generator, transition and encoder.
+
+    The first two frames of each clip are encoded; a sample of the first posterior is
+    decoded and run on. To keep a step cheap, `rollout_frames` steps of each clip,
+    drawn anew each time, are decoded and compared with the film.
+
+    Args:
+      params: `{generator, transition, encoder}`.
+      real: film f32[T, B, H, W, 3] in [-1, 1].
+      key: of the posterior's noise and of the steps drawn.
+      config: of the run.
+
+    Returns:
+      The weighted sum f32[], and the terms.
+    """
+    loss, model = config.loss, config.model
+    noise_key, rollout_key, frames_key = jax.random.split(key, 3)
+    mean, log_std = models.encode_posterior(params["encoder"], real[:2], config=model)
+    noise = jax.random.normal(noise_key, mean.shape)
+    codes = mean + jnp.exp(log_std) * noise
+    _, trajectory = models.rollout(
+        params["transition"],
+        codes[0],
+        rollout_key,
+        0,
+        num_steps=real.shape[0],
+        config=model,
+    )
+    steps = 1 + jax.random.choice(
+        frames_key, real.shape[0] - 1, (loss.rollout_frames,), replace=False
+    )
+    drawn = models.generate(
+        params["generator"],
+        jnp.concatenate([codes[:1], trajectory[steps]]),
+        config=model,
+    )
+    # Divergence of the first posterior, moved on by a transition that keeps volume,
+    # from the next frame's. In units of that one's spread: what a picture does not
+    # show, the transition is free to choose.
+    distance = (trajectory[1] - mean[1]) * jnp.exp(-log_std[1])
+    normality, _ = losses.normality_penalty(codes)
+    terms = {
+        "reconstruction": jnp.abs(drawn[0] - real[0]).mean(),
+        "rollout": jnp.abs(drawn[1:] - real[steps]).mean(),
+        "latent_prediction": jnp.mean(
+            0.5 * (jnp.square(distance) - 1) + log_std[1] - log_std[0]
+        ),
+        "code_divergence": losses.normal_divergence(mean, log_std),
+        "code_normality": normality,
+    }
+    weights = {
+        "reconstruction": loss.reconstruction_weight,
+        "rollout": loss.rollout_weight,
+        "latent_prediction": loss.latent_prediction_weight,
+        "code_divergence": loss.code_divergence_weight,
+        "code_normality": loss.code_normality_weight,
+    }
+    total = sum(weights[name] * term for name, term in terms.items())
+    return total, {f"loss/{name}": term for name, term in terms.items()}
+
+
+def _adversarial_gradients(
+    state: TrainState,
+    real: jax.Array,
+    trajectory: jax.Array,
+    key: jax.Array,
+    *,
+    config: Config,
+) -> AdversarialGradients:
+    """Plays one round of the game, or none before its first step."""
+    start = config.loss.adversarial_start_step
+    play = functools.partial(_play, config=config)
+    operands = (state.generator["generator"], state.discriminator)
+    if start == 0:
+        return play(*operands, real, trajectory, key)
+
+    def rest(*arguments: Any) -> AdversarialGradients:
+        shapes = jax.eval_shape(play, *arguments)
+        return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+
+    return jax.lax.cond(
+        state.step >= start, play, rest, *operands, real, trajectory, key
+    )
+
+
+def _play(
+    generator: Params,
+    discriminator: Params,
+    real: jax.Array,
+    trajectory: jax.Array,
+    key: jax.Array,
+    *,
+    config: Config,
+) -> AdversarialGradients:
+    """Gradients of both players from one forward pass of the discriminator."""
+    loss = config.loss
+    fake, pull_generator = jax.vjp(
+        functools.partial(models.generate, config=config.model), generator, trajectory
+    )
+    judge = functools.partial(models.discriminate, config=config.model)
+    real_logits, pull_real = jax.vjp(lambda params: judge(params, real), discriminator)
+    fake_logits, pull_fake = jax.vjp(judge, discriminator, fake)
+    logits = losses.Logits(real_logits, fake_logits)
+    pair = (
+        losses.bce_losses if loss.adversarial == "bce" else losses.relativistic_losses
+    )
+    (discriminator_loss, generator_loss) = pair(logits)
+    for_discriminator = jax.grad(lambda logits: pair(logits)[0])(logits)
+    for_generator = jax.grad(lambda logits: pair(logits)[1])(logits)
+
+    penalty = jnp.zeros(())
+    penalty_gradient = jax.tree.map(jnp.zeros_like, discriminator)
+    if loss.gradient_penalty != "none":
+        (penalty, direct), penalty_gradient = jax.value_and_grad(
+            functools.partial(_gradient_penalty, config=config),
+            argnums=0,
+            has_aux=True,
+        )(discriminator, logits, real, fake, key)
+        # The finite difference holds D(clip) too: its share of the gradient goes
+        # back through the forward pass that has been made already.
+        for_discriminator = jax.tree.map(jnp.add, for_discriminator, direct)
+
+    discriminator_gradient = jax.tree.map(
+        lambda *parts: sum(parts),
+        pull_real(for_discriminator.real)[0],
+        pull_fake(for_discriminator.fake)[0],
+        penalty_gradient,
+    )
+    fake_gradient = loss.adversarial_weight * pull_fake(for_generator.fake)[1]
+    generator_gradient, trajectory_gradient = pull_generator(fake_gradient)
+    return AdversarialGradients(
+        generator=generator_gradient,
+        trajectory=trajectory_gradient,
+        discriminator=discriminator_gradient,
+        metrics={
+            "loss/discriminator": discriminator_loss,
+            "loss/generator": generator_loss,
+            "loss/gradient_penalty": penalty,
+            "logits/real": real_logits.mean(),
+            "logits/fake": fake_logits.mean(),
+        },
+    )
+
+
+def _gradient_penalty(
+    discriminator: Params,
+    logits: losses.Logits,
+    real: jax.Array,
+    fake: jax.Array,
+    key: jax.Array,
+    *,
+    config: Config,
+) -> tuple[jax.Array, losses.Logits]:
+    """Returns gamma / 2 (R1 + R2), and its gradient for the logits given."""
+    loss = config.loss
+
+    def judge(clips: jax.Array) -> jax.Array:
+        return models.discriminate(discriminator, clips, config=config.model)
+
+    clips = jnp.concatenate([real, fake], axis=1)
+    if loss.gradient_penalty == "exact":
+        both = 2 * losses.exact_gradient_penalty(judge, clips, key)
+        direct = jax.tree.map(jnp.zeros_like, logits)
+    else:
+        std = loss.gradient_penalty_noise
+        noisy = judge(clips + std * jax.random.normal(key, clips.shape))
+        both, direct = jax.value_and_grad(
+            lambda logits: (
+                2
+                * losses.finite_difference_penalty(
+                    jnp.concatenate(logits, axis=1), noisy, std
+                )
+            )
+        )(logits)
+    scale = loss.gradient_penalty_weight / 2
+    return scale * both, jax.tree.map(
+        lambda leaf: jax.lax.stop_gradient(scale * leaf), direct
+    )
+
+
+def _reset_some(pool: jax.Array, key: jax.Array, *, config: Config) -> jax.Array:
+    choice_key, fresh_key = jax.random.split(key)
+    chance = config.loss.reset_probability
+    reset = jax.random.bernoulli(choice_key, chance, (pool.shape[0], 1))
+    return jnp.where(reset, jax.random.normal(fresh_key, pool.shape), pool)
+
+
+def _update(
+    optimizer: optax.GradientTransformation,
+    gradients: Params,
+    state: optax.OptState,
+    params: Params,
+) -> tuple[Params, optax.OptState]:
+    updates, state = optimizer.update(gradients, state, params)
+    return optax.apply_updates(params, updates), state
+
+
+def _optimizers(
+    config: Config,
+) -> tuple[optax.GradientTransformation, optax.GradientTransformation]:
+    optimizer, num_steps = config.optimizer, config.training.num_steps
+    return (
+        _optimizer(optimizer.learning_rate, num_steps, config=optimizer),
+        _optimizer(optimizer.discriminator_learning_rate, num_steps, config=optimizer),
+    )
+
+
+def _optimizer(
+    learning_rate: float, num_steps: int, *, config: OptimizerConfig
+) -> optax.GradientTransformation:
+    schedule = optax.warmup_cosine_decay_schedule(
+        init_value=0.0 if config.warmup_steps else learning_rate,
+        peak_value=learning_rate,
+        warmup_steps=config.warmup_steps,
+        decay_steps=max(num_steps, config.warmup_steps + 1),
+        end_value=learning_rate * config.final_learning_rate_scale,
+    )
+    method = (
+        optax.sgd(schedule)
+        if config.name == "sgd"
+        else optax.adam(schedule, b1=config.b1, b2=config.b2)
+    )
+    if config.gradient_clip == 0:
+        return method
+    return optax.chain(optax.clip_by_global_norm(config.gradient_clip), method)
