@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Sequence
 
-from absl import app
+from absl import app, flags, logging
 
 _INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended
 
@@ -20,6 +20,9 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
         try:
             if len(argv) > 1:
                 raise ValueError(f"unexpected argument: {' '.join(argv[1:])}")
+            # absl shows INFO lines unless told otherwise: they would bury the output.
+            if not flags.FLAGS["verbosity"].present:
+                logging.set_verbosity(logging.WARNING)
             main(argv)
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)
@@ -28,7 +31,16 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
             print(f"error: {_one_line(error)}", file=sys.stderr)
             sys.exit(1)
 
-    app.run(guarded)
+    app.run(guarded, flags_parser=_parse_flags)
+
+
+def _parse_flags(argv: Sequence[str]) -> list[str]:
+    try:
+        return app.parse_flags_with_usage(argv)
+    except AttributeError as error:
+        # What a ConfigDict raises of a key that it does not have.
+        print(f"error: the config has no key {_one_line(error)}", file=sys.stderr)
+        sys.exit(1)
 
 
 def _one_line(error: Exception) -> str:

@@ -5,6 +5,7 @@ is what a file of `experiments/configs` returns in the form of a `ConfigDict`.
 """
 
 import dataclasses
+import typing
 from typing import Any, Literal
 
 
@@ -97,13 +98,14 @@ class LossConfig:
       gradient_penalty_noise: standard deviation of that noise, in units of [-1, 1].
       normality_weight: weight of the normality penalty on the latents of a rollout.
       reset_probability: chance that a carried latent starts afresh from N(0, I).
-      reconstruction_weight: mean |decoded - film| of encoded frames.
+      reconstruction_weight: `frame_error` of encoded and decoded frames.
       latent_prediction_weight: one transition step of a code against the next code.
-      rollout_weight: mean |decoded - film| of a rollout from the first code.
+      rollout_weight: `frame_error` of a rollout from the first code.
       code_divergence_weight: Kullback-Leibler divergence of the encoder's posterior
         from N(0, I), in nats per latent dimension.
       code_normality_weight: normality penalty on the codes of a batch.
-      rollout_frames: number of steps of each clip that are decoded for the rollout.
+      rollout_steps: length of that rollout, less than the clip's.
+      rollout_frames: number of its steps that are decoded, drawn anew each time.
     """
 
     adversarial: Literal["relativistic", "bce"] = "relativistic"
@@ -121,6 +123,7 @@ class LossConfig:
     rollout_weight: float = 0.0
     code_divergence_weight: float = 0.0
     code_normality_weight: float = 0.0
+    rollout_steps: int = 8
     rollout_frames: int = 4
 
     @property
@@ -131,7 +134,16 @@ class LossConfig:
     @property
     def uses_encoder(self) -> bool:
         """Whether an encoder is trained."""
-        return self.reconstruction_weight > 0 or self.rollout_weight > 0
+        return any(
+            weight > 0
+            for weight in (
+                self.reconstruction_weight,
+                self.rollout_weight,
+                self.latent_prediction_weight,
+                self.code_divergence_weight,
+                self.code_normality_weight,
+            )
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -202,19 +214,21 @@ def from_dict(kind: type, values: dict[str, Any]) -> Any:
     """Returns the config dataclass `kind` made from `values`, defaults filled in.
 
     Raises:
-      ValueError: a key is not a field of its dataclass.
+      ValueError: a key is not a field of its dataclass, or a value not one of those
+        that its field can take.
     """
     fields = {field.name: field for field in dataclasses.fields(kind)}
     unknown = sorted(set(values) - set(fields))
     if unknown:
         raise ValueError(f"{kind.__name__} has no field {', '.join(unknown)}")
-    return kind(
-        **{
-            name: from_dict(fields[name].type, value)
-            if dataclasses.is_dataclass(fields[name].type)
-            else tuple(value)
-            if isinstance(value, list | tuple)
-            else value
-            for name, value in values.items()
-        }
-    )
+    return kind(**{name: _parse(fields[name], value) for name, value in values.items()})
+
+
+def _parse(field: dataclasses.Field, value: Any) -> Any:
+    if dataclasses.is_dataclass(field.type):
+        return from_dict(field.type, value)
+    choices = typing.get_args(field.type)
+    if typing.get_origin(field.type) is Literal and value not in choices:
+        known = ", ".join(choices)
+        raise ValueError(f"{field.name} is '{value}'; it can be one of {known}")
+    return tuple(value) if isinstance(value, list) else value

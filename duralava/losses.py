@@ -91,16 +91,17 @@ def normality_penalty(latents: jax.Array) -> tuple[jax.Array, dict[str, jax.Arra
     """How far latents are from independent standard-normal values.
 
     For each dimension, over steps and clips, `mean^2 + (std - 1)^2 + skewness^2 +
-    (kurtosis - 3)^2`, averaged over dimensions; plus the squared covariances of a
+    (kurtosis - 3)^2`, averaged over dimensions; plus the squared correlations of a
     dimension with all others, summed, averaged over dimensions. The moments of single
-    dimensions see a dead one, the covariance sees a copied one.
+    dimensions see a dead one, the correlation sees a copied one. (Covariances in its
+    place would shrink all dimensions, for those of a small batch are never zero.)
 
     Args:
       latents: f32[T, B, Z].
 
     Returns:
       The penalty f32[], and `mean`, `std`, `skewness`, `kurtosis` averaged over
-      dimensions and the root mean square `covariance` of two dimensions, f32[] each.
+      dimensions and the root mean square `correlation` of two dimensions, f32[] each.
     """
     samples = latents.reshape(-1, latents.shape[-1])
     count, size = samples.shape
@@ -112,16 +113,26 @@ def normality_penalty(latents: jax.Array) -> tuple[jax.Array, dict[str, jax.Arra
     standard = centred / std
     skewness = jnp.mean(standard**3, axis=0)
     kurtosis = jnp.mean(standard**4, axis=0)
-    covariance = centred.T @ centred / count
-    between = jnp.sum(jnp.square(covariance)) - jnp.sum(jnp.square(variance))
+    correlation = standard.T @ standard / count
+    between = jnp.sum(jnp.square(correlation * (1 - jnp.eye(size))))
     moments = mean**2 + (std - 1) ** 2 + skewness**2 + (kurtosis - 3) ** 2
     return moments.mean() + between / size, {
         "mean": mean.mean(),
         "std": std.mean(),
         "skewness": skewness.mean(),
         "kurtosis": kurtosis.mean(),
-        "covariance": jnp.sqrt(between / max(size * (size - 1), 1)),
+        "correlation": jnp.sqrt(between / max(size * (size - 1), 1)),
     }
+
+
+def frame_error(drawn: jax.Array, film: jax.Array) -> jax.Array:
+    """Mean of `(|d| + d^2) / 2` over the differences d of frames of one shape, f32[].
+
+    The absolute value gives clear edges; the square has a direction from the start,
+    where wax covers a pixel less than half of the time and the median is no wax.
+    """
+    difference = jnp.abs(drawn - film)
+    return jnp.mean(difference * (1 + difference)) / 2
 
 
 def normal_divergence(mean: jax.Array, log_std: jax.Array) -> jax.Array:

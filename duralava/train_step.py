@@ -174,9 +174,9 @@ def encoder_loss(
 ) -> tuple[jax.Array, Metrics]:
     """Terms by which film itself teaches generator, transition and encoder.
 
-    The first two frames of each clip are encoded; a sample of the first posterior is
-    decoded and run on. To keep a step cheap, `rollout_frames` steps of each clip,
-    drawn anew each time, are decoded and compared with the film.
+    Some frames of each clip are encoded; samples of the posteriors of the first and the
+    last are decoded, and the first is run on. To keep a step cheap, `rollout_frames`
+    steps of the rollout, drawn anew each time, are decoded and compared with the film.
 
     Args:
       params: `{generator, transition, encoder}`.
@@ -188,8 +188,15 @@ def encoder_loss(
       The weighted sum f32[], and the terms.
     """
     loss, model = config.loss, config.model
+    if not loss.rollout_frames <= loss.rollout_steps < real.shape[0]:
+        raise ValueError(
+            f"rollout_frames {loss.rollout_frames} <= rollout_steps "
+            f"{loss.rollout_steps} < clip_length {real.shape[0]} does not hold"
+        )
     noise_key, rollout_key, frames_key = jax.random.split(key, 3)
-    mean, log_std = models.encode_posterior(params["encoder"], real[:2], config=model)
+    # The first two for the transition, others to know the codes' distribution better.
+    encoded = real[jnp.r_[0, jnp.linspace(1, real.shape[0] - 1, 4).astype(int)]]
+    mean, log_std = models.encode_posterior(params["encoder"], encoded, config=model)
     noise = jax.random.normal(noise_key, mean.shape)
     codes = mean + jnp.exp(log_std) * noise
     _, trajectory = models.rollout(
@@ -197,15 +204,15 @@ def encoder_loss(
         codes[0],
         rollout_key,
         0,
-        num_steps=real.shape[0],
+        num_steps=loss.rollout_steps + 1,
         config=model,
     )
     steps = 1 + jax.random.choice(
-        frames_key, real.shape[0] - 1, (loss.rollout_frames,), replace=False
+        frames_key, loss.rollout_steps, (loss.rollout_frames,), replace=False
     )
     drawn = models.generate(
         params["generator"],
-        jnp.concatenate([codes[:1], trajectory[steps]]),
+        jnp.concatenate([codes[:1], codes[-1:], trajectory[steps]]),
         config=model,
     )
     # Divergence of the first posterior, moved on by a transition that keeps volume,
@@ -214,8 +221,8 @@ def encoder_loss(
     distance = (trajectory[1] - mean[1]) * jnp.exp(-log_std[1])
     normality, _ = losses.normality_penalty(codes)
     terms = {
-        "reconstruction": jnp.abs(drawn[0] - real[0]).mean(),
-        "rollout": jnp.abs(drawn[1:] - real[steps]).mean(),
+        "reconstruction": losses.frame_error(drawn[:2], encoded[jnp.array([0, -1])]),
+        "rollout": losses.frame_error(drawn[2:], real[steps]),
         "latent_prediction": jnp.mean(
             0.5 * (jnp.square(distance) - 1) + log_std[1] - log_std[0]
         ),
@@ -229,7 +236,7 @@ def encoder_loss(
         "code_divergence": loss.code_divergence_weight,
         "code_normality": loss.code_normality_weight,
     }
-    total = sum(weights[name] * term for name, term in terms.items())
+    total = sum(weight * terms[name] for name, weight in weights.items() if weight)
     return total, {f"loss/{name}": term for name, term in terms.items()}
 
 

@@ -34,7 +34,7 @@ _FIT = flags.DEFINE_enum(
     "Of lava_lamp: cut the centred square out of the film, or add black bars.",
 )
 _OVERWRITE = flags.DEFINE_bool(
-    "overwrite", False, "Replace what is prepared already from another film."
+    "overwrite", False, "Replace what is prepared already, whatever its film."
 )
 
 

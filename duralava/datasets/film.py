@@ -1,40 +1,58 @@
-"""What the TFDS builders of films share: features, and frames in film order."""
+"""What the TFDS builders of films share."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
 
-_NUM_KEYS = 2**128  # TFDS sorts examples by a key in this range
+Examples = Iterator[tuple[int, dict[str, np.ndarray]]]
+
+_FILE_FORMAT = "array_record"  # the one that TFDS writes without TensorFlow
+_SHARD_BYTES = 1 << 28
 
 
-def film_info(
-    builder: tfds.core.DatasetBuilder,
-    *,
-    description: str,
-    resolution: int,
-    metadata: dict[str, Any],
-) -> tfds.core.DatasetInfo:
-    """Returns the info of a data set of uint8 frames, `frame` [H, W, 3], in order."""
-    frame = tfds.features.Tensor(
-        shape=(resolution, resolution, 3), dtype=np.uint8, encoding="bytes"
-    )
-    return tfds.core.DatasetInfo(
-        builder=builder,
-        description=description,
-        features=tfds.features.FeaturesDict({"frame": frame}),
-        metadata=tfds.core.MetadataDict(metadata),
-        disable_shuffling=True,
-    )
+class FilmBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+    """Data set of uint8 frames, `frame` [H, W, 3], in film order.
 
+    It is written frame by frame, whatever the length of the film. TFDS's own writer
+    holds a split in memory, and from 1 GB on it needs TensorFlow.
+    """
 
-def keyed_examples(
-    frames: Iterable[np.ndarray], num_frames: int
-) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
-    """Yields `(key, example)` of each of `num_frames` frames, keys rising."""
-    # Keys are spread over TFDS's whole range: it sorts them bucket by bucket, each in
-    # memory, and would put the keys 0, 1, 2, ... of a long film all into one bucket.
-    spacing = _NUM_KEYS // num_frames
-    for index, frame in enumerate(frames):
-        yield index * spacing, {"frame": frame}
+    url_infos = None  # no downloads; TFDS would look for them with a missing package
+
+    def __init__(self, *, file_format: str = _FILE_FORMAT, **kwargs: Any) -> None:
+        super().__init__(file_format=file_format, **kwargs)
+
+    def _film_info(
+        self, *, description: str, resolution: int, metadata: dict[str, Any]
+    ) -> tfds.core.DatasetInfo:
+        frame = tfds.features.Tensor(
+            shape=(resolution, resolution, 3), dtype=np.uint8, encoding="bytes"
+        )
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description=description,
+            features=tfds.features.FeaturesDict({"frame": frame}),
+            metadata=tfds.core.MetadataDict(metadata),
+            disable_shuffling=True,
+        )
+
+    def _download_and_prepare(
+        self,
+        dl_manager: tfds.download.DownloadManager,
+        download_config: tfds.download.DownloadConfig,
+    ) -> None:
+        splits = self._split_generators(dl_manager)
+        info = self._info()  # of the temporary folder, which TFDS renames at the end
+        writer = tfds.core.SequentialWriter(
+            info,
+            max_examples_per_shard=_SHARD_BYTES
+            // np.prod(info.features["frame"].shape),
+            file_format=_FILE_FORMAT,
+        )
+        writer.initialize_splits(list(splits))
+        for split, examples in splits.items():
+            writer.add_examples({split: (example for _, example in examples)})
+        writer.close_all()
+        self.info.set_splits(info.splits)

@@ -31,14 +31,14 @@ def prepare(
         the first one is taken.
       data_dir: folder of prepared data sets, made where it is missing.
       source: film or folder of images of a `lava_lamp`.
-      overwrite: whether a data set made from another film is replaced.
+      overwrite: whether a data set that is there is made anew.
 
     Returns:
       The builder, and whether anything was written: False where the data set was there.
 
     Raises:
       ValueError: unknown name, no or a needless `source`, `source` is not a film, or
-        the data set is there from another film.
+        the data set is there from another film and not to be overwritten.
       OSError: no such `source`, or `data_dir` cannot be written to.
     """
     dataset, _, config = name.partition("/")
@@ -60,7 +60,7 @@ def prepare(
         raise ValueError(f"{dataset} takes no source")
 
     data_dir = pathlib.Path(data_dir).expanduser()
-    builder = builder_class(data_dir=data_dir, file_format="array_record", **kwargs)
+    builder = builder_class(data_dir=data_dir, **kwargs)
     target = pathlib.Path(builder.data_dir)
     if target.exists() and not overwrite:
         if source and builder.info.metadata["source"] != video.fingerprint(source):
@@ -72,9 +72,7 @@ def prepare(
 
     data_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=data_dir, prefix=".preparing_") as temporary:
-        builder = builder_class(
-            data_dir=temporary, file_format="array_record", **kwargs
-        )
+        builder = builder_class(data_dir=temporary, **kwargs)
         # The builders show their own progress; TFDS would name the temporary folder.
         tfds.disable_progress_bar()
         with contextlib.redirect_stdout(io.StringIO()):

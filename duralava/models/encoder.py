@@ -9,6 +9,9 @@ import jax.numpy as jnp
 from duralava.config import ModelConfig
 from duralava.models import layers
 
+_LARGEST_MEAN = 4.0
+_SMALLEST_LOG_STD = -3.0  # a posterior is at least 0.05 wide
+
 
 class Encoder(nn.Module):
     """Strided convolutions, then a normal posterior with diagonal covariance."""
@@ -20,12 +23,18 @@ class Encoder(nn.Module):
         """f32[..., H, W, 3] -> mean and log standard deviation, f32[..., Z] each."""
         x = layers.FrameCode(self.config.encoder_channels)(frames)
         x = layers.activate(nn.Dense(self.config.encoder_hidden)(x))
-        mean = nn.Dense(self.config.latent_size)(x)
-        log_std = nn.Dense(
+        # N(0, 1) hardly goes beyond 4, nor should codes: a rollout from outside of what
+        # the transition knows has gradients without bound.
+        mean = _LARGEST_MEAN * nn.tanh(
+            nn.Dense(self.config.latent_size)(x) / _LARGEST_MEAN
+        )
+        spread = nn.Dense(
             self.config.latent_size,
-            kernel_init=nn.initializers.zeros,
-            bias_init=nn.initializers.constant(-2.0),
+            kernel_init=nn.initializers.normal(0.01),
+            bias_init=nn.initializers.constant(2.0),
         )(x)
+        # Between a certain value and the prior's spread: neither end can run away.
+        log_std = _SMALLEST_LOG_STD * nn.sigmoid(spread)
         return mean, log_std
 
 

@@ -70,8 +70,9 @@ class Rotation(nn.Module):
         z = latents
         for turn_a, turn_b, mixer in zip(self.turn_a, self.turn_b, mixers, strict=True):
             a, b = jnp.split(z, 2, axis=-1)
-            a = rotate_pairs(a, turn_a(b))
-            b = rotate_pairs(b, turn_b(a))
+            # At most a radian: gradients through long rollouts stay bounded.
+            a = rotate_pairs(a, jnp.tanh(turn_a(b)))
+            b = rotate_pairs(b, jnp.tanh(turn_b(a)))
             z = jnp.matmul(jnp.concatenate([a, b], axis=-1), mixer, precision="highest")
         # The norm is kept by mathematics; this keeps rounding from adding up over
         # millions of steps.

@@ -169,8 +169,7 @@ def step(state: LampState, config: LampConfig) -> LampState:
     wax = wax - time_step * config.ripening / (6 * width) * potential
     excess = jnp.maximum(jnp.sum(wax, axis=0) - 1, 0)
     wax = wax - time_step * config.overlap_rate * excess * wax
-    # What the fluxes leave beyond [0, 1] is cut off, and given back to the body.
-    wax = _restore_volumes(jnp.clip(wax, 0, 1), config)
+    wax = _restore_volumes(wax, config)
 
     heating, cooling = _heat_exchange(config)
     warming = config.heat_diffusivity * grid.laplacian(temperature, cell)

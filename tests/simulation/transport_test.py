@@ -8,6 +8,9 @@ from duralava.simulation import stokes, transport
 _ROWS, _COLUMNS, _CELL = 48, 32, 1 / 32
 _WIDTH = _CELL
 
+_advect = jax.jit(transport.advect)
+_sharpen = jax.jit(transport.sharpen)
+
 
 def _disc(x, y, radius):
     column = (jnp.arange(_COLUMNS) + 0.5) * _CELL
@@ -44,7 +47,7 @@ def test_advection_transports_a_blob(direction):
     num_steps, time_step = 20, 0.3 * _CELL
     wax = start
     for _ in range(num_steps):
-        wax = transport.advect(wax, u, v, time_step, _CELL)
+        wax = _advect(wax, u, v, time_step, _CELL)
     moved = num_steps * time_step
     x, y = _centre(wax)
     np.testing.assert_allclose(x, 0.5 + direction[0] * moved, atol=0.1 * _CELL)
@@ -59,8 +62,8 @@ def test_advection_keeps_the_sum_the_bounds_and_constants():
     start = _disc(0.4, 0.5, 0.2)
     wax, constant = start, jnp.full_like(start, 0.7)
     for _ in range(100):
-        wax = transport.advect(wax, u, v, 0.4 * _CELL, _CELL)
-        constant = transport.advect(constant, u, v, 0.4 * _CELL, _CELL)
+        wax = _advect(wax, u, v, 0.4 * _CELL, _CELL)
+        constant = _advect(constant, u, v, 0.4 * _CELL, _CELL)
     assert float(jnp.mean(jnp.abs(wax - start))) > 0.05
     np.testing.assert_allclose(_total(wax), _total(start), rtol=1e-6)
     assert float(jnp.min(wax)) > -1e-3
@@ -76,7 +79,7 @@ def test_sharpening_restores_a_smeared_surface_and_keeps_the_sum():
     smeared = jax.nn.sigmoid(distance / (2 * _WIDTH))
     wax = smeared
     for _ in range(300):
-        wax = transport.sharpen(wax, 1.0, _WIDTH, 0.2 * _CELL**2 / _WIDTH, _CELL)
+        wax = _sharpen(wax, 1.0, _WIDTH, 0.2 * _CELL**2 / _WIDTH, _CELL)
     np.testing.assert_allclose(_total(wax), _total(smeared), rtol=1e-6)
     before = float(jnp.mean(jnp.abs(smeared - sharp)))
     assert float(jnp.mean(jnp.abs(wax - sharp))) < 0.5 * before

@@ -4,7 +4,6 @@ import dataclasses
 import os
 import pathlib
 import tempfile
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -30,14 +29,13 @@ class LavaLampConfig(tfds.core.BuilderConfig):
     fit: video.Fit = "crop"
 
 
-class LavaLamp(tfds.core.GeneratorBasedBuilder):
+class LavaLamp(film.FilmBuilder):
     """Film of a lava lamp; `train` is its first 90 %, `test` its last 10 %.
 
     The metadata hold `fps` and `source`, the film's fingerprint.
     """
 
     VERSION = tfds.core.Version("1.0.0")
-    url_infos = None  # no downloads; TFDS would look for them with a missing package
     BUILDER_CONFIGS: ClassVar = [
         LavaLampConfig(
             name=f"{resolution}x{resolution}" + ("_letterbox" if fit != "crop" else ""),
@@ -60,8 +58,7 @@ class LavaLamp(tfds.core.GeneratorBasedBuilder):
         super().__init__(**kwargs)
 
     def _info(self) -> tfds.core.DatasetInfo:
-        return film.film_info(
-            self,
+        return self._film_info(
             description="Frames of a film of a lava lamp, in film order.",
             resolution=self.builder_config.resolution,
             metadata={},
@@ -69,7 +66,7 @@ class LavaLamp(tfds.core.GeneratorBasedBuilder):
 
     def _split_generators(
         self, dl_manager: tfds.download.DownloadManager
-    ) -> dict[str, Iterator[tuple[int, dict[str, np.ndarray]]]]:
+    ) -> dict[str, film.Examples]:
         source = self._source or find_film(dl_manager.manual_dir)
         info = video.probe(source)
         self.info.metadata.update(fps=info.fps, source=video.fingerprint(source))
@@ -103,10 +100,9 @@ class LavaLamp(tfds.core.GeneratorBasedBuilder):
         flat = np.memmap(file, np.uint8, mode="r")
         return flat.reshape(-1, resolution, resolution, 3)
 
-    def _generate_examples(
-        self, frames: np.ndarray
-    ) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
-        yield from film.keyed_examples(frames, len(frames))
+    def _generate_examples(self, frames: np.ndarray) -> film.Examples:
+        for index, frame in enumerate(frames):
+            yield index, {"frame": frame}
 
 
 def find_film(folder: str | os.PathLike[str]) -> pathlib.Path:

@@ -2,17 +2,14 @@
 
 import dataclasses
 import itertools
-from collections.abc import Iterator
 from typing import ClassVar
 
-import numpy as np
 import tensorflow_datasets as tfds
 import tqdm
 
 from duralava import simulation
 from duralava.datasets import film
 
-_FPS = 30  # of `simulation.film_chunks`
 _SEEDS = {"train": 0, "test": 1}
 
 
@@ -31,44 +28,46 @@ class SimulatedLavaLampConfig(tfds.core.BuilderConfig):
     test_seconds: int = 60
 
 
-class SimulatedLavaLamp(tfds.core.GeneratorBasedBuilder):
+class SimulatedLavaLamp(film.FilmBuilder):
     """Film of a simulated lava lamp; `test` shows another lamp than `train`.
 
     The metadata hold `fps` and the `seeds` of the two lamps.
     """
 
     VERSION = tfds.core.Version("1.0.0")
-    url_infos = None  # no downloads; TFDS would look for them with a missing package
     BUILDER_CONFIGS: ClassVar = [
         SimulatedLavaLampConfig(name="64x64_10min", resolution=64),
         SimulatedLavaLampConfig(name="128x128_10min", resolution=128),
     ]
 
     def _info(self) -> tfds.core.DatasetInfo:
-        return film.film_info(
-            self,
+        return self._film_info(
             description="Frames of a simulated lava lamp, in film order.",
             resolution=self.builder_config.resolution,
-            metadata={"fps": _FPS, "seeds": _SEEDS, "version": str(self.VERSION)},
+            metadata={
+                "fps": simulation.FRAMES_PER_SECOND,
+                "seeds": _SEEDS,
+                "version": str(self.VERSION),
+            },
         )
 
     def _split_generators(
         self, dl_manager: tfds.download.DownloadManager
-    ) -> dict[str, Iterator[tuple[int, dict[str, np.ndarray]]]]:
+    ) -> dict[str, film.Examples]:
         seconds = {
             "train": self.builder_config.seconds,
             "test": self.builder_config.test_seconds,
         }
         return {
-            split: self._generate_examples(split, _FPS * seconds[split])
+            split: self._generate_examples(
+                split, simulation.FRAMES_PER_SECOND * seconds[split]
+            )
             for split in _SEEDS
         }
 
-    def _generate_examples(
-        self, split: str, num_frames: int
-    ) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+    def _generate_examples(self, split: str, num_frames: int) -> film.Examples:
         chunks = simulation.film_chunks(_SEEDS[split], self.builder_config.resolution)
         frames = itertools.islice(itertools.chain.from_iterable(chunks), num_frames)
-        yield from film.keyed_examples(
-            tqdm.tqdm(frames, desc=split, total=num_frames, unit=" frames"), num_frames
-        )
+        progress = tqdm.tqdm(frames, desc=split, total=num_frames, unit=" frames")
+        for index, frame in enumerate(progress):
+            yield index, {"frame": frame}

@@ -1,0 +1,80 @@
+"""Makes the pictures of the documentation from the shipped weights.
+
+  python docs/make_figures.py
+
+`contact_sheet.png`: on the left 8 lamps that the network dreams, on the right the
+simulated film that it learned from; a row is one lamp, with 2 seconds from one picture
+to the next. `lamps.png`: the animation of the README.
+"""
+
+import itertools
+import pathlib
+from collections.abc import Sequence
+from fractions import Fraction
+
+import jax
+import numpy as np
+from PIL import Image
+
+from duralava import command_line, pretrained, simulation
+from duralava.rendering import frames, writers
+
+_FOLDER = pathlib.Path(__file__).parent
+_LAMPS, _MOMENTS, _SECONDS_APART = 8, 10, 2
+_ANIMATION_LAMPS, _ANIMATION_SECONDS, _ANIMATION_FPS = 6, 8, 15
+
+
+def dreamed(num_lamps: int, num_frames: int, fps: Fraction) -> np.ndarray:
+    """Returns film of lamps of the shipped weights, u8[N, B, H, W, 3]."""
+    params, config = pretrained.load()
+    latent_key, noise_key = jax.random.split(jax.random.key(0))
+    latents = jax.random.normal(latent_key, (num_lamps, config.model.latent_size))
+    pace = Fraction(config.data.steps_per_second) / fps
+    chunks = frames.frame_chunks(
+        params,
+        latents,
+        noise_key,
+        chunk_size=num_frames,
+        config=config.model,
+        steps_per_frame=pace,
+    )
+    return next(chunks)
+
+
+def simulated(num_lamps: int, num_frames: int, frames_apart: int) -> np.ndarray:
+    """Returns consecutive pieces of simulated film as lamps, u8[N, B, H, W, 3]."""
+    chunks = simulation.film_chunks(seed=0, resolution=64)
+    film = itertools.islice(
+        itertools.chain.from_iterable(chunks), 0, None, frames_apart
+    )
+    chosen = np.stack(list(itertools.islice(film, num_lamps * num_frames)))
+    return chosen.reshape(num_lamps, num_frames, *chosen.shape[1:]).swapaxes(0, 1)
+
+
+def sheet(film: np.ndarray) -> np.ndarray:
+    """u8[N, B, H, W, 3] -> one picture with a row for each of B lamps."""
+    moments, lamps, height, width, _ = film.shape
+    return film.transpose(1, 2, 0, 3, 4).reshape(lamps * height, moments * width, 3)
+
+
+def main(_: Sequence[str]) -> None:
+    """Makes both pictures."""
+    left = sheet(dreamed(_LAMPS, _MOMENTS, Fraction(1, _SECONDS_APART)))
+    frames_apart = _SECONDS_APART * simulation.FRAMES_PER_SECOND
+    right = sheet(simulated(_LAMPS, _MOMENTS, frames_apart))
+    gap = np.full((len(left), 16, 3), 255, np.uint8)
+    both = np.concatenate([left, gap, right], axis=1)
+    Image.fromarray(both).save(_FOLDER / "contact_sheet.png")
+
+    num_frames = _ANIMATION_SECONDS * _ANIMATION_FPS
+    film = dreamed(_ANIMATION_LAMPS, num_frames, Fraction(_ANIMATION_FPS))
+    writers.write_frames(
+        _FOLDER / "lamps.png",
+        (np.concatenate(list(lamps), axis=1) for lamps in film),
+        fps=_ANIMATION_FPS,
+    )
+    print(f"wrote contact_sheet.png and lamps.png: {_FOLDER}")
+
+
+if __name__ == "__main__":
+    command_line.run(main)

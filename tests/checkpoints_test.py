@@ -1,0 +1,65 @@
+import dataclasses
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from duralava import checkpoints
+from duralava.train_step import init_train_state
+
+
+def saved(tmp_path, config):
+    checkpoints.open_workdir(tmp_path, config)
+    state = init_train_state(jax.random.key(3), config=config)
+    writer = checkpoints.Checkpoints(tmp_path, keep=1)
+    writer.save(state, {"next_index": 7}, score=1.0)
+    writer.close()
+    return state
+
+
+def assert_equal(first, second):
+    jax.tree.map(np.testing.assert_array_equal, first, second)
+
+
+def test_restores_what_was_saved(tiny_config, tmp_path):
+    state = saved(tmp_path, tiny_config)
+    reader = checkpoints.Checkpoints(tmp_path, keep=1)
+    restored, data = reader.restore(tiny_config)
+    reader.close()
+    assert_equal(restored, state)
+    assert data == {"next_index": 7}
+    averaged, config = checkpoints.load_averaged(tmp_path)
+    assert_equal(averaged, state.ema)
+    assert config == tiny_config
+
+
+def test_parameters_of_another_shape_are_named(tiny_config, tmp_path):
+    saved(tmp_path, tiny_config)
+    values = json.loads((tmp_path / "config.json").read_text())
+    values["model"]["generator_channels"] = [12]
+    (tmp_path / "config.json").write_text(json.dumps(values))
+    with pytest.raises(ValueError, match=r"generator/Upsample_0/kernel \[8, 8, 8, 3\]"):
+        checkpoints.load_averaged(tmp_path)
+
+
+def test_folder_without_config_is_no_workdir(tmp_path):
+    with pytest.raises(ValueError, match=r"no config\.json"):
+        checkpoints.load_averaged(tmp_path)
+
+
+def test_workdir_without_checkpoint_is_told(tiny_config, tmp_path):
+    checkpoints.open_workdir(tmp_path, tiny_config)
+    with pytest.raises(ValueError, match="no checkpoint yet"):
+        checkpoints.load_averaged(tmp_path)
+
+
+def test_config_that_differs_is_named_and_kept(tiny_config, tmp_path):
+    checkpoints.open_workdir(tmp_path, tiny_config)
+    before = (tmp_path / "config.json").read_text()
+    model = dataclasses.replace(tiny_config.model, latent_size=12)
+    with pytest.raises(ValueError, match=r"model\.latent_size is 8 there, 12 here"):
+        checkpoints.open_workdir(
+            tmp_path, dataclasses.replace(tiny_config, model=model)
+        )
+    assert (tmp_path / "config.json").read_text() == before

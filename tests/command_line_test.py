@@ -1,0 +1,74 @@
+import signal
+import subprocess
+import sys
+
+import pytest
+
+TOOL = """
+import sys
+from absl import flags, logging
+from duralava import command_line
+
+_NAME = flags.DEFINE_string("name", "", "")
+
+def main(argv):
+    logging.info("told")
+    {body}
+
+command_line.run(main)
+"""
+
+
+def run_tool(body, *arguments):
+    return subprocess.run(
+        [sys.executable, "-c", TOOL.format(body=body), *arguments],
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "line"),
+    [
+        ("raise ValueError('no such\\nthing')", "error: no such thing"),
+        ("open('/nowhere/film')", "error: /nowhere/film: No such file or directory"),
+    ],
+)
+def test_bad_input_is_one_line_and_code_1(body, line):
+    result = run_tool(body)
+
+    assert result.returncode == 1
+    assert result.stderr == line + "\n"
+
+
+def test_other_exceptions_keep_their_traceback():
+    result = run_tool("raise RuntimeError('a fault')")
+
+    assert result.returncode == 1
+    assert "Traceback" in result.stderr
+
+
+def test_interrupt_exits_with_130_and_no_traceback():
+    result = run_tool(f"import os; os.kill(os.getpid(), {int(signal.SIGINT)})")
+
+    assert result.returncode == 130
+    assert result.stderr == "interrupted\n"
+
+
+def test_success_is_silent_and_flags_arrive():
+    result = run_tool("print(_NAME.value)", "--name=lamp")
+
+    assert (result.returncode, result.stdout, result.stderr) == (0, "lamp\n", "")
+
+
+def test_info_lines_come_where_they_are_asked_for():
+    assert "told" in run_tool("pass", "--verbosity=0").stderr
+
+
+@pytest.mark.parametrize("argument", ["stray", "--colour=red"])
+def test_unknown_arguments_are_named(argument):
+    result = run_tool("pass", argument)
+
+    assert result.returncode == 1
+    assert argument.strip("-").split("=")[0] in result.stderr
+    assert "Traceback" not in result.stderr

@@ -1,0 +1,75 @@
+import dataclasses
+
+import av
+import numpy as np
+import pytest
+
+from duralava.config import Config, DataConfig, ModelConfig, TrainingConfig
+from duralava.datasets.lava_lamp.lava_lamp import LavaLamp, LavaLampConfig
+
+SIZE = 16
+TINY_MODEL = ModelConfig(
+    resolution=SIZE,
+    latent_size=8,
+    generator_hidden=0,
+    generator_channels=(8,),
+    discriminator_channels=(8,),
+    discriminator_code=8,
+    discriminator_hidden=8,
+    encoder_channels=(8,),
+    encoder_hidden=8,
+    transition_layers=1,
+    transition_hidden=8,
+)
+
+
+@pytest.fixture(scope="session")
+def tiny_data_dir(tmp_path_factory):
+    """A data set made from a real video: a bright square that goes round."""
+    folder = tmp_path_factory.mktemp("data")
+    path = folder / "film.mp4"
+    with av.open(path, "w") as container:
+        stream = container.add_stream("libx264", rate=30)
+        stream.width = stream.height = 64
+        stream.pix_fmt = "yuv420p"
+        for index in range(200):
+            frame = np.zeros((64, 64, 3), np.uint8)
+            row = round(24 + 20 * np.sin(index / 10))
+            column = round(24 + 20 * np.cos(index / 10))
+            frame[row : row + 16, column : column + 16] = (250, 120, 20)
+            picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    config = LavaLampConfig(name=f"{SIZE}x{SIZE}", resolution=SIZE)
+    LavaLamp(
+        config=config, data_dir=folder, file_format="array_record", source=path
+    ).download_and_prepare()
+    return folder
+
+
+@pytest.fixture
+def tiny_config(tiny_data_dir):
+    return Config(
+        data=DataConfig(
+            dataset=f"lava_lamp/{SIZE}x{SIZE}",
+            data_dir=str(tiny_data_dir),
+            clip_length=4,
+            frame_stride=2,
+            batch_size=2,
+        ),
+        model=TINY_MODEL,
+        training=TrainingConfig(
+            num_steps=12, log_every=2, sample_every=6, checkpoint_every=4
+        ),
+    )
+
+
+@pytest.fixture
+def with_training():
+    """Returns a config with another schedule."""
+
+    def replace(config, **changes):
+        training = dataclasses.replace(config.training, **changes)
+        return dataclasses.replace(config, training=training)
+
+    return replace

@@ -1,0 +1,88 @@
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from duralava.models import convolution
+
+# Stride, and height and width of the small picture: not square, so that a swap of
+# the axes shows.
+CASES = pytest.mark.parametrize(("stride", "height", "width"), [(2, 3, 5), (4, 3, 2)])
+
+
+def normal(seed, *shape):
+    return jax.random.normal(jax.random.key(seed), shape)
+
+
+def library_downsample(images, kernel):
+    stride = kernel.shape[0] // 2
+    return jax.lax.conv_general_dilated(
+        images,
+        kernel,
+        (stride, stride),
+        [(stride // 2, stride // 2)] * 2,
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+    )
+
+
+def library_upsample(images, kernel):
+    stride = kernel.shape[0] // 2
+    n, h, w, _ = images.shape
+    # The convolution whose transpose is wanted leads from D to C channels.
+    shape = (n, h * stride, w * stride, kernel.shape[3])
+    _, transpose = jax.vjp(
+        lambda x: library_downsample(x, kernel.swapaxes(2, 3)), jnp.zeros(shape)
+    )
+    return transpose(images)[0]
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def value_and_gradients(convolve, images, kernel, cotangent):
+    value, pullback = jax.vjp(convolve, images, kernel)
+    return value, *pullback(cotangent)
+
+
+def assert_same(ours, library, images, kernel, cotangent):
+    actual = value_and_gradients(ours, images, kernel, cotangent)
+    expected = value_and_gradients(library, images, kernel, cotangent)
+    for one, other in zip(actual, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+
+
+@CASES
+def test_downsample_is_a_strided_convolution_with_its_gradients(stride, height, width):
+    images = normal(0, 2, height * stride, width * stride, 3)
+    kernel = normal(1, 2 * stride, 2 * stride, 3, 4)
+    cotangent = normal(2, 2, height, width, 4)
+    assert_same(convolution.downsample, library_downsample, images, kernel, cotangent)
+
+
+@CASES
+def test_upsample_is_a_transposed_convolution_with_its_gradients(stride, height, width):
+    images = normal(0, 2, height, width, 3)
+    kernel = normal(1, 2 * stride, 2 * stride, 3, 4)
+    cotangent = normal(2, 2, height * stride, width * stride, 4)
+    assert_same(convolution.upsample, library_upsample, images, kernel, cotangent)
+
+
+@CASES
+def test_upsample_is_the_adjoint_of_downsample(stride, height, width):
+    x = normal(0, 2, height * stride, width * stride, 3)
+    y = normal(1, 2, height, width, 4)
+    kernel = normal(2, 2 * stride, 2 * stride, 3, 4)
+    reached = convolution.downsample(x, kernel)
+    returned = convolution.upsample(y, kernel.swapaxes(2, 3))
+    np.testing.assert_allclose(jnp.vdot(reached, y), jnp.vdot(x, returned), rtol=1e-4)
+
+
+def test_one_pixel_is_enlarged_to_the_kernel_around_it():
+    kernel = normal(0, 4, 4, 1, 1)
+    image = jnp.zeros((1, 3, 3, 1)).at[0, 1, 2].set(1.0)
+    enlarged = convolution.upsample(image, kernel)[0, :, :, 0]
+    # Pixel (1, 2) reaches rows 2 * 1 + {0..3} - 1 and columns 2 * 2 + {0..3} - 1, of
+    # which the last lies beyond the picture.
+    expected = np.zeros((6, 6))
+    expected[1:5, 3:6] = kernel[:, :3, 0, 0]
+    np.testing.assert_array_equal(enlarged, expected)

@@ -1,0 +1,71 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from duralava.models import layers
+
+
+@pytest.mark.parametrize(
+    ("resolution", "num_layers", "expected"),
+    [
+        (64, 3, (4, 2, 2)),
+        (64, 4, (2, 2, 2, 2)),
+        (128, 3, (8, 2, 2)),
+        (8, 1, (2,)),
+        (48, 2, (6, 2)),
+    ],
+)
+def test_strides_lead_to_four_pixels(resolution, num_layers, expected):
+    strides = layers.strides(resolution, num_layers)
+    assert strides == expected
+    assert resolution == 4 * np.prod(strides)
+
+
+@pytest.mark.parametrize(
+    ("resolution", "num_layers"),
+    [
+        (64, 5),  # stride 1 is left for the finest layer
+        (48, 3),  # stride 3
+        (18, 1),  # stride 4.5
+        (4, 1),  # nothing to do
+    ],
+)
+def test_layers_without_an_even_stride_are_refused(resolution, num_layers):
+    with pytest.raises(ValueError, match=f"{num_layers} layers .* {resolution}"):
+        layers.strides(resolution, num_layers)
+
+
+@pytest.mark.parametrize("steps", [1, 3, -1, -3])
+@pytest.mark.parametrize("length", [2, 5])
+def test_shift_is_zero_beyond_the_ends(steps, length):
+    x = jax.random.normal(jax.random.key(0), (length, 2))
+    shifted = layers.shift(x, steps)
+    assert shifted.shape == x.shape
+    for t in range(length):
+        inside = 0 <= t - steps < length
+        np.testing.assert_array_equal(shifted[t], x[t - steps] if inside else [0, 0])
+
+
+def test_shift_in_time_equals_a_loop_over_steps_and_channels():
+    x = np.asarray(jax.random.normal(jax.random.key(0), (5, 2, 3, 16)))
+    expected = np.zeros_like(x)
+    for t in range(5):
+        for channel in range(16):
+            # Of 16 channels, 2 come from the step before, 2 from the step after.
+            source = t - 1 if channel < 2 else t + 1 if channel < 4 else t
+            if 0 <= source < 5:
+                expected[t, ..., channel] = x[source, ..., channel]
+    np.testing.assert_array_equal(layers.shift_in_time(jnp.asarray(x)), expected)
+
+
+def test_pixel_norm_gives_unit_mean_square_and_keeps_directions():
+    x = 7 * jax.random.normal(jax.random.key(0), (2, 3, 3, 8))
+    normed = layers.pixel_norm(x)
+    np.testing.assert_allclose(jnp.mean(normed**2, axis=-1), 1.0, rtol=1e-4)
+    ratio = normed / x
+    np.testing.assert_allclose(ratio, ratio[..., :1] + 0 * ratio, rtol=1e-4)
+
+
+def test_pixel_norm_of_nothing_is_nothing():
+    np.testing.assert_array_equal(layers.pixel_norm(jnp.zeros((1, 8))), 0.0)

@@ -1,0 +1,23 @@
+import jax.numpy as jnp
+import numpy as np
+
+from duralava.models import pixels
+
+
+def test_every_level_survives_the_round_trip():
+    levels = jnp.arange(256, dtype=jnp.uint8)
+    returned = pixels.to_uint8(pixels.from_uint8(levels))
+    assert returned.dtype == jnp.uint8
+    np.testing.assert_array_equal(returned, levels)
+
+
+def test_the_range_ends_at_minus_one_and_one():
+    inside = pixels.from_uint8(jnp.array([0, 255], jnp.uint8))
+    assert inside.dtype == jnp.float32
+    np.testing.assert_array_equal(inside, [-1.0, 1.0])
+
+
+def test_what_leaves_the_range_is_clipped_and_the_rest_is_rounded():
+    # 127.5 (0.4 / 127.5 + 1) = 127.9, which is nearer to 128 than to 127.
+    frames = jnp.array([-1.5, 1.5, 0.4 / 127.5])
+    np.testing.assert_array_equal(pixels.to_uint8(frames), [0, 255, 128])

@@ -1,0 +1,194 @@
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from duralava import models
+from duralava.config import ModelConfig
+from duralava.models.transition import Rotation, rotate_pairs
+
+ROTATION = ModelConfig(
+    resolution=16,
+    latent_size=8,
+    transition="rotation",
+    transition_layers=2,
+    transition_hidden=8,
+)
+REFRESHED = dataclasses.replace(ROTATION, refresh=0.3)
+MLP = dataclasses.replace(ROTATION, transition="mlp")
+ALL = pytest.mark.parametrize(
+    "config", [ROTATION, REFRESHED, MLP], ids=["rotation", "refreshed", "mlp"]
+)
+
+transition = jax.jit(models.transition, static_argnames="config")
+rollout = jax.jit(models.rollout, static_argnames=("num_steps", "config"))
+
+
+def random_params(config, scale=0.5):
+    """Parameters far from those of a fresh network, which is near the identity."""
+    shapes = jax.eval_shape(
+        functools.partial(models.init_transition, config=config), jax.random.key(0)
+    )
+    generator = np.random.default_rng(1)
+    return jax.tree.map(
+        lambda leaf: jnp.asarray(scale * generator.normal(size=leaf.shape), leaf.dtype),
+        shapes,
+    )
+
+
+def normal(seed, *shape):
+    return jax.random.normal(jax.random.key(seed), shape)
+
+
+def assert_standard_normal(samples):
+    """Moments within 5 standard errors of those of N(0, I)."""
+    z = np.asarray(samples, np.float64)
+    count, size = z.shape
+    error = 5 / np.sqrt(count)
+    # Variances for N(0, 1): of z 1, of z_i z_j 1, of z^2 2, of z^3 15, of z^4 96.
+    np.testing.assert_allclose(z.mean(axis=0), 0, atol=error)
+    covariance = z.T @ z / count
+    diagonal = np.eye(size, dtype=bool)
+    np.testing.assert_allclose(covariance[~diagonal], 0, atol=error)
+    np.testing.assert_allclose(covariance[diagonal], 1, atol=error * np.sqrt(2))
+    np.testing.assert_allclose((z**3).mean(axis=0), 0, atol=error * np.sqrt(15))
+    np.testing.assert_allclose((z**4).mean(axis=0), 3, atol=error * np.sqrt(96))
+    # Independence beyond correlation: E z_i^2 z_j^2 = 1, of variance 9 - 1.
+    squares = (z**2).T @ z**2 / count
+    np.testing.assert_allclose(squares[~diagonal], 1, atol=error * np.sqrt(8))
+
+
+def test_pairs_turn_as_complex_numbers_do():
+    x, angles = normal(0, 5, 6), normal(1, 5, 3)
+    turned = rotate_pairs(x, angles)
+    expected = (x[:, :3] + 1j * x[:, 3:]) * jnp.exp(1j * angles)
+    np.testing.assert_allclose(turned[:, :3], expected.real, atol=1e-5)
+    np.testing.assert_allclose(turned[:, 3:], expected.imag, atol=1e-5)
+
+
+def test_mixers_are_orthogonal_whatever_their_parameters():
+    params = random_params(ROTATION, scale=2.0)
+    mixers = Rotation(ROTATION).apply({"params": params}, method="mixers")
+    assert mixers.shape == (2, 8, 8)
+    product = np.einsum("lij,lik->ljk", mixers, mixers)
+    np.testing.assert_allclose(product, [np.eye(8)] * 2, atol=1e-4)
+    assert np.abs(mixers - np.eye(8)).max() > 0.5
+
+
+def test_a_rotation_keeps_each_norm_and_moves_the_latent_far():
+    latents = normal(2, 16, 8)
+    moved = transition(
+        random_params(ROTATION), latents, jnp.zeros_like(latents), config=ROTATION
+    )
+    np.testing.assert_allclose(
+        jnp.linalg.norm(moved, axis=-1), jnp.linalg.norm(latents, axis=-1), rtol=1e-5
+    )
+    assert jnp.linalg.norm(moved - latents, axis=-1).min() > 0.5
+
+
+def test_a_rotation_keeps_volume():
+    # In double precision, as the single derivatives are large.
+    with jax.enable_x64():
+        params = jax.tree.map(
+            lambda leaf: jnp.asarray(leaf, jnp.float64), random_params(ROTATION)
+        )
+
+        def step(latent):
+            batch = latent[None]
+            return models.transition(params, batch, 0 * batch, config=ROTATION)[0]
+
+        jacobians = jax.jit(jax.vmap(jax.jacfwd(step)))(
+            jnp.asarray(normal(2, 4, 8), jnp.float64)
+        )
+        assert jacobians.dtype == jnp.float64
+        sign, log_determinant = jnp.linalg.slogdet(jacobians)
+        jacobians, sign = np.asarray(jacobians), np.asarray(sign)
+        log_determinant = np.asarray(log_determinant)
+    np.testing.assert_allclose(log_determinant, 0, atol=1e-8)
+    np.testing.assert_array_equal(np.abs(sign), 1)
+    # The derivative is not that of a fixed rotation: it bends space.
+    product = np.swapaxes(jacobians, 1, 2) @ jacobians
+    assert np.abs(product - np.eye(8)).max() > 0.5
+
+
+@pytest.mark.parametrize("config", [ROTATION, REFRESHED], ids=["rotation", "refreshed"])
+def test_a_standard_normal_stays_standard_normal(config):
+    samples = normal(3, 40_000, 8)
+    final, _ = rollout(
+        random_params(config),
+        samples,
+        jax.random.key(4),
+        0,
+        num_steps=10,
+        config=config,
+    )
+    assert jnp.abs(final - samples).mean() > 0.5
+    assert_standard_normal(final)
+
+
+def test_refresh_adds_its_share_of_noise():
+    params, latents, noise = random_params(ROTATION), normal(5, 3, 8), normal(6, 3, 8)
+    moved = transition(params, latents, noise, config=ROTATION)
+    refreshed = transition(params, latents, noise, config=REFRESHED)
+    # sqrt(1 - 0.3^2) = 0.9539392
+    np.testing.assert_allclose(refreshed, 0.9539392 * moved + 0.3 * noise, atol=1e-5)
+
+
+def test_noise_is_without_effect_where_nothing_is_refreshed():
+    params, latents = random_params(ROTATION), normal(5, 3, 8)
+    quiet = transition(params, latents, jnp.zeros((3, 8)), config=ROTATION)
+    loud = transition(params, latents, normal(6, 3, 8), config=ROTATION)
+    np.testing.assert_array_equal(quiet, loud)
+
+
+@ALL
+def test_each_lamp_moves_by_itself(config):
+    params, latents, noise = random_params(config), normal(5, 3, 8), normal(6, 3, 8)
+    together = transition(params, latents, noise, config=config)
+    for i in range(3):
+        alone = transition(params, latents[i : i + 1], noise[i : i + 1], config=config)
+        np.testing.assert_allclose(alone[0], together[i], rtol=1e-4, atol=1e-5)
+
+
+def test_an_mlp_adds_what_its_network_gives():
+    params, latents = random_params(MLP), normal(5, 3, 8)
+    assert set(params) == {"Dense_0", "Dense_1", "Dense_2"}
+    x = latents
+    for name in ("Dense_0", "Dense_1"):
+        x = x @ params[name]["kernel"] + params[name]["bias"]
+        x = jnp.where(x > 0, x, 0.2 * x)
+    expected = latents + x @ params["Dense_2"]["kernel"] + params["Dense_2"]["bias"]
+    moved = transition(params, latents, 0 * latents, config=MLP)
+    np.testing.assert_allclose(moved, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("config", [ROTATION, MLP], ids=["rotation", "mlp"])
+def test_a_fresh_lamp_moves_but_slowly(config):
+    params = jax.jit(models.init_transition, static_argnames="config")(
+        jax.random.key(0), config=config
+    )
+    latents = normal(5, 64, 8)
+    moved = transition(params, latents, 0 * latents, config=config)
+    distance = jnp.linalg.norm(moved - latents, axis=-1)
+    norm = jnp.linalg.norm(latents, axis=-1)
+    assert distance.min() > 0.01
+    assert jnp.mean(distance / norm) < 0.5
+
+
+def test_norms_last_for_twenty_thousand_steps():
+    latents = normal(7, 3, 8)
+    final, trajectory = rollout(
+        random_params(ROTATION),
+        latents,
+        jax.random.key(0),
+        0,
+        num_steps=20_000,
+        config=ROTATION,
+    )
+    before, after = (jnp.linalg.norm(z, axis=-1) for z in (latents, final))
+    np.testing.assert_allclose(after, before, rtol=1e-3)
+    # Still moving: the lamp did not come to rest on the way.
+    assert jnp.linalg.norm(final - trajectory[-1], axis=-1).min() > 0.1

@@ -1,0 +1,272 @@
+import signal
+import subprocess
+import sys
+import time
+
+import av
+import numpy as np
+import pytest
+from PIL import Image, ImageSequence
+
+from duralava.rendering import writers
+
+ANIMATIONS = ["lamp.png", "lamp.apng", "lamp.gif", "lamp.webp"]
+VIDEOS = ["lamp.mp4", "lamp.webm"]
+
+
+def film(num_frames=8, height=32, width=48):
+    """A smooth picture that gets brighter by 10 from frame to frame."""
+    y, x = np.mgrid[:height, :width]
+    picture = np.stack([2 * y, 2 * x, 40 + 0 * x], axis=-1)
+    return [(picture + 10 * index).astype(np.uint8) for index in range(num_frames)]
+
+
+def noise_for_ever():
+    random = np.random.default_rng(0)
+    while True:
+        yield random.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+
+
+def read_animation(path):
+    with Image.open(path) as image:
+        return np.stack(
+            [np.asarray(f.convert("RGB")) for f in ImageSequence.Iterator(image)]
+        )
+
+
+def read_video(path):
+    with av.open(path) as container:
+        return np.stack(
+            [f.to_ndarray(format="rgb24") for f in container.decode(video=0)]
+        )
+
+
+@pytest.mark.parametrize("name", ["lamp.png", "lamp.apng"])
+def test_apng_is_exact_and_loops_for_ever(tmp_path, name):
+    frames = film()
+
+    assert writers.write_frames(tmp_path / name, iter(frames), fps=20) == 8
+
+    with Image.open(tmp_path / name) as image:
+        assert image.n_frames == 8
+        assert image.info["loop"] == 0
+        durations = [f.info["duration"] for f in ImageSequence.Iterator(image)]
+    np.testing.assert_allclose(durations, 50)
+    np.testing.assert_array_equal(read_animation(tmp_path / name), frames)
+
+
+def test_one_frame_is_a_plain_png(tmp_path):
+    frames = film(1)
+
+    writers.write_frames(tmp_path / "still.png", iter(frames), fps=30)
+
+    with Image.open(tmp_path / "still.png") as image:
+        assert not getattr(image, "is_animated", False)
+        np.testing.assert_array_equal(image, frames[0])
+
+
+@pytest.mark.parametrize("name", ["lamp.gif", "lamp.webp"])
+def test_gif_and_webp_look_like_the_film_and_loop(tmp_path, name):
+    frames = film()
+
+    writers.write_frames(tmp_path / name, iter(frames), fps=20)
+
+    with Image.open(tmp_path / name) as image:
+        assert image.n_frames == 8
+        assert image.info["loop"] == 0
+    error = np.abs(read_animation(tmp_path / name).astype(float) - frames)
+    assert error.mean() < 4
+
+
+@pytest.mark.parametrize("name", VIDEOS)
+def test_videos_look_like_the_film(tmp_path, name):
+    frames = film(20)
+
+    writers.write_frames(tmp_path / name, iter(frames), fps=29.97)
+
+    with av.open(tmp_path / name) as container:
+        stream = container.streams.video[0]
+        assert stream.pix_fmt == "yuv420p"
+        assert float(stream.average_rate) == pytest.approx(29.97, rel=1e-3)
+    shown = read_video(tmp_path / name)
+    assert shown.shape == (20, 32, 48, 3)
+    assert np.abs(shown.astype(float) - frames).mean() < 4
+
+
+@pytest.mark.parametrize("name", VIDEOS)
+def test_odd_sizes_repeat_the_last_row_and_column(tmp_path, name):
+    frames = film(3, height=33, width=47)
+
+    writers.write_frames(tmp_path / name, iter(frames), fps=30)
+
+    shown = read_video(tmp_path / name).astype(float)
+    assert shown.shape == (3, 34, 48, 3)
+    assert np.abs(shown[:, :33, :47] - frames).mean() < 4
+
+
+@pytest.mark.parametrize("name", ["frames/", "frames"])
+def test_folder_gets_numbered_pngs(tmp_path, name):
+    frames = film()
+
+    assert writers.write_frames(f"{tmp_path}/{name}", iter(frames), fps=30) == 8
+
+    paths = sorted((tmp_path / "frames").iterdir())
+    assert [path.name for path in paths] == [f"{i:06d}.png" for i in range(8)]
+    for path, frame in zip(paths, frames, strict=True):
+        np.testing.assert_array_equal(Image.open(path), frame)
+
+
+def test_empty_folder_may_exist(tmp_path):
+    (tmp_path / "frames.d").mkdir()
+
+    writers.write_frames(tmp_path / "frames.d", iter(film(2)), fps=30)
+
+    assert len(list((tmp_path / "frames.d").iterdir())) == 2
+
+
+@pytest.mark.parametrize("name", [*ANIMATIONS, *VIDEOS, "frames"])
+def test_endless_film_is_cut(tmp_path, name):
+    written = writers.write_frames(
+        tmp_path / name, noise_for_ever(), fps=30, num_frames=5
+    )
+
+    assert written == 5
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", [*ANIMATIONS, *VIDEOS, "frames"])
+def test_interrupt_finishes_the_file(tmp_path, name):
+    def interrupted():
+        yield from film(5)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        writers.write_frames(tmp_path / name, interrupted(), fps=30)
+
+    path = tmp_path / name
+    if name == "frames":
+        assert len(list(path.iterdir())) == 5
+    else:
+        read = read_video if name in VIDEOS else read_animation
+        assert len(read(path)) == 5
+
+
+@pytest.mark.parametrize("name", ["lamp.png", "lamp.mp4", "frames"])
+def test_failure_leaves_what_was_there(tmp_path, name):
+    def failing():
+        yield from film(5)
+        raise RuntimeError("no more")
+
+    if name != "frames":
+        (tmp_path / name).write_text("old")
+    before = {path.name for path in tmp_path.iterdir()}
+    with pytest.raises(RuntimeError, match="no more"):
+        writers.write_frames(tmp_path / name, failing(), fps=30)
+
+    assert {path.name for path in tmp_path.iterdir()} == before
+    assert all(path.read_text() == "old" for path in tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["lamp.png", "lamp.mp4", "frames"])
+def test_kill_leaves_nothing_under_the_name(tmp_path, name):
+    code = f"""
+import numpy as np
+from duralava.rendering import writers
+
+def frames():
+    for index in range(10**9):
+        if index == 30:
+            print("writing", flush=True)
+        yield np.full((64, 64, 3), index % 256, np.uint8)
+
+writers.write_frames({str(tmp_path / name)!r}, frames(), fps=30)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == "writing\n"
+        time.sleep(0.1)
+        process.send_signal(signal.SIGKILL)
+
+    assert not (tmp_path / name).exists()
+
+
+def test_reused_buffer_is_copied(tmp_path):
+    frames = film(6)
+
+    def reusing():
+        buffer = np.empty_like(frames[0])
+        for frame in frames:
+            buffer[:] = frame
+            yield buffer
+
+    writers.write_frames(tmp_path / "lamp.png", reusing(), fps=30)
+
+    np.testing.assert_array_equal(read_animation(tmp_path / "lamp.png"), frames)
+
+
+@pytest.mark.parametrize(
+    ("path", "error", "message"),
+    [
+        ("lamp.avi", ValueError, "unknown suffix '.avi'.*known: .png, .apng, .mp4"),
+        ("nowhere/lamp.png", FileNotFoundError, "no folder .*nowhere"),
+        ("full", FileExistsError, "full is not empty"),
+        ("full/file.mp4/", NotADirectoryError, "is a file"),
+    ],
+)
+def test_impossible_output_is_told_before_any_frame(tmp_path, path, error, message):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file.mp4").touch()
+    frames = iter(film(3))
+
+    with pytest.raises(error, match=message):
+        writers.check_output(f"{tmp_path}/{path}")
+    with pytest.raises(error, match=message):
+        writers.write_frames(f"{tmp_path}/{path}", frames, fps=30)
+
+    assert len(list(frames)) == 3
+
+
+def test_check_output_writes_nothing(tmp_path):
+    for name in [*ANIMATIONS, *VIDEOS, "frames"]:
+        writers.check_output(tmp_path / name)
+
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("lamp.png", {"fps": 0}, "fps must be above 0"),
+        ("lamp.png", {"fps": float("nan")}, "fps must be above 0"),
+        ("lamp.gif", {"fps": 60}, "at most 50 fps"),
+        ("lamp.png", {"fps": 30, "num_frames": 0}, "num_frames must be at least 1"),
+    ],
+)
+def test_impossible_rates_are_told_before_any_frame(tmp_path, name, options, message):
+    frames = iter(film(3))
+
+    with pytest.raises(ValueError, match=message):
+        writers.write_frames(tmp_path / name, frames, **options)
+
+    assert len(list(frames)) == 3
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("frames", "message"),
+    [
+        ([], "no frame"),
+        ([np.zeros((8, 8, 3))], "must be uint8"),
+        ([np.zeros((8, 8), np.uint8)], "must be uint8"),
+        (
+            [np.zeros((8, 8, 3), np.uint8), np.zeros((8, 6, 3), np.uint8)],
+            "frames of two sizes",
+        ),
+    ],
+)
+def test_impossible_frames_are_refused(tmp_path, frames, message):
+    with pytest.raises(ValueError, match=message):
+        writers.write_frames(tmp_path / "lamp.png", iter(frames), fps=30)
+
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,59 @@
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+def render(*flags, cwd):
+    return subprocess.run(
+        [sys.executable, ROOT / "tools" / "render.py", *flags],
+        cwd=cwd,
+        env=os.environ | {"JAX_PLATFORMS": "cpu"},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_shipped_weights_become_an_endless_animation(tmp_path):
+    done = render("--seconds=0.5", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "wrote 15 frames at 30 fps: out.png"
+    with Image.open(tmp_path / "out.png") as picture:
+        assert (picture.format, picture.size) == ("PNG", (64, 64))
+        assert (picture.n_frames, picture.info["loop"]) == (15, 0)
+        assert picture.info["duration"] == pytest.approx(1000 / 30)
+
+
+def test_loads_neither_data_nor_training_libraries():
+    code = (
+        "import sys; from duralava import pretrained; "
+        "from duralava.rendering import frames, writers; pretrained.load(); "
+        "print([m for m in ('tensorflow_datasets', 'grain', 'orbax', 'tensorboardX') "
+        "if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (["--output=out.xyz"], "unknown suffix '.xyz'"),
+        (["--output=nowhere/out.png"], "no folder nowhere"),
+        (["--fps=0"], "fps must be above 0"),
+        (["--seconds=0"], "hold no frame"),
+        (["--checkpoint=nothing"], "no checkpoint 'nothing'"),
+        (["--checkpoint=."], "not a training's workdir"),
+    ],
+)
+def test_bad_input_gets_one_line_and_writes_nothing(tmp_path, flags, says):
+    done = render(*flags, cwd=tmp_path)
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,400 @@
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from duralava import losses, models
+from duralava.config import (
+    Config,
+    DataConfig,
+    LossConfig,
+    ModelConfig,
+    OptimizerConfig,
+)
+from duralava.train_step import encoder_loss, init_train_state, train_step
+
+MODEL = ModelConfig(
+    resolution=16,
+    latent_size=8,
+    generator_hidden=8,
+    generator_channels=(8,),
+    discriminator_channels=(8,),
+    discriminator_code=8,
+    discriminator_hidden=8,
+    encoder_channels=(8,),
+    encoder_hidden=16,
+    transition_layers=1,
+    transition_hidden=8,
+)
+# With a learning rate of 1, a step of SGD takes off the gradient.
+GRADIENT = OptimizerConfig(
+    name="sgd",
+    learning_rate=1.0,
+    discriminator_learning_rate=1.0,
+    final_learning_rate_scale=1.0,
+)
+KEY = jax.random.key(5)
+
+rollout = jax.jit(models.rollout, static_argnames=("num_steps", "config"))
+
+
+def make_config(loss, *, model=MODEL, optimizer=GRADIENT):
+    data = DataConfig(clip_length=5, batch_size=2)
+    return Config(data=data, model=model, loss=loss, optimizer=optimizer)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quick_compilation():
+    """These programs run for milliseconds and would be compiled for seconds."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+def random_state(config, scale=0.2):
+    """A state with random weights, biases too, as if before the first step."""
+    shapes = jax.eval_shape(lambda: init_train_state(KEY, config=config))
+    generator = np.random.default_rng(0)
+
+    def random(tree):
+        return jax.tree.map(
+            lambda leaf: jnp.asarray(
+                scale * generator.normal(size=leaf.shape), leaf.dtype
+            ),
+            tree,
+        )
+
+    zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+    weights = random(shapes.generator)
+    return zeros._replace(
+        generator=weights,
+        ema=jax.tree.map(jnp.copy, weights),
+        discriminator=random(shapes.discriminator),
+        latent_pool=random(shapes.latent_pool) / scale,
+    )
+
+
+def film(seed=1):
+    values = np.random.default_rng(seed).integers(0, 256, (5, 2, 16, 16, 3))
+    return jnp.asarray(values, jnp.uint8)
+
+
+def step(state, config, *, clips=None, key=KEY):
+    """One step that leaves `state` whole: `train_step` is given a copy."""
+    clips = film() if clips is None else clips
+    return train_step(jax.tree.map(jnp.copy, state), clips, key, config=config)
+
+
+def step_keys(index=0):
+    """Keys of reset, rollout, adversary and encoder."""
+    return jax.random.split(jax.random.fold_in(KEY, index), 4)
+
+
+def assert_trees_close(actual, expected, **tolerance):
+    actual, expected = (jax.tree.leaves_with_path(tree) for tree in (actual, expected))
+    for (path, one), (other_path, other) in zip(actual, expected, strict=True):
+        assert path == other_path
+        name = jax.tree_util.keystr(path)
+        np.testing.assert_allclose(one, other, err_msg=name, **tolerance)
+
+
+def assert_trees_equal(actual, expected):
+    assert_trees_close(actual, expected, rtol=0, atol=0)
+
+
+def largest_difference(one, other):
+    differences = jax.tree.map(lambda a, b: jnp.abs(a - b).max(), one, other)
+    return max(float(leaf) for leaf in jax.tree.leaves(differences))
+
+
+def taken_off(before, after):
+    return jax.tree.map(jnp.subtract, before, after)
+
+
+RELATIVISTIC = make_config(
+    LossConfig(
+        adversarial="relativistic",
+        adversarial_weight=0.7,
+        gradient_penalty="finite_difference",
+        gradient_penalty_weight=0.3,
+        gradient_penalty_noise=0.1,
+        normality_weight=0.1,
+        reset_probability=0.0,
+    )
+)
+BCE = make_config(
+    LossConfig(
+        adversarial="bce",
+        gradient_penalty="none",
+        normality_weight=0.2,
+        reset_probability=0.0,
+    ),
+    model=dataclasses.replace(MODEL, discriminator_time="recurrent", transition="mlp"),
+)
+BCE_EXACT = make_config(
+    LossConfig(adversarial="bce", gradient_penalty="exact"),
+    model=dataclasses.replace(MODEL, refresh=0.1),
+    optimizer=OptimizerConfig(gradient_clip=1.0),
+)
+ENCODED = make_config(
+    LossConfig(
+        adversarial_start_step=2,
+        gradient_penalty="none",
+        normality_weight=0.0,
+        reset_probability=0.0,
+        reconstruction_weight=1.0,
+        rollout_weight=0.5,
+        latent_prediction_weight=0.01,
+        code_divergence_weight=0.01,
+        code_normality_weight=0.01,
+        rollout_steps=4,
+        rollout_frames=2,
+    )
+)
+LATENTS_ONLY = make_config(
+    LossConfig(adversarial_weight=0.0, normality_weight=0.01, reset_probability=0.0),
+    model=dataclasses.replace(MODEL, transition="mlp"),
+    optimizer=dataclasses.replace(GRADIENT, ema_decay=0.5),
+)
+RESET = dataclasses.replace(
+    LATENTS_ONLY, loss=dataclasses.replace(LATENTS_ONLY.loss, reset_probability=1.0)
+)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [RELATIVISTIC, BCE, BCE_EXACT, ENCODED, LATENTS_ONLY],
+    ids=["relativistic", "bce", "bce_exact", "encoded", "latents_only"],
+)
+def test_a_step_moves_all_that_is_trained(config):
+    before = random_state(config)._replace(step=jnp.int32(3))
+    after, metrics = step(before, config)
+    assert int(after.step) == 4
+    for name, value in metrics.items():
+        assert jnp.shape(value) == () and jnp.isfinite(value), name
+    assert ("loss/generator" in metrics) == config.loss.uses_adversary
+    assert ("loss/reconstruction" in metrics) == config.loss.uses_encoder
+    parts = {"transition": before.generator["transition"]}
+    if config.loss.uses_adversary:
+        parts |= before.generator
+        assert largest_difference(before.discriminator, after.discriminator) > 1e-6
+    for name, part in parts.items():
+        assert largest_difference(part, after.generator[name]) > 1e-6, name
+    assert jax.tree.all(jax.tree.map(lambda x: jnp.isfinite(x).all(), after.generator))
+
+
+def straightforward_losses(config, clips):
+    """The losses of both players, each written as one function of all parameters."""
+    loss, model = config.loss, config.model
+    real = models.from_uint8(clips)
+    _, rollout_key, adversary_key, _ = step_keys()
+
+    def play(generator, discriminator, pool):
+        _, trajectory = models.rollout(
+            generator["transition"], pool, rollout_key, 0, num_steps=5, config=model
+        )
+        fake = models.generate(generator["generator"], trajectory, config=model)
+        judge = functools.partial(models.discriminate, discriminator, config=model)
+        return real, fake, judge, trajectory
+
+    def discriminator_loss(discriminator, generator, pool):
+        real, fake, judge, _ = play(generator, discriminator, pool)
+        if loss.adversarial == "bce":
+            on_real, on_fake = (
+                -jax.nn.log_sigmoid(judge(real)),
+                -jax.nn.log_sigmoid(-judge(fake)),
+            )
+            total = (on_real.mean() + on_fake.mean()) / 2
+        else:
+            total = -jax.nn.log_sigmoid(judge(real) - judge(fake)).mean()
+        if loss.gradient_penalty == "finite_difference":
+            std = loss.gradient_penalty_noise
+            both = jnp.concatenate([real, fake], axis=1)
+            noisy = both + std * jax.random.normal(adversary_key, both.shape)
+            squares = ((judge(noisy) - judge(both)) / std) ** 2
+            # gamma / 2 (R1 + R2), each the mean over its own clips.
+            r1, r2 = squares[:, :2].mean(), squares[:, 2:].mean()
+            total += loss.gradient_penalty_weight / 2 * (r1 + r2)
+        return total
+
+    def generator_loss(generator, discriminator, pool):
+        real, fake, judge, trajectory = play(generator, discriminator, pool)
+        if loss.adversarial == "bce":
+            adversarial = -jax.nn.log_sigmoid(judge(fake)).mean()
+        else:
+            adversarial = -jax.nn.log_sigmoid(judge(fake) - judge(real)).mean()
+        normality, _ = losses.normality_penalty(trajectory)
+        return loss.adversarial_weight * adversarial + loss.normality_weight * normality
+
+    return discriminator_loss, generator_loss
+
+
+@pytest.mark.parametrize(
+    "config", [RELATIVISTIC, BCE], ids=["relativistic_finite_difference", "bce"]
+)
+def test_one_forward_pass_gives_the_gradients_of_both_losses(config):
+    state = random_state(config)
+    after, metrics = step(state, config)
+    discriminator_loss, generator_loss = straightforward_losses(config, film())
+    of_discriminator, for_discriminator = jax.jit(
+        jax.value_and_grad(discriminator_loss)
+    )(state.discriminator, state.generator, state.latent_pool)
+    for_generator = jax.jit(jax.grad(generator_loss))(
+        state.generator, state.discriminator, state.latent_pool
+    )
+    np.testing.assert_allclose(
+        metrics["loss/discriminator"] + metrics["loss/gradient_penalty"],
+        of_discriminator,
+        rtol=1e-4,
+    )
+    tolerance = {"rtol": 2e-3, "atol": 2e-6}
+    assert_trees_close(
+        taken_off(state.discriminator, after.discriminator),
+        for_discriminator,
+        **tolerance,
+    )
+    assert_trees_close(
+        taken_off(state.generator, after.generator), for_generator, **tolerance
+    )
+
+
+def test_a_run_begins_with_its_average_and_a_normal_pool():
+    config = dataclasses.replace(LATENTS_ONLY, data=DataConfig(batch_size=4000))
+    init = jax.jit(init_train_state, static_argnames="config")
+    state = init(jax.random.key(0), config=config)
+    assert int(state.step) == 0
+    assert_trees_equal(state.ema, state.generator)
+    pool = np.asarray(state.latent_pool)
+    assert pool.shape == (4000, 8)
+    # Five standard errors of 32,000 values.
+    np.testing.assert_allclose(pool.mean(), 0, atol=0.03)
+    np.testing.assert_allclose(pool.var(), 1, atol=0.04)
+
+
+def test_without_its_weights_there_is_no_encoder_and_no_adversary():
+    def parts(config):
+        state = jax.eval_shape(lambda: init_train_state(KEY, config=config))
+        return set(state.generator), bool(jax.tree.leaves(state.discriminator))
+
+    assert parts(RELATIVISTIC) == ({"generator", "transition"}, True)
+    assert parts(ENCODED) == ({"generator", "transition", "encoder"}, True)
+    assert parts(LATENTS_ONLY) == ({"generator", "transition"}, False)
+
+
+def test_before_its_first_step_the_adversary_asks_for_nothing():
+    state = random_state(ENCODED)
+    after, metrics = step(state, ENCODED)
+    assert_trees_equal(after.discriminator, state.discriminator)
+    assert float(metrics["loss/generator"]) == 0.0
+    expected = jax.jit(
+        lambda params: jax.grad(encoder_loss, has_aux=True)(
+            params, models.from_uint8(film()), step_keys()[3], config=ENCODED
+        )[0]
+    )(state.generator)
+    assert_trees_close(
+        taken_off(state.generator, after.generator), expected, rtol=2e-3, atol=2e-6
+    )
+
+
+@pytest.mark.parametrize(("index", "plays"), [(1, False), (2, True), (3, True)])
+def test_the_adversary_joins_at_its_first_step(index, plays):
+    state = random_state(ENCODED)._replace(step=jnp.int32(index))
+    after, metrics = step(state, ENCODED)
+    moved = largest_difference(after.discriminator, state.discriminator)
+    assert (moved > 1e-6) == plays
+    assert (float(metrics["loss/generator"]) > 0) == plays
+
+
+def test_the_pool_carries_on_where_the_rollout_ended():
+    before = random_state(LATENTS_ONLY)
+    for _ in range(2):
+        after, _ = step(before, LATENTS_ONLY)
+        final, _ = rollout(
+            before.generator["transition"],
+            before.latent_pool,
+            KEY,
+            0,
+            num_steps=5,
+            config=LATENTS_ONLY.model,
+        )
+        np.testing.assert_allclose(after.latent_pool, final, rtol=1e-4, atol=1e-5)
+        before = after
+
+
+def test_a_reset_pool_forgets_where_it_was():
+    state = random_state(RESET)
+    elsewhere = state._replace(latent_pool=100 + state.latent_pool)
+    one, other = (step(start, RESET)[0].latent_pool for start in (state, elsewhere))
+    np.testing.assert_array_equal(one, other)
+    kept = step(state, LATENTS_ONLY)[0].latent_pool
+    assert jnp.abs(one - kept).max() > 0.1
+    again = step(state._replace(step=jnp.int32(1)), RESET)[0].latent_pool
+    assert jnp.abs(one - again).max() > 0.1
+
+
+@pytest.mark.parametrize(
+    ("index", "decay"),
+    [
+        (0, 1 / 10),  # (step + 1) / (step + 10): young averages are short
+        (2, 3 / 12),
+        (89, 0.5),  # 90 / 99 is beyond the config's 0.5
+    ],
+)
+def test_the_average_moves_towards_the_new_weights(index, decay):
+    state = random_state(LATENTS_ONLY)._replace(step=jnp.int32(index))
+    state = state._replace(ema=jax.tree.map(lambda leaf: leaf + 1, state.generator))
+    after, _ = step(state, LATENTS_ONLY)
+    expected = jax.tree.map(
+        lambda old, new: decay * old + (1 - decay) * new, state.ema, after.generator
+    )
+    assert_trees_close(after.ema, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_the_same_state_and_key_give_the_same_step():
+    state = random_state(BCE_EXACT)
+    one, other = step(state, BCE_EXACT), step(state, BCE_EXACT)
+    assert_trees_equal(one, other)
+    different, _ = step(state, BCE_EXACT, key=jax.random.key(6))
+    assert largest_difference(one[0].generator, different.generator) > 0
+
+
+def test_a_stored_step_goes_on_as_if_it_had_not_been_stored():
+    def advance(state, clips):
+        return train_step(state, clips, KEY, config=BCE_EXACT)[0]
+
+    whole = advance(advance(random_state(BCE_EXACT), film(1)), film(2))
+    stored = jax.tree.map(np.asarray, advance(random_state(BCE_EXACT), film(1)))
+    resumed = advance(jax.tree.map(jnp.asarray, stored), film(2))
+    assert_trees_equal(resumed, whole)
+
+
+def moving_square():
+    """A bright square on a dark ground that moves right, from two heights."""
+    clips = np.zeros((5, 2, 16, 16, 3), np.uint8)
+    for t in range(5):
+        for b, row in enumerate((2, 9)):
+            clips[t, b, row : row + 5, 2 * t : 2 * t + 5] = (255, 160, 40)
+    return jnp.asarray(clips)
+
+
+def test_the_encoder_learns_a_moving_square():
+    config = make_config(
+        dataclasses.replace(
+            ENCODED.loss, adversarial_weight=0.0, adversarial_start_step=0
+        ),
+        optimizer=OptimizerConfig(learning_rate=5e-3, b1=0.9),
+    )
+    state = jax.jit(init_train_state, static_argnames="config")(
+        jax.random.key(0), config=config
+    )
+    history = []
+    for _ in range(40):
+        state, metrics = train_step(state, moving_square(), KEY, config=config)
+        history.append(
+            [float(metrics[f"loss/{name}"]) for name in ("reconstruction", "rollout")]
+        )
+    first, last = np.mean(history[:3], axis=0), np.mean(history[-5:], axis=0)
+    assert np.all(last < 0.6 * first), (first, last)

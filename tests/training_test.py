@@ -1,0 +1,126 @@
+import dataclasses
+import io
+import os
+import pathlib
+import signal
+import struct
+import threading
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+from tensorboardX.proto.event_pb2 import Event
+
+from duralava import checkpoints, training
+
+
+def leaves(state):
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(state)]
+
+
+def assert_identical(first, second):
+    for a, b in zip(leaves(first), leaves(second), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def steps_kept(workdir):
+    folder = pathlib.Path(workdir) / "checkpoints"
+    return sorted(int(path.name) for path in folder.iterdir())
+
+
+def events(workdir):
+    """Reads TensorBoard's records: length, its checksum, the event, its checksum."""
+    for path in sorted(pathlib.Path(workdir).glob("events*")):
+        data = path.read_bytes()
+        while data:
+            (size,) = struct.unpack("<Q", data[:8])
+            yield Event.FromString(data[12 : 12 + size])
+            data = data[16 + size :]
+
+
+def stop_soon(number):
+    """Sends this process a signal once the training listens to it."""
+    before = signal.getsignal(number)
+
+    def send():
+        while signal.getsignal(number) == before:
+            pass
+        os.kill(os.getpid(), number)
+
+    threading.Thread(target=send).start()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_and_resumed_run_equals_one_that_never_stopped(
+    tiny_config, tmp_path, number
+):
+    stop_soon(number)
+    stopped = training.train(tiny_config, tmp_path / "a")
+    assert stopped.step < tiny_config.training.num_steps
+    resumed = training.train(tiny_config, tmp_path / "a")
+    whole = training.train(tiny_config, tmp_path / "b")
+    assert resumed.step == whole.step == tiny_config.training.num_steps
+    assert_identical(resumed, whole)
+
+
+def test_a_save_that_was_killed_leaves_the_one_before(
+    tiny_config, with_training, tmp_path
+):
+    training.train(with_training(tiny_config, num_steps=4), tmp_path)
+    (tmp_path / "checkpoints" / "8.orbax-checkpoint-tmp-1" / "state").mkdir(
+        parents=True
+    )
+    training.train(with_training(tiny_config, num_steps=5), tmp_path)
+    assert steps_kept(tmp_path) == [4, 5]
+
+
+def test_keeps_the_latest_and_the_best(tiny_config, with_training, tmp_path):
+    config = with_training(
+        tiny_config, num_steps=12, checkpoint_every=2, keep_checkpoints=2
+    )
+    training.train(config, tmp_path)
+    scores = {
+        event.step: event.summary.value[0].simple_value
+        for event in events(tmp_path)
+        if event.summary.value and event.summary.value[0].tag == "energy_distance"
+    }
+    assert sorted(scores) == [2, 4, 6, 8, 10, 12]
+    best = min(scores, key=scores.get)
+    assert steps_kept(tmp_path) == sorted({best, 10, 12})
+
+
+def test_writes_scalars_stills_and_a_moving_clip(tiny_config, tmp_path):
+    training.train(tiny_config, tmp_path)
+    values = {v.tag: v for event in events(tmp_path) for v in event.summary.value}
+    moments = {"mean", "std", "skewness", "kurtosis", "correlation"}
+    losses = {"discriminator", "generator", "gradient_penalty", "normality"}
+    assert {f"latent/{name}" for name in moments} <= set(values)
+    assert {f"loss/{name}" for name in losses} <= set(values)
+    stills = Image.open(io.BytesIO(values["stills"].image.encoded_image_string))
+    assert stills.size == (8 * 16, 4 * 16)
+    clip = Image.open(io.BytesIO(values["clip"].image.encoded_image_string))
+    assert clip.size == (4 * 16, 16)
+    assert clip.n_frames > 1
+    assert clip.info["duration"] == 70  # 2 frames at 30 fps, in steps of 10 ms
+
+
+def test_refuses_the_workdir_of_another_config(tiny_config, with_training, tmp_path):
+    checkpoints.open_workdir(tmp_path, tiny_config)
+    checkpoints.open_workdir(tmp_path, with_training(tiny_config, num_steps=99))
+    with pytest.raises(ValueError, match=r"training\.seed is 0 there, 1 here"):
+        training.train(with_training(tiny_config, seed=1), tmp_path)
+    assert checkpoints.read_config(tmp_path).training.num_steps == 99
+
+
+def test_refuses_a_film_shorter_than_a_clip(tiny_config, tmp_path):
+    data = dataclasses.replace(tiny_config.data, clip_length=200)
+    with pytest.raises(ValueError, match="180 frames, but a clip needs 399"):
+        training.train(dataclasses.replace(tiny_config, data=data), tmp_path / "w")
+    assert not (tmp_path / "w").exists()
+
+
+def test_refuses_film_of_another_size(tiny_config, tmp_path):
+    model = dataclasses.replace(tiny_config.model, resolution=32)
+    with pytest.raises(ValueError, match="frames of 16x16, the model draws 32x32"):
+        training.train(dataclasses.replace(tiny_config, model=model), tmp_path / "w")
