@@ -119,10 +119,10 @@ def train_step(
     trajectory, pull_transition, final = jax.vjp(
         run_latents, state.generator["transition"], has_aux=True
     )
-    (penalty, moments), pull = jax.value_and_grad(
+    (penalty, moments), trajectory_gradient = jax.value_and_grad(
         losses.normality_penalty, has_aux=True
     )(trajectory)
-    trajectory_gradient = config.loss.normality_weight * pull
+    trajectory_gradient *= config.loss.normality_weight
     metrics = {"loss/normality": penalty}
     metrics |= {f"latent/{name}": value for name, value in moments.items()}
 
@@ -136,7 +136,8 @@ def train_step(
         trajectory_gradient += adversary.trajectory
         discriminator_gradients = adversary.discriminator
         metrics |= adversary.metrics
-    (gradients["transition"],) = pull_transition(trajectory_gradient)
+    if config.loss.uses_adversary or config.loss.normality_weight:
+        (gradients["transition"],) = pull_transition(trajectory_gradient)
     if config.loss.uses_encoder:
         (_, terms), encoder_gradients = jax.value_and_grad(encoder_loss, has_aux=True)(
             state.generator, real, encoder_key, config=config

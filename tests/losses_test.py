@@ -139,12 +139,12 @@ def test_normal_latents_are_hardly_punished():
     latents = jax.random.normal(jax.random.key(0), (10, count // 10, size))
     penalty, metrics = losses.normality_penalty(latents)
     # Sampling errors squared: mean 1, std 1/2, skewness 6, kurtosis 24 and the size
-    # - 1 covariances of a dimension 1 each, over the count.
+    # - 1 correlations of a dimension 1 each, over the count.
     expected = (1 + 0.5 + 6 + 24 + size - 1) / count
     assert 0 < penalty < 4 * expected
     np.testing.assert_allclose(metrics["std"], 1, atol=0.01)
     np.testing.assert_allclose(metrics["kurtosis"], 3, atol=0.05)
-    np.testing.assert_allclose(metrics["covariance"], 0, atol=0.01)
+    np.testing.assert_allclose(metrics["correlation"], 0, atol=0.01)
 
 
 SIGN = np.array([1.0, 1.0, -1.0, -1.0])
@@ -170,10 +170,10 @@ COIN = np.array([2.0, -0.5, -0.5, -0.5, -0.5])
         # Independent signs: the mean over dimensions.
         ([SIGN, OTHER_SIGN], 2**2),
         ([SIGN, OTHER_SIGN + 3], 2**2 + 3**2 / 2),
-        # A copy: covariance 1 with one other dimension, for each of the two.
+        # A copy: correlation 1 with one other dimension, for each of the two.
         ([SIGN, SIGN], 2**2 + 1**2),
         ([SIGN, -SIGN], 2**2 + 1**2),
-        # A copy among three: two dimensions of three have a covariance.
+        # A copy among three: two dimensions of three have a correlation.
         ([SIGN, OTHER_SIGN, SIGN], 2**2 + 2 / 3),
     ],
 )
@@ -182,7 +182,7 @@ def test_the_normality_penalty_by_hand(dimensions, expected):
     np.testing.assert_allclose(penalty, expected, rtol=1e-4)
 
 
-def test_only_the_covariance_sees_a_copied_dimension():
+def test_only_the_correlation_sees_a_copied_dimension():
     (apart, one), (copied, other) = (
         penalty_of(SIGN, OTHER_SIGN),
         penalty_of(SIGN, SIGN),
@@ -190,7 +190,9 @@ def test_only_the_covariance_sees_a_copied_dimension():
     assert copied > apart
     for name in ("mean", "std", "skewness", "kurtosis"):
         np.testing.assert_allclose(one[name], other[name], rtol=1e-6)
-    np.testing.assert_allclose([one["covariance"], other["covariance"]], [0, 1])
+    np.testing.assert_allclose(
+        [one["correlation"], other["correlation"]], [0, 1], atol=1e-5
+    )
 
 
 def test_the_moments_are_those_of_all_steps_and_clips():

@@ -4,17 +4,24 @@
   python experiments/train.py --config=experiments/configs/lava_lamp_64.py --workdir=DIR
 
 Clips are not mirrored: a real lamp's light and motion may have a side. At 30 fps a step
-is 0.2 s of film; for time-lapse footage choose a smaller `--config.data.frame_stride`.
+is 0.2 s of film; for a slower film choose a larger `--config.data.frame_stride`, for
+time-lapse footage a smaller one.
 """
 
 from ml_collections import ConfigDict
 
-from experiments.configs import simulated_64
+from duralava import config as c
 
 
 def get_config() -> ConfigDict:
     """Returns the config."""
-    config = simulated_64.get_config()
-    config.data.dataset = "lava_lamp/64x64"
-    config.data.horizontal_flip = False
-    return config
+    return ConfigDict(
+        c.to_dict(
+            c.Config(
+                data=c.DataConfig(dataset="lava_lamp/64x64"),
+                loss=c.ENCODER_ASSISTED,
+                optimizer=c.OptimizerConfig(gradient_clip=1.0, warmup_steps=100),
+                training=c.TrainingConfig(num_steps=6_000),
+            )
+        )
+    )
