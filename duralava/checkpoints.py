@@ -68,6 +68,8 @@ class Checkpoints:
         self._checkpointer.save_checkpointables_async(
             int(state.step),
             {"averaged": state.ema, "state": state._replace(ema=None)},
+            # Without force, Orbax skips a checkpoint while it still writes the last.
+            force=True,
             metrics=None if score is None else {"score": score},
             custom_metadata={"data": data},
         )

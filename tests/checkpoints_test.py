@@ -8,6 +8,8 @@ import pytest
 from duralava import checkpoints
 from duralava.train_step import init_train_state
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 def saved(tmp_path, config):
     checkpoints.open_workdir(tmp_path, config)

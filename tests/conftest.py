@@ -1,6 +1,7 @@
 import dataclasses
 
 import av
+import jax
 import numpy as np
 import pytest
 
@@ -21,6 +22,14 @@ TINY_MODEL = ModelConfig(
     transition_layers=1,
     transition_hidden=8,
 )
+
+
+@pytest.fixture(scope="module")
+def quick_compilation():
+    """For programs that run for milliseconds and would be compiled for seconds."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,8 @@ from duralava.config import (
 )
 from duralava.train_step import encoder_loss, init_train_state, train_step
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 MODEL = ModelConfig(
     resolution=16,
     latent_size=8,
@@ -44,14 +46,6 @@ rollout = jax.jit(models.rollout, static_argnames=("num_steps", "config"))
 def make_config(loss, *, model=MODEL, optimizer=GRADIENT):
     data = DataConfig(clip_length=5, batch_size=2)
     return Config(data=data, model=model, loss=loss, optimizer=optimizer)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def quick_compilation():
-    """These programs run for milliseconds and would be compiled for seconds."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def random_state(config, scale=0.2):

@@ -35,7 +35,10 @@ def tiny_flags(config, workdir):
 
 
 def environment():
-    return os.environ | {"JAX_PLATFORMS": "cpu"}
+    return os.environ | {
+        "JAX_PLATFORMS": "cpu",
+        "JAX_DISABLE_MOST_OPTIMIZATIONS": "true",
+    }
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
