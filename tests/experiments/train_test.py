@@ -26,6 +26,7 @@ def tiny_flags(config, workdir):
     return [
         f"--config={ROOT / 'experiments' / 'configs' / 'simulated_64.py'}",
         f"--workdir={workdir}",
+        "--config.loss.rollout_steps=3",
         *(
             f"--config.{section}.{name}={value}"
             for section in ("data", "model", "training")
