@@ -64,7 +64,9 @@ def save(path: str | os.PathLike[str], pretrained: Pretrained) -> None:
     A half-precision weight is off by at most 1 part in 2,048; what must hold exactly,
     such as the orthogonality of a rotation, is computed from weights after loading.
     """
-    flat = {name: leaf.astype(np.float16) for name, leaf in _flat(pretrained.params)}
+    flat = {
+        name: np.asarray(leaf, np.float16) for name, leaf in _flat(pretrained.params)
+    }
     metadata = {"config": json.dumps(to_dict(pretrained.config))}
     target = pathlib.Path(path)
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")

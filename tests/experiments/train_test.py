@@ -52,21 +52,21 @@ def test_interrupted_process_goes_on_to_the_same_end(
     tiny_config, with_training, tmp_path
 ):
     config = with_training(
-        tiny_config, num_steps=300, checkpoint_every=20, log_every=50, sample_every=1000
+        tiny_config, num_steps=200, checkpoint_every=10, log_every=50, sample_every=1000
     )
     flags = tiny_flags(config, tmp_path / "a")
     process = subprocess.Popen(command(*flags), env=environment())
-    while not (tmp_path / "a" / "checkpoints" / "20").exists():
+    while not (tmp_path / "a" / "checkpoints" / "10").exists():
         assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     assert process.wait() == 0
     last = max(int(p.name) for p in (tmp_path / "a" / "checkpoints").iterdir())
-    assert last < 300
+    assert last < 200
     again = subprocess.run(
         command(*flags), env=environment(), capture_output=True, text=True
     )
-    assert again.stdout.splitlines()[-1] == f"trained 300 steps: {tmp_path / 'a'}"
+    assert again.stdout.splitlines()[-1] == f"trained 200 steps: {tmp_path / 'a'}"
     subprocess.run(
         command(*tiny_flags(config, tmp_path / "b")), env=environment(), check=True
     )
