@@ -52,11 +52,11 @@ def test_interrupted_process_goes_on_to_the_same_end(
     tiny_config, with_training, tmp_path
 ):
     config = with_training(
-        tiny_config, num_steps=200, checkpoint_every=10, log_every=50, sample_every=1000
+        tiny_config, num_steps=200, checkpoint_every=50, log_every=50, sample_every=1000
     )
     flags = tiny_flags(config, tmp_path / "a")
     process = subprocess.Popen(command(*flags), env=environment())
-    while not (tmp_path / "a" / "checkpoints" / "10").exists():
+    while not (tmp_path / "a" / "checkpoints" / "50").exists():
         assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
