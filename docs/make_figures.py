@@ -21,7 +21,7 @@ from duralava.rendering import frames, writers
 
 _FOLDER = pathlib.Path(__file__).parent
 _LAMPS, _MOMENTS, _SECONDS_APART = 8, 10, 2
-_ANIMATION_LAMPS, _ANIMATION_SECONDS, _ANIMATION_FPS = 6, 8, 15
+_ANIMATION_LAMPS, _ANIMATION_SECONDS, _ANIMATION_FPS = 4, 6, 10
 
 
 def dreamed(num_lamps: int, num_frames: int, fps: Fraction) -> np.ndarray:
