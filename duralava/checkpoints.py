@@ -15,7 +15,7 @@ import jax
 from orbax.checkpoint.experimental import v1 as ocp
 
 from duralava.config import Config, from_dict, to_dict
-from duralava.pretrained import abstract_params, check_shapes
+from duralava.pretrained import abstract_params, check_shapes, named_leaves
 from duralava.train_step import TrainState, init_train_state
 
 _CONFIG = "config.json"
@@ -168,15 +168,7 @@ def load_averaged(workdir: str | os.PathLike[str]) -> tuple[Any, Config]:
 
 def _check(path: pathlib.Path, part: str, expected: Any) -> None:
     found = ocp.checkpointables_metadata(path).metadata[part]
-    check_shapes(_shapes(expected), _shapes(found), source=path)
-
-
-def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
-    leaves, _ = jax.tree.flatten_with_path(tree)
-    return {
-        jax.tree_util.keystr(path, simple=True, separator="/"): tuple(leaf.shape)
-        for path, leaf in leaves
-    }
+    check_shapes(named_leaves(expected), named_leaves(found), source=path)
 
 
 def _on_default_device(tree: Any) -> Any:

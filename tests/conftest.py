@@ -1,4 +1,8 @@
 import dataclasses
+import os
+import pathlib
+import subprocess
+import sys
 
 import av
 import jax
@@ -82,3 +86,20 @@ def with_training():
         return dataclasses.replace(config, training=training)
 
     return replace
+
+
+@pytest.fixture
+def run_tool(tmp_path):
+    """Runs a tool as a user would, in an empty folder."""
+    tools = pathlib.Path(__file__).parents[1] / "tools"
+
+    def run(name, *flags):
+        return subprocess.run(
+            [sys.executable, tools / name, *flags],
+            cwd=tmp_path,
+            env=os.environ | {"JAX_PLATFORMS": "cpu"},
+            capture_output=True,
+            text=True,
+        )
+
+    return run

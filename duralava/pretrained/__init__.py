@@ -65,7 +65,8 @@ def save(path: str | os.PathLike[str], pretrained: Pretrained) -> None:
     such as the orthogonality of a rotation, is computed from weights after loading.
     """
     flat = {
-        name: np.asarray(leaf, np.float16) for name, leaf in _flat(pretrained.params)
+        name: np.asarray(leaf, np.float16)
+        for name, leaf in named_leaves(pretrained.params).items()
     }
     metadata = {"config": json.dumps(to_dict(pretrained.config))}
     target = pathlib.Path(path)
@@ -94,26 +95,34 @@ def _load_file(path: pathlib.Path) -> Pretrained:
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} holds no weights of duralava: {error}") from error
     expected = abstract_params(config)
-    check_shapes(
-        {name: leaf.shape for name, leaf in _flat(expected)},
-        {name: leaf.shape for name, leaf in flat.items()},
-        source=path,
-    )
-    leaves = [flat[name].astype(leaf.dtype) for name, leaf in _flat(expected)]
+    check_shapes(named_leaves(expected), flat, source=path)
+    leaves = [
+        flat[name].astype(leaf.dtype) for name, leaf in named_leaves(expected).items()
+    ]
     return Pretrained(jax.tree.unflatten(jax.tree.structure(expected), leaves), config)
 
 
+def named_leaves(tree: Any) -> dict[str, Any]:
+    """Returns the leaves of a tree in order, by names as `generator/Dense_0/bias`."""
+    leaves, _ = jax.tree.flatten_with_path(tree)
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="/"): leaf
+        for path, leaf in leaves
+    }
+
+
 def check_shapes(
-    expected: dict[str, tuple[int, ...]],
-    found: dict[str, tuple[int, ...]],
-    *,
-    source: str | os.PathLike[str],
+    expected: dict[str, Any], found: dict[str, Any], *, source: str | os.PathLike[str]
 ) -> None:
-    """Raises a ValueError that names the parameters whose shapes differ."""
+    """Raises a ValueError that names the leaves whose shapes differ."""
+    before, now = (
+        {name: tuple(leaf.shape) for name, leaf in leaves.items()}
+        for leaves in (expected, found)
+    )
     differing = [
-        f"{name} {_show(found.get(name))} instead of {_show(expected.get(name))}"
-        for name in sorted(expected | found)
-        if expected.get(name) != found.get(name)
+        f"{name} {_show(now.get(name))} instead of {_show(before.get(name))}"
+        for name in sorted(before | now)
+        if before.get(name) != now.get(name)
     ]
     if differing:
         more = f" and {len(differing) - 5} more" if len(differing) > 5 else ""
@@ -125,11 +134,3 @@ def check_shapes(
 
 def _show(shape: tuple[int, ...] | None) -> str:
     return "absent" if shape is None else str(list(shape))
-
-
-def _flat(params: Any) -> list[tuple[str, Any]]:
-    leaves, _ = jax.tree.flatten_with_path(params)
-    return [
-        (jax.tree_util.keystr(path, simple=True, separator="/"), leaf)
-        for path, leaf in leaves
-    ]

@@ -1,26 +1,12 @@
-import os
-import pathlib
 import subprocess
 import sys
 
 import pytest
 from PIL import Image
 
-ROOT = pathlib.Path(__file__).parents[2]
 
-
-def render(*flags, cwd):
-    return subprocess.run(
-        [sys.executable, ROOT / "tools" / "render.py", *flags],
-        cwd=cwd,
-        env=os.environ | {"JAX_PLATFORMS": "cpu"},
-        capture_output=True,
-        text=True,
-    )
-
-
-def test_shipped_weights_become_an_endless_animation(tmp_path):
-    done = render("--seconds=0.5", cwd=tmp_path)
+def test_shipped_weights_become_an_endless_animation(run_tool, tmp_path):
+    done = run_tool("render.py", "--seconds=0.5")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "wrote 15 frames at 30 fps: out.png"
     with Image.open(tmp_path / "out.png") as picture:
@@ -51,8 +37,8 @@ def test_loads_neither_data_nor_training_libraries():
         (["--checkpoint=."], "not a training's workdir"),
     ],
 )
-def test_bad_input_gets_one_line_and_writes_nothing(tmp_path, flags, says):
-    done = render(*flags, cwd=tmp_path)
+def test_bad_input_gets_one_line_and_writes_nothing(run_tool, tmp_path, flags, says):
+    done = run_tool("render.py", *flags)
     assert done.returncode == 1
     assert says in done.stderr
     assert len(done.stderr.splitlines()) == 1
