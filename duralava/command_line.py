@@ -1,4 +1,4 @@
-"""How every tool starts: flags are parsed, bad input ends in one clear line."""
+"""How every tool starts: flags are parsed, what fails clearly ends in one line."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -11,9 +11,11 @@ _INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended
 def run(main: Callable[[Sequence[str]], None]) -> None:
     """Parses the flags, calls `main(argv)` and exits.
 
-    A `ValueError` or an `OSError`, which in this package mean bad input, becomes the
-    one line `error: ...` on stderr and exit code 1. Ctrl-C exits with code 130. Any
-    other exception is a fault of the program and keeps its traceback.
+    A `ValueError` or an `OSError`, which in this package mean bad input, and a
+    `FloatingPointError`, which means that a simulation or a training is no longer
+    finite, become the one line `error: ...` on stderr and exit code 1. Ctrl-C exits
+    with code 130. Any other exception is a fault of the program and keeps its
+    traceback.
     """
 
     def guarded(argv: Sequence[str]) -> None:
@@ -27,7 +29,7 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)
             sys.exit(_INTERRUPTED)
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, FloatingPointError) as error:
             print(f"error: {_one_line(error)}", file=sys.stderr)
             sys.exit(1)
 

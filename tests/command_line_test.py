@@ -41,6 +41,13 @@ def test_bad_input_is_one_line_and_code_1(body, line):
     assert result.stderr == line + "\n"
 
 
+def test_what_is_no_longer_finite_is_one_line_and_code_1():
+    result = run_tool("raise FloatingPointError('step 7: not finite: loss')")
+
+    assert result.returncode == 1
+    assert result.stderr == "error: step 7: not finite: loss\n"
+
+
 def test_other_exceptions_keep_their_traceback():
     result = run_tool("raise RuntimeError('a fault')")
 

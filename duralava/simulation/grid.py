@@ -1,14 +1,13 @@
-"""Staggered grid of square cells: differences, means, sine transforms.
+"""Staggered grid of cubic cells, in two or three dimensions.
 
-Fields are arrays `f32[Ny, Nx]`; row 0 is at the floor, column 0 at the left wall.
-Where values live, in units of the cell size h:
+A field of centres is an array `f32[(Nz,) Ny, Nx]`: z from the front to the back, y from
+the floor up, x from the left wall to the right one. Every function takes fields of
+either number of dimensions; the axes of a field are counted as the array counts them.
+Where values live, h being the size of a cell:
 
-  centres  [Ny, Nx]            wax, temperature, potential; at (i + 1/2, j + 1/2)
-  x faces  [Ny, Nx + 1]        horizontal velocity, horizontal fluxes
-  y faces  [Ny + 1, Nx]        vertical velocity, vertical fluxes
-  corners  [Ny + 1, Nx + 1]    stream function, vorticity
-
-Functions named `inner_` leave out the faces or corners that lie on the walls.
+  centres      wax, temperature, pressure; at (i + 1/2) h along every axis
+  faces of a   velocity along axis a, flux along axis a; one more than cells along a
+  inner faces  the same without the two walls, where nothing passes; one less than cells
 """
 
 import jax
@@ -16,82 +15,86 @@ import jax.numpy as jnp
 import numpy as np
 
 
+def cosine_matrix(size: int) -> np.ndarray:
+    """Returns the cosine transform f64[N, N] of values at N centres.
+
+    The type-II transform, scaled to be orthogonal; row k holds cos(pi k (i + 1/2) / N).
+    """
+    k, i = np.arange(size)[:, None], np.arange(size)
+    scale = np.where(k == 0, np.sqrt(1 / size), np.sqrt(2 / size))
+    return scale * np.cos(np.pi * k * (i + 0.5) / size)
+
+
 def sine_matrix(size: int) -> np.ndarray:
-    """Returns the discrete sine transform of `size - 1` inner nodes as a matrix.
+    """Returns the sine transform f64[N, N - 1] of values on the inner faces of N cells.
 
-    The type-I transform, scaled to be orthogonal: symmetric and its own inverse. Its
-    column k is an eigenvector of the second difference with zeros on both walls.
-
-    Args:
-      size: number of cells N between the two walls.
-
-    Returns:
-      f64[N - 1, N - 1].
+    The type-I transform, scaled so that rows 1 to N - 1 are orthonormal; row k holds
+    sin(pi k i / N), row 0 is zero, so that its rows are those of `cosine_matrix`.
     """
-    k = np.arange(1, size)
-    return np.sqrt(2 / size) * np.sin(np.pi * np.outer(k, k) / size)
+    k, i = np.arange(size)[:, None], np.arange(1, size)
+    return np.sqrt(2 / size) * np.sin(np.pi * k * i / size)
 
 
-def sine_eigenvalues(size: int, cell: float) -> np.ndarray:
-    """Returns the eigenvalues f64[N - 1] of minus the second difference.
-
-    Args:
-      size: number of cells N between the two walls.
-      cell: size h of a cell.
-    """
-    k = np.arange(1, size)
-    return (2 - 2 * np.cos(np.pi * k / size)) / cell**2
+def wave_numbers(size: int, cell: float) -> np.ndarray:
+    """Returns s f64[N]: the difference of wave k is -s_k sine, of its sine s_k wave."""
+    return 2 * np.sin(0.5 * np.pi * np.arange(size) / size) / cell
 
 
-def inner_difference_x(centres: jax.Array, cell: float) -> jax.Array:
-    """Returns d/dx on the inner x faces, f32[Ny, Nx - 1]."""
-    return (centres[:, 1:] - centres[:, :-1]) / cell
+def shape_along(values: jax.Array, axis: int, num_axes: int) -> jax.Array:
+    """Returns values [N] as an array that broadcasts along `axis` of `num_axes`."""
+    return values.reshape([-1 if a == axis else 1 for a in range(num_axes)])
 
 
-def inner_difference_y(centres: jax.Array, cell: float) -> jax.Array:
-    """Returns d/dy on the inner y faces, f32[Ny - 1, Nx]."""
-    return (centres[1:] - centres[:-1]) / cell
+def part(field: jax.Array, axis: int, start: int, stop: int) -> jax.Array:
+    """Returns field[start : N + stop] along `axis`."""
+    return jax.lax.slice_in_dim(field, start, field.shape[axis] + stop, axis=axis)
 
 
-def inner_mean_x(centres: jax.Array) -> jax.Array:
-    """Returns the mean of both neighbours on the inner x faces, f32[Ny, Nx - 1]."""
-    return 0.5 * (centres[:, 1:] + centres[:, :-1])
+def pad(field: jax.Array, axis: int, before: int, after: int) -> jax.Array:
+    """Returns `field` with zeros before and after it along `axis`."""
+    widths = [(0, 0)] * field.ndim
+    widths[axis] = (before, after)
+    return jnp.pad(field, widths)
 
 
-def inner_mean_y(centres: jax.Array) -> jax.Array:
-    """Returns the mean of both neighbours on the inner y faces, f32[Ny - 1, Nx]."""
-    return 0.5 * (centres[1:] + centres[:-1])
+def difference(field: jax.Array, axis: int, cell: float) -> jax.Array:
+    """Returns (f_i+1 - f_i) / h: centres to inner faces, or faces to centres."""
+    return (part(field, axis, 1, 0) - part(field, axis, 0, -1)) / cell
 
 
-def divergence(inner_x: jax.Array, inner_y: jax.Array, cell: float) -> jax.Array:
-    """Returns the divergence f32[Ny, Nx] of a flux that is zero on the walls.
+def mean(field: jax.Array, axis: int) -> jax.Array:
+    """Returns (f_i+1 + f_i) / 2: centres to inner faces, or faces to centres."""
+    return 0.5 * (part(field, axis, 1, 0) + part(field, axis, 0, -1))
+
+
+def divergence(inner: tuple[jax.Array, ...], cell: float) -> jax.Array:
+    """Returns the divergence, at centres, of a flux that is zero on the walls.
 
     What leaves one cell enters its neighbour, so the sum over all cells is zero.
 
     Args:
-      inner_x: flux through the inner x faces, f32[Ny, Nx - 1].
-      inner_y: flux through the inner y faces, f32[Ny - 1, Nx].
+      inner: flux along each axis on the inner faces of that axis.
       cell: size h of a cell.
     """
-    across = jnp.pad(inner_x, ((0, 0), (1, 1)))
-    along = jnp.pad(inner_y, ((1, 1), (0, 0)))
-    return (across[:, 1:] - across[:, :-1] + along[1:] - along[:-1]) / cell
+    return sum(
+        difference(pad(flux, axis, 1, 1), axis, cell) for axis, flux in enumerate(inner)
+    )
 
 
 def laplacian(centres: jax.Array, cell: float) -> jax.Array:
-    """Returns the five-point Laplacian f32[Ny, Nx] with no flux through the walls."""
-    return divergence(
-        inner_difference_x(centres, cell), inner_difference_y(centres, cell), cell
-    )
+    """Returns the Laplacian from nearest neighbours, with no flux through the walls."""
+    slopes = tuple(difference(centres, axis, cell) for axis in range(centres.ndim))
+    return divergence(slopes, cell)
 
 
-def gradient(centres: jax.Array, cell: float) -> tuple[jax.Array, jax.Array]:
-    """Returns d/dx and d/dy, f32[Ny, Nx] each, by central differences.
+def gradient(centres: jax.Array, cell: float) -> tuple[jax.Array, ...]:
+    """Returns the derivative along each axis at centres, by central differences.
 
     Behind a wall the value is that of the cell in front of it.
     """
-    padded = jnp.pad(centres, 1, mode="edge")
-    return (
-        (padded[1:-1, 2:] - padded[1:-1, :-2]) / (2 * cell),
-        (padded[2:, 1:-1] - padded[:-2, 1:-1]) / (2 * cell),
-    )
+    slopes = []
+    for axis in range(centres.ndim):
+        walls = [(1, 1) if a == axis else (0, 0) for a in range(centres.ndim)]
+        padded = jnp.pad(centres, walls, mode="edge")
+        slopes.append((part(padded, axis, 2, 0) - part(padded, axis, 0, -2)) / 2 / cell)
+    return tuple(slopes)

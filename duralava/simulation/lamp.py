@@ -1,34 +1,42 @@
 """The lamp: wax that is heated at the foot, rises, cools at the top and sinks.
 
-Lengths are in widths of the glass, times in seconds of film, temperatures from 0 (the
-room) to 1 (the heater). Forces are divided by the viscosity, which is one for wax and
-liquid alike. The wax is K bodies, each with its share c_k of a cell: as in a real lamp,
-where a film of liquid keeps blobs apart for long, bodies that touch are seen as one and
-part again (Foglino et al. 2017, "Flow of deformable droplets: discontinuous shear
-thinning and velocity oscillations"). All of them move with one flow u. With c = sum c_k
-and q_k the potential of the surface of body k, each step solves
+Two fluids that do not mix, wax and liquid, fill a closed box of glass, whose depth and
+width are one and whose walls let them slip. Lengths are in widths of the glass, times
+in seconds of film, temperatures from 0 (the room) to 1 (the heater); forces are divided
+by the viscosity, which is one for wax and liquid alike. With c the share of wax, q the
+potential of its surface (`transport.chemical_potential`), T the temperature and u the
+flow, y up, each step solves
 
-  lap u - grad p + sum_k sigma q_k grad c_k + B c (T - T_n) e_y = 0,    div u = 0
-  dc_k/dt + div(u c_k) = sharpening - M q_k / (6 epsilon) - r c_k max(c - 1, 0) + l_k
-  dT/dt + div(u T) = kappa lap T + heating (1 - T) - cooling T
+  lap u - grad p + sigma q grad c + B c (T - T_n) e_y = 0,    div u = 0        (Stokes)
+  dc/dt + div(u c) = sharpening + M lap q                      (phase field)
+  dT/dt + div(u T) = kappa lap T + heating (1 - T) - cooling T                (heat)
 
-where l_k is what keeps the volume of body k (`transport.restore_volume`). By the term
-with M, droplets and films too small for the grid give their wax to the rest of their
-body, as in Ostwald ripening; by the term with r, bodies give way to each other. Gravity
-and wax expansion are in B, the approximation of Boussinesq.
+Wax expands when it warms, and at T_n it is as heavy as the liquid: the approximation of
+Boussinesq, with the expansion of wax and gravity in B (Gyure and Janosi 2009, "Basics
+of lava-lamp convection", for the mechanism; Jacqmin 1999 for the force of the surface).
+Sharpening is `transport.sharpen`; the term with M (`transport.ripen`) dissolves
+droplets too small for the grid. Nothing else touches the wax, so its volume stays what
+it was.
 """
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from duralava.simulation import grid, stokes, transport
 
 FRAMES_PER_SECOND = 30
+
+# No step moves anything by more than this share of a cell.
+_MAX_COURANT = 0.4
+_MAX_STEPS_PER_FRAME = 32
+# A flow so fast has come apart: it would go on in ever smaller steps for ever.
+_BROKEN_STEPS_PER_FRAME = 32 * _MAX_STEPS_PER_FRAME
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,52 +44,61 @@ class LampConfig:
     """The lamp, its wax and its heater.
 
     Attributes:
+      columns: cells Nx from wall to wall, and Nz from front to back.
       rows: cells Ny from floor to top; the glass is rows / columns widths high.
-      columns: cells Nx from wall to wall.
-      steps_per_frame: time steps in a frame of 1/30 s.
       warm_up_seconds: film that is thrown away, until the start is forgotten.
-      bodies: share of the lamp's volume that each of the K bodies of wax has.
+      wax_share: share of the lamp's volume that is wax.
       surface_cells: width epsilon of the surface, in cells.
       surface_tension: sigma / viscosity, in widths per second.
-      wall_contact: cosine of the angle between wax and glass; -1 for glass that
+      wall_contact: cosine of the angle between wax and side walls; -1 for glass that
         repels wax.
-      floor_contact: the same of the floor; above 0 the wax clings to it.
-      overlap_rate: r, 1 / second, at which bodies leave a cell that they overfill.
-      ripening: mobility M, in widths^2 per second: a lone surface would move by M
-        times its curvature.
+      top_contact: the same of the top.
+      floor_contact: the same of the floor; 1 where wax clings to it.
+      ripening: M, in widths^3 per second.
       buoyancy: B, in 1 / (width second) for a temperature of one.
       neutral_temperature: T_n, at which wax is as heavy as the liquid.
       heat_diffusivity: kappa, in widths^2 per second.
       heating_rate: 1 / second, in the middle of the heater.
-      heater_radius: half width of the heater's spot, in widths.
+      heater_radius: distance from the middle at which heating falls to 1/e, in widths.
       heater_reach: height over the floor at which heating falls to 1/e, in widths.
       top_cooling_rate: 1 / second, at the top.
       top_cooling_reach: depth below the top at which it falls to 1/e, in widths.
       glass_cooling_rate: 1 / second, at the side walls.
       glass_cooling_reach: distance from them at which it falls to 1/e, in widths.
+
+    Raises:
+      ValueError: a value outside of its range, or a lamp so stiff or so fast that steps
+        of a frame or of a 32nd of one would not be stable.
     """
 
-    rows: int = 72
-    columns: int = 48
-    steps_per_frame: int = 4
+    columns: int = 24
+    rows: int = 48
     warm_up_seconds: float = 40.0
-    bodies: tuple[float, ...] = (0.095, 0.06, 0.035, 0.02)
+    wax_share: float = 0.09
     surface_cells: float = 1.0
-    surface_tension: float = 0.3
-    wall_contact: float = -0.7
-    floor_contact: float = 0.0
-    overlap_rate: float = 5.0
-    ripening: float = 4e-5
-    buoyancy: float = 200.0
-    neutral_temperature: float = 0.43
-    heat_diffusivity: float = 0.001
-    heating_rate: float = 2.0
-    heater_radius: float = 0.2
-    heater_reach: float = 0.08
-    top_cooling_rate: float = 1.0
-    top_cooling_reach: float = 0.15
-    glass_cooling_rate: float = 0.03
+    surface_tension: float = 0.054
+    wall_contact: float = -1.0
+    top_contact: float = 0.8
+    floor_contact: float = 1.0
+    ripening: float = 3.2e-6
+    buoyancy: float = 108.0
+    neutral_temperature: float = 0.5
+    heat_diffusivity: float = 5.4e-4
+    heating_rate: float = 3.0
+    heater_radius: float = 0.3
+    heater_reach: float = 0.1
+    top_cooling_rate: float = 1.6
+    top_cooling_reach: float = 0.06
+    glass_cooling_rate: float = 0.018
     glass_cooling_reach: float = 0.1
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Cells Nz, Ny, Nx of a field."""
+        return self.columns, self.rows, self.columns
 
     @property
     def cell(self) -> float:
@@ -89,25 +106,87 @@ class LampConfig:
         return 1 / self.columns
 
     @property
+    def height(self) -> float:
+        """Height of the glass, in widths."""
+        return self.rows / self.columns
+
+    @property
     def surface_width(self) -> float:
         """Width epsilon of the surface, in widths of the glass."""
         return self.surface_cells * self.cell
 
     @property
-    def time_step(self) -> float:
-        """Length of a step, in seconds."""
-        return 1 / (FRAMES_PER_SECOND * self.steps_per_frame)
+    def rayleigh_number(self) -> float:
+        """Buoyancy against diffusion of heat over the height: B height^3 / kappa."""
+        return self.buoyancy * self.height**3 / self.heat_diffusivity
+
+    @property
+    def bond_number(self) -> float:
+        """Buoyancy against surface tension over the width: B / sigma."""
+        return self.buoyancy / self.surface_tension
+
+
+def _check(config: LampConfig) -> None:
+    """Raises ValueError for a lamp that cannot be, or that cannot be simulated."""
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if not np.isfinite(value) or (value < 0 and not field.name.endswith("contact")):
+            raise ValueError(f"{field.name} of a lamp must be finite and >= 0: {value}")
+    if config.columns < 4 or config.rows < 4:
+        raise ValueError(f"a lamp needs 4 cells each way: {config.shape}")
+    for name in ("wall_contact", "top_contact", "floor_contact"):
+        if abs(getattr(config, name)) > 1:
+            raise ValueError(f"{name} is a cosine: {getattr(config, name)}")
+    for name in ("wax_share", "neutral_temperature"):
+        if not 0 < getattr(config, name) < 1:
+            raise ValueError(f"{name} must be within (0, 1): {getattr(config, name)}")
+    for name in (
+        "surface_cells",
+        "surface_tension",
+        "heater_radius",
+        "heater_reach",
+        "top_cooling_reach",
+        "glass_cooling_reach",
+    ):
+        if getattr(config, name) == 0:
+            raise ValueError(f"{name} must be greater than 0")
+
+    # Explicit steps of a frame: the largest eigenvalue times the step must be below 2.
+    cell, width, frame = config.cell, config.surface_width, 1 / FRAMES_PER_SECOND
+    stiffness = {
+        "heat_diffusivity": config.heat_diffusivity * 12 / cell**2,
+        "ripening": config.ripening * 12 / cell**2 * (6 / width + 72 * width / cell**2),
+        "heating_rate and cooling rates": config.heating_rate
+        + config.top_cooling_rate
+        + 2 * config.glass_cooling_rate,
+        "surface_tension": config.surface_tension * 6 / (16 * width),
+    }
+    for name, rate in stiffness.items():
+        if rate * frame >= 2:
+            raise ValueError(
+                f"{name} too large for this grid: {rate * frame:.3g} in a step of "
+                f"1/{FRAMES_PER_SECOND} s, where explicit steps are stable below 2"
+            )
+    # A drop as wide as the glass, as warm as it gets, at the speed of Hadamard (1911)
+    # and Rybczynski (1911) for equal viscosities.
+    speed = 4 / 15 * 0.5**2 * config.buoyancy
+    steps = speed * frame / (_MAX_COURANT * cell)
+    if steps > _MAX_STEPS_PER_FRAME:
+        raise ValueError(
+            f"buoyancy {config.buoyancy:g} could need {steps:.0f} steps a frame on "
+            f"this grid (Courant number {_MAX_COURANT}); at most {_MAX_STEPS_PER_FRAME}"
+        )
 
 
 DEFAULT_CONFIG = LampConfig()
 
 
 class LampState(NamedTuple):
-    """What a lamp is at one moment; row 0 is at the floor.
+    """What a lamp is at one moment; layer 0 is in front, row 0 at the floor.
 
     Attributes:
-      wax: share of each body in each cell, 0 to 1, f32[K, Ny, Nx].
-      temperature: 0 (the room) to 1 (the heater), f32[Ny, Nx].
+      wax: share of wax in each cell, 0 to 1, f32[Nz, Ny, Nx].
+      temperature: 0 (the room) to 1 (the heater), f32[Nz, Ny, Nx].
     """
 
     wax: jax.Array
@@ -115,70 +194,67 @@ class LampState(NamedTuple):
 
 
 def initial_state(key: jax.Array, config: LampConfig) -> LampState:
-    """Returns round bodies one above the other, at random places across, T near T_n."""
-    place_key, temperature_key = jax.random.split(key)
-    x, y = _centres(config)
-    number = len(config.bodies)
-    share = jnp.array(config.bodies)[:, None, None]
-    height = config.rows * config.cell
-    radius = (share * height / jnp.pi) ** 0.5
-    across = jax.random.uniform(place_key, (number, 1, 1))
-    across = radius + (1 - 2 * radius) * across
-    level = (jnp.arange(number)[:, None, None] + 0.5) * height / number
-    distance = jnp.hypot(x - across, y - level)
-    wax = jax.nn.sigmoid((radius - distance) / config.surface_width)
-    noise = jax.random.normal(temperature_key, (config.rows, config.columns))
+    """Returns a pool of wax with an uneven surface at the foot, everywhere near T_n."""
+    surface_key, temperature_key = jax.random.split(key)
+    _, y, _ = _centres(config)
+    layers, _, columns = config.shape
+    level = config.wax_share * config.height
+    waves = 0.05 * jax.random.normal(surface_key, (layers, 1, columns))
+    noise = 0.05 * jax.random.normal(temperature_key, config.shape)
     return LampState(
-        wax=_restore_volumes(wax, config),
-        temperature=config.neutral_temperature + 0.02 * noise,
+        wax=jax.nn.sigmoid((level + waves - y) / config.surface_width),
+        temperature=config.neutral_temperature + noise,
     )
 
 
-def flow(state: LampState, config: LampConfig) -> tuple[jax.Array, jax.Array]:
+def flow(state: LampState, config: LampConfig) -> tuple[jax.Array, ...]:
     """Computes the velocity that buoyancy and surface tension drive.
 
     Returns:
-      u on x faces f32[Ny, Nx + 1] and v on y faces f32[Ny + 1, Nx], in widths per
-      second, slowed down as a whole where a step would cross more than 0.4 cells.
+      In widths per second, on the faces along each axis: f32[Nz + 1, Ny, Nx] to the
+      back, f32[Nz, Ny + 1, Nx] upwards, f32[Nz, Ny, Nx + 1] to the right.
     """
     wax, temperature = state
-    cell = config.cell
-    total = jnp.sum(wax, axis=0)
-    potential = config.surface_tension * _surface_potential(wax, config)
-    force_x, force_y = jax.vmap(_surface_force, (0, 0, None))(potential, wax, cell)
-    lift = config.buoyancy * total * (temperature - config.neutral_temperature)
-    force_x = jnp.sum(force_x, axis=0)
-    force_y = jnp.sum(force_y, axis=0) + grid.inner_mean_y(lift)
-    stream = stokes.stream_function(stokes.curl(force_x, force_y, cell), cell)
-    u, v = stokes.velocity(stream, cell)
-    limit = 0.4 * cell / config.time_step
-    slowing = jnp.minimum(1.0, limit / (_fastest(u, v) + 1e-9))
-    return slowing * u, slowing * v
+    force = transport.surface_force(wax, _potential(wax, config), config.cell)
+    across, upwards, along = (config.surface_tension * f for f in force)
+    lift = config.buoyancy * wax * (temperature - config.neutral_temperature)
+    return stokes.velocity((across, upwards + grid.mean(lift, 1), along), config.cell)
 
 
-def step(state: LampState, config: LampConfig) -> LampState:
-    """Returns the lamp `config.time_step` seconds later."""
-    cell, time_step, width = config.cell, config.time_step, config.surface_width
-    u, v = flow(state, config)
-    wax = _for_bodies(transport.advect, state.wax, u, v, time_step, cell)
-    temperature = transport.advect(state.temperature, u, v, time_step, cell)
+def step(
+    state: LampState,
+    config: LampConfig,
+    longest: jax.Array | float = 1 / FRAMES_PER_SECOND,
+) -> tuple[LampState, jax.Array]:
+    """Moves a lamp on by as much as the flow allows, at most by `longest` seconds.
 
-    speed = jnp.minimum(_fastest(u, v), 0.2 * cell**2 / (width * time_step))
-    wax = _for_bodies(transport.sharpen, wax, speed, width, time_step, cell)
-    potential = _surface_potential(wax, config)
-    wax = wax - time_step * config.ripening / (6 * width) * potential
-    excess = jnp.maximum(jnp.sum(wax, axis=0) - 1, 0)
-    wax = wax - time_step * config.overlap_rate * excess * wax
-    wax = _restore_volumes(wax, config)
+    Returns:
+      The lamp, and by how many seconds it was moved on.
+    """
+    cell, width = config.cell, config.surface_width
+    velocity = flow(state, config)
+    fastest = functools.reduce(jnp.maximum, [jnp.max(jnp.abs(u)) for u in velocity])
+    # A flow that is not a number must not end in a step that is.
+    seconds = jnp.minimum(longest, _MAX_COURANT * cell / jnp.maximum(fastest, 1e-9))
+
+    def carry(field: jax.Array) -> jax.Array:
+        return transport.advect(field, velocity, seconds, cell)
+
+    wax, temperature = jax.vmap(carry)(jnp.stack(state))
+
+    # As fast as the flow smears, as far as an explicit step is stable.
+    speed = jnp.minimum(fastest, 0.12 * cell**2 / (width * seconds))
+    wax = transport.sharpen(wax, speed, width, seconds, cell)
+    wax = transport.ripen(wax, _potential(wax, config), config.ripening, seconds, cell)
 
     heating, cooling = _heat_exchange(config)
     warming = config.heat_diffusivity * grid.laplacian(temperature, cell)
     warming = warming + heating * (1 - temperature) - cooling * temperature
-    return LampState(wax, temperature + time_step * warming)
+    return LampState(wax, temperature + seconds * warming), seconds
 
 
 def simulate(
-    seed: int, *, config: LampConfig = DEFAULT_CONFIG, chunk_size: int = 150
+    seed: int, *, config: LampConfig = DEFAULT_CONFIG, chunk_size: int = 30
 ) -> Iterator[LampState]:
     """Runs a lamp for ever, at 30 states a second of film.
 
@@ -186,95 +262,109 @@ def simulate(
 
     Args:
       seed: of the state that the lamp starts in.
-      config: the lamp.
+      config: the lamp, of the default film if left out.
       chunk_size: number of states N of a chunk.
 
     Yields:
-      States in order: wax f32[N, K, Ny, Nx], temperature f32[N, Ny, Nx].
+      States in order, f32[N, Nz, Ny, Nx] each.
+
+    Raises:
+      FloatingPointError: the lamp is no longer finite; says since when.
     """
     state = initial_state(jax.random.key(seed), config)
-    frames = round(config.warm_up_seconds * FRAMES_PER_SECOND)
-    state = _warm_up(state, frames, config)
+    num_skipped = round(config.warm_up_seconds * FRAMES_PER_SECOND)
+    first = 0
     while True:
-        state, states = _film(state, chunk_size, config)
+        state, states = _film(state, num_skipped, chunk_size, config)
+        _check_finite(states, first)
         yield states
+        num_skipped = 0
+        first += chunk_size
 
 
 @functools.partial(jax.jit, static_argnames=("num_frames", "config"))
 def _film(
-    state: LampState, num_frames: int, config: LampConfig
+    state: LampState, num_skipped: jax.Array | int, num_frames: int, config: LampConfig
 ) -> tuple[LampState, LampState]:
-    """Returns the last state and all of them, one a frame."""
+    """Returns the last state, and all states, one a frame, but the first ones.
 
-    def frame(state: LampState, _: None) -> tuple[LampState, LampState]:
-        state = _frame(state, config)
-        return state, state
+    The film and what is skipped before it are one loop, as to compile one takes as long
+    as to run it for a minute of film.
+    """
 
-    return jax.lax.scan(frame, state, None, length=num_frames)
+    def frame(
+        index: jax.Array, carry: tuple[LampState, LampState]
+    ) -> tuple[LampState, LampState]:
+        state = _frame(carry[0], config)
+        index = jnp.maximum(index, 0)
+        return state, jax.tree.map(lambda f, s: f.at[index].set(s), carry[1], state)
 
-
-@functools.partial(jax.jit, static_argnames="config")
-def _warm_up(state: LampState, num_frames: int, config: LampConfig) -> LampState:
-    return jax.lax.fori_loop(0, num_frames, lambda _, s: _frame(s, config), state)
+    states = jax.tree.map(lambda s: jnp.zeros((num_frames, *s.shape), s.dtype), state)
+    return jax.lax.fori_loop(-num_skipped, num_frames, frame, (state, states))
 
 
 def _frame(state: LampState, config: LampConfig) -> LampState:
-    return jax.lax.fori_loop(
-        0, config.steps_per_frame, lambda _, s: step(s, config), state
-    )
+    """Returns the lamp a frame later, in as many steps as the flow asks for.
+
+    Where no number of steps would do, nothing of the lamp is a number.
+    """
+    Carry = tuple[LampState, jax.Array, jax.Array]
+
+    def is_unfinished(carry: Carry) -> jax.Array:
+        _, left, steps = carry
+        return (left > 0) & (steps < _BROKEN_STEPS_PER_FRAME)
+
+    def some(carry: Carry) -> Carry:
+        state, left, steps = carry
+        state, seconds = step(state, config, left)
+        return state, left - seconds, steps + 1
+
+    start = (state, jnp.float32(1 / FRAMES_PER_SECOND), jnp.int32(0))
+    state, left, _ = jax.lax.while_loop(is_unfinished, some, start)
+    return jax.tree.map(lambda field: jnp.where(left > 0, jnp.nan, field), state)
 
 
-def _centres(config: LampConfig) -> tuple[jax.Array, jax.Array]:
-    """Returns x f32[1, Nx] and y f32[Ny, 1] of the cell centres, in widths."""
-    x = (jnp.arange(config.columns) + 0.5) * config.cell
-    y = (jnp.arange(config.rows) + 0.5) * config.cell
-    return x[None, :], y[:, None]
-
-
-def _heat_exchange(config: LampConfig) -> tuple[jax.Array, jax.Array]:
-    """Returns the rates of heating and of cooling, f32[Ny, Nx] each, in 1 / second."""
-    x, y = _centres(config)
-    height = config.rows * config.cell
-    spot = jnp.exp(-(((x - 0.5) / config.heater_radius) ** 2))
-    heating = config.heating_rate * spot * jnp.exp(-y / config.heater_reach)
-    top = jnp.exp(-(height - y) / config.top_cooling_reach)
-    from_wall = 0.5 - jnp.abs(x - 0.5)
-    glass = jnp.exp(-from_wall / config.glass_cooling_reach)
-    return heating, config.top_cooling_rate * top + config.glass_cooling_rate * glass
-
-
-def _for_bodies(function: Callable, wax: jax.Array, *arguments: Any) -> jax.Array:
-    """Applies a function of one body to each, f32[K, Ny, Nx]."""
-    return jax.vmap(lambda body: function(body, *arguments))(wax)
-
-
-def _restore_volumes(wax: jax.Array, config: LampConfig) -> jax.Array:
-    """Gives each body its volume back, f32[K, Ny, Nx]."""
-    return jax.vmap(transport.restore_volume)(wax, jnp.array(config.bodies))
-
-
-def _surface_potential(wax: jax.Array, config: LampConfig) -> jax.Array:
-    """Returns q of each body, f32[K, Ny, Nx]."""
-    return jax.vmap(
-        lambda body: transport.chemical_potential(
-            body,
-            config.surface_width,
-            config.cell,
-            wall_contact=config.wall_contact,
-            floor_contact=config.floor_contact,
+def _check_finite(states: LampState, first: int) -> None:
+    finite = np.isfinite(states.wax).all((1, 2, 3))
+    finite &= np.isfinite(states.temperature).all((1, 2, 3))
+    if not finite.all():
+        seconds = (first + int(np.argmin(finite))) / FRAMES_PER_SECOND
+        raise FloatingPointError(
+            f"the simulated lamp is no longer finite after {seconds:.1f} s of film"
         )
-    )(wax)
 
 
-def _surface_force(
-    potential: jax.Array, body: jax.Array, cell: float
-) -> tuple[jax.Array, jax.Array]:
-    """Returns q grad c on the inner x faces and on the inner y faces."""
-    return (
-        grid.inner_mean_x(potential) * grid.inner_difference_x(body, cell),
-        grid.inner_mean_y(potential) * grid.inner_difference_y(body, cell),
+def _centres(config: LampConfig) -> tuple[np.ndarray, ...]:
+    """Returns z, y and x of the cell centres in widths, each along its axis."""
+    return tuple(
+        grid.shape_along((np.arange(size) + 0.5) * config.cell, axis, 3)
+        for axis, size in enumerate(config.shape)
     )
 
 
-def _fastest(u: jax.Array, v: jax.Array) -> jax.Array:
-    return jnp.maximum(jnp.max(jnp.abs(u)), jnp.max(jnp.abs(v)))
+def _heat_exchange(config: LampConfig) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the rates of heating and of cooling, f32[Nz, Ny, Nx], in 1 / second."""
+    z, y, x = _centres(config)
+    square_distance = (x - 0.5) ** 2 + (z - 0.5) ** 2
+    spot = np.exp(-square_distance / config.heater_radius**2)
+    heating = config.heating_rate * spot * np.exp(-y / config.heater_reach)
+    cooling = config.top_cooling_rate * np.exp(
+        (y - config.height) / config.top_cooling_reach
+    )
+    for across in (x, z):
+        from_wall = 0.5 - np.abs(across - 0.5)
+        cooling = cooling + config.glass_cooling_rate * np.exp(
+            -from_wall / config.glass_cooling_reach
+        )
+    return heating.astype(np.float32), cooling.astype(np.float32)
+
+
+def _potential(wax: jax.Array, config: LampConfig) -> jax.Array:
+    return transport.chemical_potential(
+        wax,
+        config.surface_width,
+        config.cell,
+        wall_contact=config.wall_contact,
+        top_contact=config.top_contact,
+        floor_contact=config.floor_contact,
+    )

@@ -1,18 +1,21 @@
-"""Slow viscous flow in a closed box, by its stream function.
+"""Slow viscous flow in a closed box.
 
 Without inertia, an incompressible fluid of viscosity mu obeys the Stokes equations
 
-  mu lap(u) - grad p + f = 0,    div u = 0.
+  mu lap u - grad p + f = 0,    div u = 0.
 
-With u = d psi / dy and v = -d psi / dx the second holds by itself, and the curl of
-the first leaves one equation, which knows no pressure:
+Walls let the fluid slip freely, so on a staggered grid every velocity is a sum of sines
+along its own axis and of cosines along the others, and the pressure of cosines. These
+waves are eigenvectors of the differences of `grid`, hence wave by wave
 
-  lap(lap psi) = curl(f) / mu,    curl(f) = d f_y / dx - d f_x / dy.
+  u = (f - s (s . f) / |s|^2) / (mu |s|^2),
 
-On walls that let the fluid slip freely both psi and lap psi are zero, so sine waves
-solve it exactly: two matrix products transform, one division solves, two transform
-back (Buzbee, Golub, Nielson 1970, "On direct methods for solving Poisson's
-equations", applied twice).
+with s the wave numbers: the pressure takes away what would squeeze the fluid, viscosity
+divides the rest. Transforms are products with matrices, which are fast on every machine
+for the sizes at hand (Buzbee, Golub, Nielson 1970, "On direct methods for solving
+Poisson's equations"; Harlow and Welch 1965, "Numerical calculation of time-dependent
+viscous incompressible flow of fluid with free surface", for the grid). In two
+dimensions this is the flow whose stream function psi solves lap lap psi = curl f / mu.
 """
 
 import functools
@@ -24,66 +27,61 @@ import numpy as np
 from duralava.simulation import grid
 
 
-def curl(inner_x: jax.Array, inner_y: jax.Array, cell: float) -> jax.Array:
-    """Returns d f_y / dx - d f_x / dy on the inner corners, f32[Ny - 1, Nx - 1].
+def velocity(force: tuple[jax.Array, ...], cell: float) -> tuple[jax.Array, ...]:
+    """Returns the flow that a force drives, for a viscosity of 1.
 
-    The curl of a difference of centre values is zero to rounding.
-
-    Args:
-      inner_x: f_x on the inner x faces, f32[Ny, Nx - 1].
-      inner_y: f_y on the inner y faces, f32[Ny - 1, Nx].
-      cell: size h of a cell.
-    """
-    along_x = inner_y[:, 1:] - inner_y[:, :-1]
-    along_y = inner_x[1:] - inner_x[:-1]
-    return (along_x - along_y) / cell
-
-
-def stream_function(vorticity_source: jax.Array, cell: float) -> jax.Array:
-    """Solves lap(lap psi) = source with psi = lap psi = 0 on the walls.
-
-    Second order in the cell size.
+    Second order in the cell size. What flows into a cell flows out again, to rounding.
 
     Args:
-      vorticity_source: curl(f) / mu on the inner corners, f32[Ny - 1, Nx - 1].
+      force: f along each axis on the inner faces of that axis, one f32 array for each
+        of 2 or 3 axes.
       cell: size h of a cell.
 
     Returns:
-      psi on all corners, f32[Ny + 1, Nx + 1].
+      u along each axis on all faces of that axis, zero on the walls.
     """
-    rows, columns = (size + 1 for size in vorticity_source.shape)
-    sine_y, sine_x, inverse = _spectral_solver(rows, columns, cell)
-    dot = functools.partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
-    spectrum = dot(dot(sine_y, vorticity_source), sine_x)
-    return jnp.pad(dot(dot(sine_y, spectrum * inverse), sine_x), 1)
-
-
-def velocity(stream: jax.Array, cell: float) -> tuple[jax.Array, jax.Array]:
-    """Returns u = d psi / dy and v = -d psi / dx on the faces.
-
-    The flow through the faces of each cell adds up to zero, to rounding.
-
-    Args:
-      stream: psi on all corners, f32[Ny + 1, Nx + 1], zero on the walls.
-      cell: size h of a cell.
-
-    Returns:
-      u on x faces f32[Ny, Nx + 1] and v on y faces f32[Ny + 1, Nx].
-    """
-    return (
-        (stream[1:] - stream[:-1]) / cell,
-        -(stream[:, 1:] - stream[:, :-1]) / cell,
+    axes = range(len(force))
+    shape = tuple(
+        size + (axis == len(force) - 1) for axis, size in enumerate(force[-1].shape)
     )
+    numbers, inverse = _waves(shape, cell)
+    spectrum = [
+        _transform(force[a], [_matrix(shape[b], a == b) for b in axes]) for a in axes
+    ]
+    squeezing = inverse * sum(s * f for s, f in zip(numbers, spectrum, strict=True))
+    flow = []
+    for a in axes:
+        waves = inverse * (spectrum[a] - numbers[a] * squeezing)
+        inner = _transform(waves, [_matrix(shape[b], a == b).T for b in axes])
+        flow.append(grid.pad(inner, a, 1, 1))
+    return tuple(flow)
+
+
+def _transform(field: jax.Array, matrices: list[np.ndarray]) -> jax.Array:
+    """Multiplies each axis of `field` with its matrix."""
+    for axis, matrix in enumerate(matrices):
+        product = jnp.tensordot(
+            matrix, field, (1, axis), precision=jax.lax.Precision.HIGHEST
+        )
+        field = jnp.moveaxis(product, 0, axis)
+    return field
 
 
 @functools.cache
-def _spectral_solver(
-    rows: int, columns: int, cell: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns both sine matrices and 1 / eigenvalue of lap lap, in float32."""
-    eigenvalues = (
-        grid.sine_eigenvalues(rows, cell)[:, None]
-        + grid.sine_eigenvalues(columns, cell)[None, :]
+def _matrix(size: int, is_sine: bool) -> np.ndarray:
+    matrix = grid.sine_matrix(size) if is_sine else grid.cosine_matrix(size)
+    return matrix.astype(np.float32)
+
+
+@functools.cache
+def _waves(
+    shape: tuple[int, ...], cell: float
+) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
+    """Returns the wave numbers s along each axis, and 1 / |s|^2 (0 where s is 0)."""
+    numbers = tuple(
+        grid.shape_along(grid.wave_numbers(size, cell), axis, len(shape))
+        for axis, size in enumerate(shape)
     )
-    matrices = grid.sine_matrix(rows), grid.sine_matrix(columns), eigenvalues**-2
-    return tuple(matrix.astype(np.float32) for matrix in matrices)
+    square = sum(number**2 for number in numbers)
+    inverse = np.divide(1, square, out=np.zeros(shape), where=square > 0)
+    return tuple(n.astype(np.float32) for n in numbers), inverse.astype(np.float32)

@@ -5,7 +5,8 @@ lost. The share of wax c in a cell is 1 inside, 0 outside, and across a surface 
 
   c(s) = (1 + tanh(s / 2 epsilon)) / 2,    epsilon dc/ds = c (1 - c),
 
-with s the distance from the surface and epsilon its width.
+with s the distance from the surface and epsilon its width. Fields are those of `grid`,
+in two or three dimensions.
 """
 
 import jax
@@ -15,66 +16,72 @@ from duralava.simulation import grid
 
 
 def advect(
-    field: jax.Array, u: jax.Array, v: jax.Array, time_step: float, cell: float
+    field: jax.Array,
+    velocity: tuple[jax.Array, ...],
+    time_step: jax.Array | float,
+    cell: float,
 ) -> jax.Array:
-    """Carries `field` with the flow for one time step, x first, then y.
+    """Carries `field` with the flow for one time step, one axis after the other.
 
-    Second order where the field is smooth, with the limiter of van Leer 1974,
-    "Towards the ultimate conservative difference scheme II". Each sweep carries a field
-    of ones as well and divides by it, so that a constant stays constant although a
-    single sweep squeezes the fluid; the sum of `field` is kept to rounding.
+    Second order in the cell size where the field is smooth, with the limiter of van
+    Leer 1974, "Towards the ultimate conservative difference scheme II". A field of ones
+    is carried along, and what is carried is the ratio to it, so that a constant stays
+    constant although a single sweep squeezes the fluid; the sum of `field` is kept to
+    rounding.
 
     Args:
-      field: f32[Ny, Nx].
-      u: horizontal velocity on x faces, f32[Ny, Nx + 1], zero on the walls.
-      v: vertical velocity on y faces, f32[Ny + 1, Nx], zero on the walls.
+      field: centres.
+      velocity: along each axis on the faces of that axis, zero on the walls.
       time_step: at most cell / max|velocity|, half of it for no new extremes.
       cell: size h of a cell.
 
     Returns:
-      f32[Ny, Nx].
+      The field after the step.
     """
     ratio = time_step / cell
-    squeezed = 1 - ratio * (u[:, 1:] - u[:, :-1])
-    flux = _upwind_flux(field, u, ratio)
-    moved = field - ratio * (flux[:, 1:] - flux[:, :-1])
-    flux = _upwind_flux((moved / squeezed).T, v.T, ratio).T
-    return moved - ratio * (flux[1:] - flux[:-1])
+    ones = jnp.ones_like(field)
+    for axis in reversed(range(field.ndim)):
+        u = velocity[axis]
+        flux = _upwind_flux(field / ones, u, ratio, axis)
+        field = field - time_step * grid.difference(flux, axis, cell)
+        ones = ones - time_step * grid.difference(u, axis, cell)
+    return field
 
 
 def sharpen(
-    wax: jax.Array, speed: jax.Array, width: float, time_step: float, cell: float
+    wax: jax.Array,
+    speed: jax.Array | float,
+    width: float,
+    time_step: jax.Array | float,
+    cell: float,
 ) -> jax.Array:
     """Pulls a smeared surface back to its tanh profile, in conservative form.
 
       dc/dt = speed div(epsilon grad c - c (1 - c) n),    n = grad c / |grad c|
 
     Chiu and Lin 2011, "A conservative phase field method for solving incompressible
-    two-phase flows", equation 11. The surface does not move by it.
+    two-phase flows". The surface does not move by it.
 
     Args:
-      wax: share of wax c, f32[Ny, Nx].
-      speed: f32[], as large as the flow that smears.
+      wax: share of wax c, centres.
+      speed: as large as the flow that smears.
       width: epsilon.
-      time_step: at most cell^2 / (4 epsilon speed).
+      time_step: at most cell^2 / (2 d epsilon speed) in d dimensions.
       cell: size h of a cell.
 
     Returns:
-      f32[Ny, Nx] with the same sum.
+      c after the step, with the same sum.
     """
-    slope_x, slope_y = grid.gradient(wax, cell)
+    slopes = grid.gradient(wax, cell)
     # Far from a surface n is noise: faded out where |grad c| is a hundredth of its
     # largest value, 1 / (4 epsilon).
-    pull = (
-        wax * (1 - wax) * jax.lax.rsqrt(slope_x**2 + slope_y**2 + (0.0025 / width) ** 2)
+    floor = (0.01 / (4 * width)) ** 2
+    pull = wax * (1 - wax) * jax.lax.rsqrt(sum(s**2 for s in slopes) + floor)
+    fluxes = tuple(
+        width * grid.difference(wax, axis, cell) - grid.mean(pull * slope, axis)
+        for axis, slope in enumerate(slopes)
     )
-    flux_x = width * grid.inner_difference_x(wax, cell) - grid.inner_mean_x(
-        pull * slope_x
-    )
-    flux_y = width * grid.inner_difference_y(wax, cell) - grid.inner_mean_y(
-        pull * slope_y
-    )
-    return wax + time_step * speed * grid.divergence(flux_x, flux_y, cell)
+    return wax + time_step * speed * grid.divergence(fluxes, cell)
 
 
 def chemical_potential(
@@ -83,72 +90,103 @@ def chemical_potential(
     cell: float,
     *,
     wall_contact: float = 0.0,
+    top_contact: float = 0.0,
     floor_contact: float = 0.0,
 ) -> jax.Array:
     """Returns the derivative of the surface energy by c, for unit surface tension.
 
       q = 6 (c (1 - c)(1 - 2c) / epsilon - epsilon lap c)
 
-    Zero across a flat surface at rest, the curvature on a round one; q grad c is the
-    force of surface tension (Jacqmin 1999, "Calculation of two-phase Navier-Stokes
-    flows using phase-field modeling"). At walls epsilon dc/dn = cos(angle) c (1 - c).
+    Zero across a flat surface at rest, the (summed) curvature on a round one; q grad c
+    is the force of surface tension (Jacqmin 1999, "Calculation of two-phase
+    Navier-Stokes flows using phase-field modeling"). At walls, whose outward normal is
+    n, epsilon dc/dn = cos(angle) c (1 - c).
 
     Args:
-      wax: share of wax c, f32[Ny, Nx].
+      wax: share of wax c, centres.
       width: epsilon.
       cell: size h of a cell.
-      wall_contact: cosine of the angle at which wax meets the top and the side walls:
-        1 where wax spreads on them, -1 where the liquid does.
+      wall_contact: cosine of the angle at which wax meets the side walls: 1 where wax
+        spreads on them, -1 where the liquid does.
+      top_contact: the same of the top.
       floor_contact: the same of the floor.
 
     Returns:
-      f32[Ny, Nx].
+      q at centres.
     """
     mixed = wax * (1 - wax)
     wall = mixed / (width * cell)
     curvature = grid.laplacian(wax, cell)
-    curvature = curvature.at[0].add(floor_contact * wall[0])
-    curvature = curvature.at[-1].add(wall_contact * wall[-1])
-    curvature = curvature.at[:, 0].add(wall_contact * wall[:, 0])
-    curvature = curvature.at[:, -1].add(wall_contact * wall[:, -1])
+    for axis in range(wax.ndim):
+        is_upright = axis == wax.ndim - 2
+        cosines = (floor_contact, top_contact) if is_upright else (wall_contact,) * 2
+        for end, cosine in zip((0, -1), cosines, strict=True):
+            here = (slice(None),) * axis + (end,)
+            curvature = curvature.at[here].add(cosine * wall[here])
     return 6 * (mixed * (1 - 2 * wax) / width - width * curvature)
 
 
-def restore_volume(wax: jax.Array, volume: float) -> jax.Array:
-    """Moves the whole surface in or out until the mean of `wax` is `volume`.
+def surface_force(
+    wax: jax.Array, potential: jax.Array, cell: float
+) -> tuple[jax.Array, ...]:
+    """Returns q grad c along each axis, on the inner faces of that axis."""
+    return tuple(
+        grid.mean(potential, axis) * grid.difference(wax, axis, cell)
+        for axis in range(wax.ndim)
+    )
 
-    The Lagrange multiplier of Brassel and Bretin 2011, "A modified phase field
-    approximation for mean curvature flow with conservation of the volume": only cells
-    of the surface change, in proportion to c (1 - c), which keeps them in [0, 1].
+
+def ripen(
+    wax: jax.Array,
+    potential: jax.Array,
+    mobility: float,
+    time_step: jax.Array | float,
+    cell: float,
+) -> jax.Array:
+    """Lets wax creep from where the surface is strongly curved to where it is flat.
+
+      dc/dt = M lap q
+
+    Cahn and Hilliard 1958, "Free energy of a nonuniform system I". Droplets too small
+    for the grid dissolve into the large ones (Ostwald ripening) instead of staying for
+    ever; the sum of c is kept.
 
     Args:
-      wax: share of wax c in [0, 1], f32[Ny, Nx].
-      volume: mean of c that is asked for.
+      wax: share of wax c, centres.
+      potential: q at centres.
+      mobility: M.
+      time_step: at most 1 / (12 d M (1 + 4 d r^2)) epsilon cell^2 in d dimensions,
+        with r = epsilon / cell: twice the inverse of the largest eigenvalue, where c is
+        0 or 1.
+      cell: size h of a cell.
 
     Returns:
-      f32[Ny, Nx].
+      c after the step.
     """
-    mixed = wax * (1 - wax)
-    return wax + (volume - jnp.mean(wax)) / jnp.mean(mixed) * mixed
+    return wax + time_step * mobility * grid.laplacian(potential, cell)
 
 
-def _upwind_flux(field: jax.Array, u: jax.Array, ratio: float) -> jax.Array:
-    """Returns the flux f32[Ny, Nx + 1] of `field` through x faces.
+def _upwind_flux(
+    field: jax.Array, u: jax.Array, ratio: jax.Array | float, axis: int
+) -> jax.Array:
+    """Returns the flux of `field` through the faces of an axis.
 
     Args:
-      field: f32[Ny, Nx].
-      u: velocity f32[Ny, Nx + 1].
+      field: centres.
+      u: velocity on the faces.
       ratio: time step over cell size.
+      axis: the axis.
     """
-    step = jnp.pad(field[:, 1:] - field[:, :-1], ((0, 0), (1, 1)))
-    before, after = step[:, :-1], step[:, 1:]
+    step = grid.pad(grid.difference(field, axis, 1.0), axis, 1, 1)
+    before, after = grid.part(step, axis, 0, -1), grid.part(step, axis, 1, 0)
     product = before * after
+    # Van Leer's harmonic mean of both slopes, zero at an extreme.
     slope = jnp.where(product > 0, 2 * product / (before + after), 0.0)
     courant = ratio * u
-    from_left = jnp.pad(field, ((0, 0), (1, 0))) + 0.5 * (1 - courant) * jnp.pad(
-        slope, ((0, 0), (1, 0))
+    from_below = grid.pad(field, axis, 1, 0) + 0.5 * (1 - courant) * grid.pad(
+        slope, axis, 1, 0
     )
-    from_right = jnp.pad(field, ((0, 0), (0, 1))) - 0.5 * (1 + courant) * jnp.pad(
-        slope, ((0, 0), (0, 1))
+    from_above = grid.pad(field, axis, 0, 1) - 0.5 * (1 + courant) * grid.pad(
+        slope, axis, 0, 1
     )
-    return u * jnp.where(u > 0, from_left, from_right)
+    return u * jnp.where(u > 0, from_below, from_above)
