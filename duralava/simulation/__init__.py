@@ -6,8 +6,15 @@ import numpy as np
 
 from duralava.simulation import lamp, shading
 from duralava.simulation.lamp import FRAMES_PER_SECOND, LampConfig
+from duralava.simulation.themes import DEFAULT_THEME, THEMES
 
-__all__ = ["FRAMES_PER_SECOND", "LampConfig", "film_chunks"]
+__all__ = [
+    "DEFAULT_THEME",
+    "FRAMES_PER_SECOND",
+    "THEMES",
+    "LampConfig",
+    "film_chunks",
+]
 
 
 def film_chunks(
@@ -15,6 +22,7 @@ def film_chunks(
     resolution: int,
     *,
     config: LampConfig = lamp.DEFAULT_CONFIG,
+    theme: str = DEFAULT_THEME,
     chunk_size: int = 150,
 ) -> Iterator[np.ndarray]:
     """Films a simulated lamp for ever, at 30 frames a second.
@@ -24,12 +32,18 @@ def film_chunks(
 
     Args:
       seed: of the state that the lamp starts in.
-      resolution: height and width of a frame, in pixels.
+      resolution: height and width of a frame, in pixels, 32 to 512.
       config: the lamp.
+      theme: name of the colours, a key of `THEMES`.
       chunk_size: number of frames N of a chunk.
 
     Yields:
       uint8[N, resolution, resolution, 3], in order.
+
+    Raises:
+      ValueError: the resolution is out of range, or the theme unknown.
+      FloatingPointError: the lamp is no longer finite; says since when.
     """
+    shading.check(resolution, theme)
     for states in lamp.simulate(seed, config=config, chunk_size=chunk_size):
-        yield np.asarray(shading.shade(states, resolution, config))
+        yield np.asarray(shading.shade(states, resolution, config, theme))

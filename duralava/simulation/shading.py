@@ -1,7 +1,13 @@
-"""Pictures of a lamp: glass, foot and cap, wax lit from below, glowing liquid.
+"""Pictures of a lamp: translucent wax, lit from below, in a tapered glass.
 
-The picture is a unit square, x to the right from -1/2 to 1/2, y up from 0 to 1. Every
-part of the lamp but its wax is mirror-symmetric, so mirrored film is film of a lamp.
+The picture is a unit square, x to the right from -1/2 to 1/2, y up from 0 to 1. The
+straight box of the simulation is bent into the glass: where the glass is w wide, a
+cell is w / Nx wide and as high, so that a round blob is drawn round at every height.
+Every part of the lamp but its wax is mirror-symmetric, so mirrored film is film of a
+lamp.
+
+Light is that of the point where the line of sight first meets wax: by its height, its
+temperature, its distance, and by which way the surface faces.
 """
 
 import functools
@@ -13,164 +19,296 @@ import numpy as np
 
 from duralava.simulation import grid, lamp
 from duralava.simulation.lamp import LampConfig, LampState
+from duralava.simulation.themes import BLACK, DEFAULT_THEME, THEMES, Colour, Theme
 
-# Wax is brighter near the foot, where it is warm, on its underside, and in its middle.
-_FOOT_LIGHT, _FOOT_LIGHT_REACH = 0.55, 0.2
-_WARM_LIGHT = 0.5
-_UNDERSIDE_LIGHT = 0.12
-_MIDDLE_LIGHT, _MIDDLE_DEPTH_CELLS = 0.15, 5.0
-_WARM_LIQUID = (0.25, 0.02, 0.06)
+MIN_RESOLUTION, MAX_RESOLUTION = 32, 512
 
-# Outline of the lamp: heights, and half the width at each.
-_GLASS_FOOT, _GLASS_TOP = 0.08, 0.94
-_OUTLINE_Y = (0.02, 0.08, 0.20, 0.94, 0.98)
-_OUTLINE_HALF_WIDTH = (0.29, 0.315, 0.355, 0.225, 0.19)
+# The lamp: heights and widths in pictures, roundness and taper of the glass. In the
+# middle the floor lies lower than at the sides, as if seen from a little above.
+_FLOOR, _FLOOR_SAG, _GLASS_HEIGHT, _MAX_GLASS_WIDTH = 0.065, 0.022, 0.88, 0.9
+_FOOT_TO_TOP_WIDTH, _ROUND_SHARE, _ROUND_DEPTH = 1.4, 0.16, 0.14
+_METAL_HEIGHT, _METAL_INSET = 0.03, 0.004
 
-# Colours, RGB in [0, 1]. Wax runs through its colours as it gets brighter.
-_WAX_BRIGHTNESS = (0.0, 0.35, 0.65, 1.0)
-_WAX = ((0.82, 0.10, 0.12), (1.0, 0.27, 0.16), (1.0, 0.52, 0.17), (1.0, 0.90, 0.25))
-_LIQUID_MIDDLE = (0.24, 0.03, 0.28)
-_LIQUID_SIDE = (0.34, 0.06, 0.55)
-_LIQUID_FOOT = (0.90, 0.25, 0.45)
-_METAL = (0.16, 0.13, 0.15)
+# Pictures smaller than this are drawn larger and averaged: cells are finer than pixels.
+_MIN_SAMPLES = 64
+
+# How far from the surface the profile of wax still tells the distance.
+_SURFACE_REACH_CELLS = 4.0
+
+# Brightness of wax, 0 to 1 from the first of the theme's colours to the last.
+_LEAST_LIGHT, _LOW_LIGHT = 0.02, 0.16
+_HEATER_LIGHT, _HEATER_REACH, _HEATER_FLATNESS = 0.65, 0.13, 0.35
+_FACING_US_LIGHT, _FACING_DOWN_LIGHT, _WARM_LIGHT = 0.42, 0.16, 0.25
+_MIN_SLOPE = 0.05
+_BACK_DIMMING, _BACK_HAZE = 0.22, 0.15
+
+# How much thin wax hides, and how far it glows.
+_LEAST_OPACITY, _OPAQUE_CELLS = 0.72, 2.5
+_HALO, _NEAR_CELLS = 0.16, 4.0
 
 
 class _Canvas(NamedTuple):
-    """What does not change from frame to frame, for each of P pixels.
+    """What does not change from frame to frame, at H x W samples around the lamp.
 
     Attributes:
-      corners: i32[4, P], flat indices of the cells around a pixel.
-      weights: f32[4, P], bilinear weights of those cells.
-      cells_per_pixel: size of a pixel in cells, on average.
-      height: f32[P], 0 at the floor of the glass to 1 at its top.
-      glass: f32[P, 1], share of the pixel that is glass.
-      liquid: f32[P, 3], colour of the cold liquid.
-      metal: f32[P, 3], colour of foot and cap, over black.
+      factor: samples of a pixel, along each side.
+      top: rows of pixels above the samples.
+      left: columns of pixels left, and right, of the samples.
+      row_weights: f32[H, Ny], of each row of cells in a row of samples.
+      column_weights: f32[H, Nx, W], of each column of cells in a sample of a row.
+      sharpness: f32[H, 1], samples in a cell.
+      light: f32[H, W], brightness of wax without shape or heat.
+      liquid: f32[3, H, W], colour of the liquid.
+      clear: f32[H, W], share of what is in the glass that is seen.
+      over: f32[3, H, W], what is seen over it: the heater's glow, foot and cap.
     """
 
-    corners: np.ndarray
-    weights: np.ndarray
-    cells_per_pixel: float
-    height: np.ndarray
-    glass: np.ndarray
+    factor: int
+    top: int
+    left: int
+    row_weights: np.ndarray
+    column_weights: np.ndarray
+    sharpness: np.ndarray
+    light: np.ndarray
     liquid: np.ndarray
-    metal: np.ndarray
+    clear: np.ndarray
+    over: np.ndarray
 
 
-@functools.partial(jax.jit, static_argnames=("resolution", "config"))
+def check(resolution: int, theme: str = DEFAULT_THEME) -> None:
+    """Raises ValueError for a size out of range, in pixels, or an unknown theme."""
+    if not MIN_RESOLUTION <= resolution <= MAX_RESOLUTION:
+        raise ValueError(
+            f"resolution is {resolution}, not {MIN_RESOLUTION} to {MAX_RESOLUTION}"
+        )
+    if theme not in THEMES:
+        raise ValueError(f"no theme {theme!r}; there are {', '.join(THEMES)}")
+
+
 def shade(
-    states: LampState, resolution: int, config: LampConfig = lamp.DEFAULT_CONFIG
+    states: LampState,
+    resolution: int,
+    config: LampConfig = lamp.DEFAULT_CONFIG,
+    theme: str = DEFAULT_THEME,
 ) -> jax.Array:
     """Draws lamps, one after the other, so that memory stays that of one picture.
 
     Args:
-      states: wax f32[N, K, Ny, Nx] and temperature f32[N, Ny, Nx].
-      resolution: height and width of a picture, in pixels.
+      states: wax and temperature f32[N, Nz, Ny, Nx].
+      resolution: height and width of a picture, in pixels, 32 to 512.
       config: the lamp that the states are of.
+      theme: name of the colours, a key of `THEMES`.
 
     Returns:
       uint8[N, resolution, resolution, 3], row 0 at the top.
+
+    Raises:
+      ValueError: the resolution is out of range, or the theme unknown.
     """
-    canvas = _canvas(resolution, config.rows, config.columns)
-    draw = functools.partial(_draw, canvas=canvas, config=config)
-    pictures = jax.lax.map(draw, states)
-    return pictures.reshape(-1, resolution, resolution, 3)
+    check(resolution, theme)
+    return _shade(states, resolution, config.surface_cells, theme)
 
 
-def _draw(state: LampState, canvas: _Canvas, config: LampConfig) -> jax.Array:
-    """Returns one picture, uint8[P, 3]."""
-    depth = _depth(state.wax, config)
-    _, facing_down = grid.gradient(jnp.clip(depth, -4, 4), 1.0)
-    depth, facing_down, temperature = (
-        jnp.sum(field.ravel()[canvas.corners] * canvas.weights, axis=0)
-        for field in (depth, facing_down, state.temperature)
-    )
-    wax = jnp.clip(0.5 + depth / canvas.cells_per_pixel, 0, 1)[:, None]
-    brightness = (
-        _FOOT_LIGHT * jnp.exp(-canvas.height / _FOOT_LIGHT_REACH)
+@functools.partial(jax.jit, static_argnums=(1, 2, 3))
+def _shade(
+    states: LampState, resolution: int, surface_cells: float, theme: str
+) -> jax.Array:
+    canvas = _canvas(resolution, *states.wax.shape[-2:], theme)
+
+    def draw(state: LampState) -> jax.Array:
+        depth, light = _sample(state, canvas, surface_cells)
+        picture = _paint(depth, light, canvas, THEMES[theme])
+        return _frame(picture, resolution, canvas)
+
+    return jax.lax.map(draw, states)
+
+
+def _sample(
+    state: LampState, canvas: _Canvas, surface_cells: float
+) -> tuple[jax.Array, jax.Array]:
+    """Returns depth inside wax, in cells, and its light, f32[Nz, H, W] each."""
+    depth = _depth(state.wax, surface_cells)
+    fields = jnp.concatenate([depth, _light(depth, state.temperature)])
+    fields = jnp.einsum("hy,fyx->hfx", canvas.row_weights, fields)
+    fields = fields @ canvas.column_weights
+    depth, light = jnp.split(fields.transpose(1, 0, 2), 2)
+    return depth, light
+
+
+def _paint(
+    depth: jax.Array, light: jax.Array, canvas: _Canvas, theme: Theme
+) -> jax.Array:
+    """Returns the samples' colours f32[3, H, W], looking from the front to the back."""
+    layers = len(depth)
+    cover = jnp.clip(0.5 + depth * canvas.sharpness, 0, 1)
+    # The surface lies between a layer outside and one inside of the wax.
+    before = jnp.concatenate([depth[:1], depth[:-1]])
+    share = jnp.where(before < depth, -before / (depth - before + 1e-6), 1.0)
+    share = jnp.where(before < 0, jnp.clip(share, 0, 1), 1.0)
+    light_before = jnp.concatenate([light[:1], light[:-1]])
+    light = light_before + share * (light - light_before)
+    distance = (jnp.arange(layers)[:, None, None] - 1 + share) / (layers - 1)
+
+    covered, seen_light, seen_distance = 0.0, 0.0, 0.0
+    for layer in range(layers):
+        anew = jnp.maximum(cover[layer] - covered, 0)
+        seen_light = seen_light + anew * light[layer]
+        seen_distance = seen_distance + anew * distance[layer]
+        covered = covered + anew
+    seen_light = seen_light / jnp.maximum(covered, 1e-6)
+    seen_distance = seen_distance / jnp.maximum(covered, 1e-6)
+
+    halo = np.array(theme.wax[1], np.float32)[:, None, None]
+    near = (1 + jnp.clip(depth.max(axis=0) / _NEAR_CELLS, -1, 0)) ** 2
+    picture = canvas.liquid + _HALO * near * (halo - canvas.liquid)
+    brightness = canvas.light + seen_light - _BACK_DIMMING * seen_distance
+    colour = _wax_colour(brightness, theme)
+    colour = colour + _BACK_HAZE * seen_distance * (canvas.liquid - colour)
+    thickness = jnp.sum(cover, axis=0)
+    opacity = 1 - (1 - _LEAST_OPACITY) * jnp.exp(-thickness / _OPAQUE_CELLS)
+    picture = picture + opacity * covered * (colour - picture)
+    return canvas.clear * picture + canvas.over
+
+
+def _frame(picture: jax.Array, resolution: int, canvas: _Canvas) -> jax.Array:
+    """Returns uint8[R, R, 3]: the samples' means in pixels, and black around them."""
+    _, height, width = picture.shape
+    k = canvas.factor
+    picture = picture.reshape(3, height // k, k, width // k, k).mean(axis=(2, 4))
+    picture = jnp.round(255 * jnp.clip(picture, 0, 1)).astype(jnp.uint8)
+    bottom = resolution - canvas.top - height // k
+    margins = ((canvas.top, bottom), (canvas.left, canvas.left), (0, 0))
+    return jnp.pad(picture.transpose(1, 2, 0), margins)
+
+
+def _wax_colour(brightness: jax.Array, theme: Theme) -> jax.Array:
+    """Returns f32[3, H, W], the theme's colours joined by parabolas without a kink."""
+    wax = np.array(theme.wax, np.float32)[:, :, None, None]
+    colour = wax[0]
+    for i, rise in enumerate(wax[1:] - wax[:-1]):
+        share = jnp.clip((len(wax) - 1) * brightness - i + 0.5, 0, 2)
+        colour = colour + (0.5 * share**2 - jnp.clip(share - 1, 0, 1) ** 2) * rise
+    return colour
+
+
+def _depth(wax: jax.Array, surface_cells: float) -> jax.Array:
+    """Returns how deep inside wax each cell lies, in cells; negative outside.
+
+    The tanh profile of the surface is a distance in disguise, which stays sharp when
+    it is drawn larger than the grid.
+    """
+    least = 1 / (1 + np.exp(_SURFACE_REACH_CELLS / surface_cells))
+    wax = jnp.clip(wax, least, 1 - least)
+    return surface_cells * (jnp.log(wax) - jnp.log1p(-wax))
+
+
+def _light(depth: jax.Array, temperature: jax.Array) -> jax.Array:
+    """Returns the light on wax for its shape and its heat, f32[Nz, Ny, Nx]."""
+    to_back, up, right = grid.gradient(_smooth(depth), 1.0)
+    length = jnp.sqrt(to_back**2 + up**2 + right**2 + _MIN_SLOPE)
+    return (
+        _FACING_US_LIGHT * jnp.maximum(to_back, 0) / length
+        + _FACING_DOWN_LIGHT * up / length
         + _WARM_LIGHT * temperature
-        + _UNDERSIDE_LIGHT * facing_down
-        + _MIDDLE_LIGHT * jnp.clip(depth / _MIDDLE_DEPTH_CELLS, 0, 1)
     )
-    wax_colour = jnp.stack(
-        [
-            jnp.interp(brightness, np.array(_WAX_BRIGHTNESS), np.array(channel))
-            for channel in zip(*_WAX, strict=True)
-        ],
-        axis=-1,
-    )
-    liquid = canvas.liquid + temperature[:, None] * np.float32(_WARM_LIQUID)
-    inside = wax * wax_colour + (1 - wax) * liquid
-    picture = canvas.glass * inside + canvas.metal
-    return jnp.round(255 * jnp.clip(picture, 0, 1)).astype(jnp.uint8)
 
 
-def _depth(wax: jax.Array, config: LampConfig) -> jax.Array:
-    """Returns how deep inside wax each cell lies, f32[Ny, Nx], in cells.
-
-    Negative outside. The tanh profile of the surface is a distance in disguise, which
-    stays sharp when it is drawn larger than the grid.
-    """
-    outside = jnp.prod(1 - jnp.clip(wax, 1e-4, 1 - 1e-4), axis=0)
-    return config.surface_cells * (jnp.log1p(-outside) - jnp.log(outside))
+def _smooth(field: jax.Array) -> jax.Array:
+    """Returns the mean with both neighbours, 1 : 2 : 1, along every axis."""
+    for axis in range(field.ndim):
+        walls = [(1, 1) if a == axis else (0, 0) for a in range(field.ndim)]
+        field = grid.mean(grid.mean(jnp.pad(field, walls, mode="edge"), axis), axis)
+    return field
 
 
 @functools.cache
-def _canvas(resolution: int, rows: int, columns: int) -> _Canvas:
-    centres = (np.arange(resolution) + 0.5) / resolution
-    x, y = np.meshgrid(centres - 0.5, centres[::-1])
-    x, y = x.ravel(), y.ravel()
-    half_width = np.interp(y, _OUTLINE_Y, _OUTLINE_HALF_WIDTH)
-    covered = _covered(half_width - np.abs(x), resolution)
-    glass = covered * _between(y, _GLASS_FOOT, _GLASS_TOP, resolution)
-    metal = covered * _between(y, _OUTLINE_Y[0], _OUTLINE_Y[-1], resolution) - glass
+def _canvas(resolution: int, rows: int, columns: int, theme_name: str) -> _Canvas:
+    theme = THEMES[theme_name]
+    heights, half_widths, rows_below = _outline(rows, columns)
+    floor, top = heights[0], heights[-1]
 
-    height = (y - _GLASS_FOOT) / (_GLASS_TOP - _GLASS_FOOT)
+    # Black around the lamp is not drawn at all.
+    factor = -(-_MIN_SAMPLES // resolution)
+    size = factor * resolution
+    margin = _METAL_HEIGHT + 1 / resolution
+    first = max(0, int((1 - top - margin) * resolution))
+    last = 1 - floor + _FLOOR_SAG + margin
+    last = min(resolution, int(np.ceil(last * resolution)))
+    left = int((0.5 - half_widths.max()) * resolution) - 1
+    y = 1 - (np.arange(factor * first, factor * last)[:, None] + 0.5) / size
+    x = (np.arange(factor * left, factor * (resolution - left)) + 0.5) / size - 0.5
+
+    half_width = np.interp(y, heights, half_widths)
     across = x / half_width
-    corners, weights = _bilinear(
-        (0.5 + 0.5 * across) * columns - 0.5, height * rows - 0.5, rows, columns
-    )
-    side = np.clip(across**2, 0, 1)[:, None]
-    foot = np.exp(-np.clip(height, 0, 1) / 0.12)[:, None]
-    liquid = (1 - side) * _LIQUID_MIDDLE + side * np.array(_LIQUID_SIDE)
-    liquid = (1 - 0.7 * foot) * liquid + 0.7 * foot * np.array(_LIQUID_FOOT)
-    shine = 0.5 + 0.5 * np.exp(-((across / 0.4) ** 2))
+    height = np.clip((y - floor) / (top - floor), 0, 1)
+    row = np.interp(y, heights, rows_below)[:, 0] - 0.5
+    column = (0.5 + 0.5 * across) * columns - 0.5
+
+    def body(inset: float, beyond: float) -> np.ndarray:
+        bottom = floor - _FLOOR_SAG * np.clip(1 - across**2, 0, 1) - beyond
+        edges = (half_width - inset - np.abs(x), y - bottom, top + beyond - y)
+        share = [np.clip(0.5 + size * edge, 0, 1) for edge in edges]
+        return share[0] * share[1] * share[2]
+
+    glass = body(0.0, 0.0)
+    metal = np.clip(body(_METAL_INSET, _METAL_HEIGHT) - glass, 0, 1)
+    metal = metal * (0.4 + 0.6 * np.exp(-((across / 0.5) ** 2)))
+    glow = 0.95 * np.exp(-(np.hypot(across / 0.85, height / 0.065) ** 2))
+    glow_colour = _mix(theme.wax[1], theme.glow, glow**0.7)
+    liquid = _mix(theme.liquid, theme.side, np.clip(np.abs(across), 0, 1) ** 4)
+    above_foot = np.exp(-(np.hypot(0.6 * across, height / 0.22) ** 1.5))
+    liquid = _mix(liquid, theme.foot, 0.85 * above_foot)
+    from_heater = np.hypot(_HEATER_FLATNESS * x / half_widths.max(), height)
+    light = _LEAST_LIGHT + _LOW_LIGHT * (1 - height)
+    light = light + _HEATER_LIGHT * np.exp(-from_heater / _HEATER_REACH)
     return _Canvas(
-        corners=corners,
-        weights=weights,
-        cells_per_pixel=rows / (_GLASS_TOP - _GLASS_FOOT) / resolution,
-        height=np.clip(height, 0, 1).astype(np.float32),
-        glass=glass[:, None].astype(np.float32),
-        liquid=liquid.astype(np.float32),
-        metal=((metal * shine)[:, None] * _METAL).astype(np.float32),
+        factor=factor,
+        top=first,
+        left=left,
+        row_weights=_spline_weights(row, rows),
+        column_weights=_spline_weights(column, columns).transpose(0, 2, 1).copy(),
+        sharpness=(2 * size * half_width / columns).astype(np.float32),
+        light=(light - 0.5 * _WARM_LIGHT).astype(np.float32),
+        liquid=liquid,
+        clear=((1 - glow) * glass).astype(np.float32),
+        over=glow * glass * glow_colour + _mix(BLACK, theme.metal, metal),
     )
 
 
-def _bilinear(
-    column: np.ndarray, row: np.ndarray, rows: int, columns: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Returns flat indices i32[4, P] and weights f32[4, P] of bilinear sampling."""
-    column, row = np.clip(column, 0, columns - 1), np.clip(row, 0, rows - 1)
-    left = np.minimum(column.astype(np.int32), columns - 2)
-    below = np.minimum(row.astype(np.int32), rows - 2)
-    right_share, upper_share = column - left, row - below
-    first = below * columns + left
-    corners = np.stack([first, first + 1, first + columns, first + columns + 1])
-    weights = np.stack(
-        [
-            (1 - upper_share) * (1 - right_share),
-            (1 - upper_share) * right_share,
-            upper_share * (1 - right_share),
-            upper_share * right_share,
-        ]
-    )
-    return corners, weights.astype(np.float32)
+def _outline(rows: int, columns: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns heights in the glass, and half its width and the rows below at each."""
+    height = np.linspace(0, 1, 513)
+    width = _FOOT_TO_TOP_WIDTH + (1 - _FOOT_TO_TOP_WIDTH) * height
+    rounding = np.clip(1 - height / _ROUND_SHARE, 0, 1) ** 2
+    width = width * (1 - _ROUND_DEPTH * rounding)
+    # Cells are square: d row / d y = columns / width.
+    steps = 0.5 * (1 / width[1:] + 1 / width[:-1]) * np.diff(height)
+    travelled = np.concatenate([[0], np.cumsum(steps)])
+    width = width * travelled[-1] * columns / rows
+    scale = min(_GLASS_HEIGHT, _MAX_GLASS_WIDTH / width.max())
+    rows_below = rows * travelled / travelled[-1]
+    return _FLOOR + scale * height, 0.5 * scale * width, rows_below
 
 
-def _covered(distance: np.ndarray, resolution: int) -> np.ndarray:
-    """Returns the share of a pixel inside an edge, `distance` away from its middle."""
-    return np.clip(0.5 + distance * resolution, 0, 1)
+def _spline_weights(position: np.ndarray, cells: int) -> np.ndarray:
+    """Returns weights f32[..., cells] of a cubic B-spline at positions in cells.
+
+    Smooth to the second derivative, so that the grid cannot be seen in large pictures.
+    Behind a wall the value is that of the cell in front of it.
+    """
+    position = np.clip(position, -0.5, cells - 0.5)
+    weights = np.zeros((*position.shape, cells), np.float32)
+    for cell in range(-2, cells + 2):
+        away = np.abs(position - cell)
+        inner = 2 / 3 - away**2 + away**3 / 2
+        outer = np.clip(2 - away, 0, None) ** 3 / 6
+        weights[..., np.clip(cell, 0, cells - 1)] += np.where(away < 1, inner, outer)
+    return weights
 
 
-def _between(y: np.ndarray, low: float, high: float, resolution: int) -> np.ndarray:
-    return _covered(y - low, resolution) * _covered(high - y, resolution)
+def _mix(first: Colour | np.ndarray, second: Colour, share: np.ndarray) -> np.ndarray:
+    """Returns f32[3, H, W], `share` f[H, W] of the second and the rest of the first."""
+    if isinstance(first, tuple):
+        first = np.array(first)[:, None, None]
+    second = np.array(second)[:, None, None]
+    return ((1 - share) * first + share * second).astype(np.float32)
