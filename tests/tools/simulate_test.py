@@ -11,7 +11,33 @@ def test_films_the_simulated_lamp(run_tool, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "flag", ["--seconds=-1", "--size=2000", "--output=lamp.xyz", "--output=no/lamp.png"]
+    "flags",
+    [
+        ["--report=report", "--seeds=1"],
+        ["--report=report", "--seconds=60"],
+        ["--report=report", "--seconds=nan"],
+        ["--report=report", "--seed=-1"],
+        ["--report=no/report"],
+    ],
+)
+def test_a_report_that_cannot_be_made_gets_one_line(run_tool, tmp_path, flags):
+    done = run_tool("simulate.py", *flags)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("error: ")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "flag",
+    [
+        "--seconds=-1",
+        "--size=31",
+        "--size=513",
+        "--theme=lava",
+        "--output=lamp.xyz",
+        "--output=no/lamp.png",
+    ],
 )
 def test_bad_input_gets_one_line_and_writes_nothing(run_tool, tmp_path, flag):
     done = run_tool("simulate.py", flag)

@@ -1,0 +1,103 @@
+import json
+
+import pytest
+from PIL import Image
+
+from duralava.simulation import lamp, report
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
+_SMALL = lamp.LampConfig(columns=9, rows=18, warm_up_seconds=2.0)
+_SHORT = {"num_seeds": 2, "seconds": 21.0, "seconds_per_seed": 20.0, "config": _SMALL}
+
+
+def _no_figures(*_):
+    return {}
+
+
+def test_writes_a_report_of_small_lamps(tmp_path, monkeypatch):
+    measures = report.write_report(tmp_path / "report", **_SHORT)
+    folder = tmp_path / "report"
+    assert [path.name for path in tmp_path.iterdir()] == ["report"]
+
+    text = (folder / "report.md").read_text()
+    for measure in measures:
+        assert f"| {measure.name} | {measure.value} | {measure.mark} |" in text
+    pictures = sorted(path.name for path in folder.glob("*.png"))
+    assert len(pictures) == 3
+    for name in pictures:
+        assert f"![{name}]({name})" in text
+        with Image.open(folder / name) as picture:
+            assert min(picture.size) > 100
+
+    contents = json.loads((folder / "report.json").read_text())
+    assert len(contents["measures"]) == len(measures)
+    assert contents["about"]["config"]["rows"] == 18
+    numbers = contents["numbers"]
+    assert numbers["volume_drift"] < 1e-4
+    assert 0 < numbers["halves"]["wax height"]["first"]["mean"] < 1
+    assert 1 <= numbers["blobs"]["mean"] < 10
+    assert 1 <= numbers["blobs_from_the_front"]["mean"] < 10
+    assert 0.13 < numbers["diameter"]["5%"] < numbers["diameter"]["95%"] < 0.8
+    assert numbers["memory"]["largest_lag_seconds"] == 7
+    assert len(numbers["stillness"]["smallest_of_usual"]) == 2
+
+    # The same arguments, the same numbers.
+    monkeypatch.setattr(report, "_draw", _no_figures)
+    assert report.write_report(tmp_path / "again", **_SHORT) == measures
+    again = (tmp_path / "again" / "report.json").read_text()
+    assert json.loads(again) == contents
+
+
+def test_a_lamp_that_stands_still_is_found_out(tmp_path, monkeypatch):
+    def frozen(seed, *, config, chunk_size):
+        states = next(lamp_simulate(seed, config=config, chunk_size=chunk_size))
+        while True:
+            yield states._replace(wax=states.wax.at[:].set(states.wax[0]))
+
+    def one_frozen(seed, *, config, chunk_size):
+        simulate = frozen if seed == 1 else lamp_simulate
+        return simulate(seed, config=config, chunk_size=chunk_size)
+
+    lamp_simulate = lamp.simulate
+    monkeypatch.setattr(lamp, "simulate", one_frozen)
+    monkeypatch.setattr(report, "_draw", _no_figures)
+    measures = report.write_report(tmp_path / "report", **_SHORT)
+    row = next(m for m in measures if m.name.startswith("smallest change"))
+    assert (row.value, row.met) == ("0.00", False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"num_seeds": 1}, "at least 2 seeds, not 1"),
+        ({"seconds": 19.0, "seconds_per_seed": 19.0}, "needs 20 s"),
+        ({"seconds_per_seed": 30.0}, "as much or more, not 30 s and 21 s"),
+    ],
+)
+def test_refuses_what_it_cannot_measure(tmp_path, changes, message):
+    with pytest.raises(ValueError, match=message):
+        report.write_report(tmp_path / "report", **(_SHORT | changes))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_refuses_a_folder_that_is_not_empty_and_leaves_it(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match="is not empty"):
+        report.write_report(tmp_path, **_SHORT)
+    with pytest.raises(NotADirectoryError, match="is a file"):
+        report.write_report(tmp_path / "notes.txt", **_SHORT)
+    with pytest.raises(FileNotFoundError, match="no folder"):
+        report.write_report(tmp_path / "none" / "report", **_SHORT)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_report_that_fails_leaves_nothing(tmp_path, monkeypatch):
+    def failing(seed, *, config, chunk_size):
+        raise RuntimeError("no lamp")
+        yield
+
+    monkeypatch.setattr(lamp, "simulate", failing)
+    with pytest.raises(RuntimeError, match="no lamp"):
+        report.write_report(tmp_path / "report", **_SHORT)
+    assert list(tmp_path.iterdir()) == []
