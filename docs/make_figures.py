@@ -1,10 +1,11 @@
-"""Makes the pictures of the documentation from the shipped weights.
+"""Makes the pictures of the documentation.
 
   python docs/make_figures.py
 
 `contact_sheet.png`: on the left 8 lamps that the network dreams, on the right the
 simulated film that it learned from; a row is one lamp, with 2 seconds from one picture
-to the next. `lamps.png`: the animation of the README.
+to the next. `lamps.png`: lamps of the network, moving. `simulation.png`: moments of a
+simulated lamp, 3 seconds apart. `themes.png`: simulated lamps in all colours, moving.
 """
 
 import itertools
@@ -22,6 +23,8 @@ from duralava.rendering import frames, writers
 _FOLDER = pathlib.Path(__file__).parent
 _LAMPS, _MOMENTS, _SECONDS_APART = 8, 10, 2
 _ANIMATION_LAMPS, _ANIMATION_SECONDS, _ANIMATION_FPS = 4, 6, 10
+_ROWS, _COLUMNS, _SIZE, _MOMENTS_APART = 3, 8, 160, 3
+_THEME_SIZE = 112
 
 
 def dreamed(num_lamps: int, num_frames: int, fps: Fraction) -> np.ndarray:
@@ -51,6 +54,27 @@ def simulated(num_lamps: int, num_frames: int, frames_apart: int) -> np.ndarray:
     return chosen.reshape(num_lamps, num_frames, *chosen.shape[1:]).swapaxes(0, 1)
 
 
+def moments() -> np.ndarray:
+    """Returns a sheet of moments of one simulated lamp, u8[H, W, 3]."""
+    frames_apart = _MOMENTS_APART * simulation.FRAMES_PER_SECOND
+    chunks = simulation.film_chunks(seed=0, resolution=_SIZE, chunk_size=frames_apart)
+    chosen = [next(chunks)[0] for _ in range(_ROWS * _COLUMNS)]
+    film = np.stack(chosen).reshape(_ROWS, _COLUMNS, _SIZE, _SIZE, 3)
+    return sheet(film.swapaxes(0, 1))
+
+
+def in_all_themes() -> np.ndarray:
+    """Returns film of simulated lamps side by side, u8[N, H, W, 3]."""
+    fps = simulation.FRAMES_PER_SECOND
+    lamps = []
+    for seed, theme in enumerate(simulation.THEMES):
+        chunks = simulation.film_chunks(
+            seed, _THEME_SIZE, theme=theme, chunk_size=_ANIMATION_SECONDS * fps
+        )
+        lamps.append(next(chunks)[:: fps // _ANIMATION_FPS])
+    return np.concatenate(lamps, axis=2)
+
+
 def sheet(film: np.ndarray) -> np.ndarray:
     """u8[N, B, H, W, 3] -> one picture with a row for each of B lamps."""
     moments, lamps, height, width, _ = film.shape
@@ -58,7 +82,7 @@ def sheet(film: np.ndarray) -> np.ndarray:
 
 
 def main(_: Sequence[str]) -> None:
-    """Makes both pictures."""
+    """Makes all pictures."""
     left = sheet(dreamed(_LAMPS, _MOMENTS, Fraction(1, _SECONDS_APART)))
     frames_apart = _SECONDS_APART * simulation.FRAMES_PER_SECOND
     right = sheet(simulated(_LAMPS, _MOMENTS, frames_apart))
@@ -73,7 +97,9 @@ def main(_: Sequence[str]) -> None:
         (np.concatenate(list(lamps), axis=1) for lamps in film),
         fps=_ANIMATION_FPS,
     )
-    print(f"wrote contact_sheet.png and lamps.png: {_FOLDER}")
+    Image.fromarray(moments()).save(_FOLDER / "simulation.png")
+    writers.write_frames(_FOLDER / "themes.png", in_all_themes(), fps=_ANIMATION_FPS)
+    print(f"wrote contact_sheet, lamps, simulation and themes .png: {_FOLDER}")
 
 
 if __name__ == "__main__":
