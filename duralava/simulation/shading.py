@@ -143,8 +143,8 @@ def _paint(
     cover = jnp.clip(0.5 + depth * canvas.sharpness, 0, 1)
     # The surface lies between a layer outside and one inside of the wax.
     before = jnp.concatenate([depth[:1], depth[:-1]])
-    share = jnp.where(before < depth, -before / (depth - before + 1e-6), 1.0)
-    share = jnp.where(before < 0, jnp.clip(share, 0, 1), 1.0)
+    share = jnp.clip(-before / jnp.maximum(depth - before, 1e-6), 0, 1)
+    share = jnp.where(before < 0, share, 1.0)
     light_before = jnp.concatenate([light[:1], light[:-1]])
     light = light_before + share * (light - light_before)
     distance = (jnp.arange(layers)[:, None, None] - 1 + share) / (layers - 1)
