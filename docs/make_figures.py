@@ -19,6 +19,7 @@ from PIL import Image
 
 from duralava import command_line, pretrained, simulation
 from duralava.rendering import frames, writers
+from duralava.simulation import lamp, shading
 
 _FOLDER = pathlib.Path(__file__).parent
 _LAMPS, _MOMENTS, _SECONDS_APART = 8, 10, 2
@@ -44,23 +45,19 @@ def dreamed(num_lamps: int, num_frames: int, fps: Fraction) -> np.ndarray:
     return next(chunks)
 
 
-def simulated(num_lamps: int, num_frames: int, frames_apart: int) -> np.ndarray:
+def simulated(
+    num_lamps: int, num_frames: int, seconds_apart: int, resolution: int
+) -> np.ndarray:
     """Returns consecutive pieces of simulated film as lamps, u8[N, B, H, W, 3]."""
-    chunks = simulation.film_chunks(seed=0, resolution=64)
-    film = itertools.islice(
-        itertools.chain.from_iterable(chunks), 0, None, frames_apart
+    frames_apart = seconds_apart * simulation.FRAMES_PER_SECOND
+    # Only the moments that are shown are drawn.
+    chunks = lamp.simulate(seed=0, chunk_size=frames_apart)
+    moments = (
+        np.asarray(shading.shade(jax.tree.map(lambda f: f[:1], states), resolution))[0]
+        for states in chunks
     )
-    chosen = np.stack(list(itertools.islice(film, num_lamps * num_frames)))
+    chosen = np.stack(list(itertools.islice(moments, num_lamps * num_frames)))
     return chosen.reshape(num_lamps, num_frames, *chosen.shape[1:]).swapaxes(0, 1)
-
-
-def moments() -> np.ndarray:
-    """Returns a sheet of moments of one simulated lamp, u8[H, W, 3]."""
-    frames_apart = _MOMENTS_APART * simulation.FRAMES_PER_SECOND
-    chunks = simulation.film_chunks(seed=0, resolution=_SIZE, chunk_size=frames_apart)
-    chosen = [next(chunks)[0] for _ in range(_ROWS * _COLUMNS)]
-    film = np.stack(chosen).reshape(_ROWS, _COLUMNS, _SIZE, _SIZE, 3)
-    return sheet(film.swapaxes(0, 1))
 
 
 def in_all_themes() -> np.ndarray:
@@ -84,8 +81,7 @@ def sheet(film: np.ndarray) -> np.ndarray:
 def main(_: Sequence[str]) -> None:
     """Makes all pictures."""
     left = sheet(dreamed(_LAMPS, _MOMENTS, Fraction(1, _SECONDS_APART)))
-    frames_apart = _SECONDS_APART * simulation.FRAMES_PER_SECOND
-    right = sheet(simulated(_LAMPS, _MOMENTS, frames_apart))
+    right = sheet(simulated(_LAMPS, _MOMENTS, _SECONDS_APART, resolution=64))
     gap = np.full((len(left), 16, 3), 255, np.uint8)
     both = np.concatenate([left, gap, right], axis=1)
     Image.fromarray(both).save(_FOLDER / "contact_sheet.png")
@@ -97,8 +93,11 @@ def main(_: Sequence[str]) -> None:
         (np.concatenate(list(lamps), axis=1) for lamps in film),
         fps=_ANIMATION_FPS,
     )
-    Image.fromarray(moments()).save(_FOLDER / "simulation.png")
-    writers.write_frames(_FOLDER / "themes.png", in_all_themes(), fps=_ANIMATION_FPS)
+    film = simulated(_ROWS, _COLUMNS, _MOMENTS_APART, resolution=_SIZE)
+    Image.fromarray(sheet(film)).save(_FOLDER / "simulation.png")
+    writers.write_frames(
+        _FOLDER / "themes.png", iter(in_all_themes()), fps=_ANIMATION_FPS
+    )
     print(f"wrote contact_sheet, lamps, simulation and themes .png: {_FOLDER}")
 
 

@@ -50,11 +50,16 @@ def part(field: jax.Array, axis: int, start: int, stop: int) -> jax.Array:
     return jax.lax.slice_in_dim(field, start, field.shape[axis] + stop, axis=axis)
 
 
-def pad(field: jax.Array, axis: int, before: int, after: int) -> jax.Array:
-    """Returns `field` with zeros before and after it along `axis`."""
+def pad(
+    field: jax.Array, axis: int, before: int, after: int, mode: str = "constant"
+) -> jax.Array:
+    """Returns `field` with zeros before and after it along `axis`.
+
+    With mode "edge" these are its outermost values instead.
+    """
     widths = [(0, 0)] * field.ndim
     widths[axis] = (before, after)
-    return jnp.pad(field, widths)
+    return jnp.pad(field, widths, mode=mode)
 
 
 def difference(field: jax.Array, axis: int, cell: float) -> jax.Array:
@@ -94,7 +99,6 @@ def gradient(centres: jax.Array, cell: float) -> tuple[jax.Array, ...]:
     """
     slopes = []
     for axis in range(centres.ndim):
-        walls = [(1, 1) if a == axis else (0, 0) for a in range(centres.ndim)]
-        padded = jnp.pad(centres, walls, mode="edge")
+        padded = pad(centres, axis, 1, 1, mode="edge")
         slopes.append((part(padded, axis, 2, 0) - part(padded, axis, 0, -2)) / 2 / cell)
     return tuple(slopes)

@@ -216,8 +216,8 @@ def _light(depth: jax.Array, temperature: jax.Array) -> jax.Array:
 def _smooth(field: jax.Array) -> jax.Array:
     """Returns the mean with both neighbours, 1 : 2 : 1, along every axis."""
     for axis in range(field.ndim):
-        walls = [(1, 1) if a == axis else (0, 0) for a in range(field.ndim)]
-        field = grid.mean(grid.mean(jnp.pad(field, walls, mode="edge"), axis), axis)
+        padded = grid.pad(field, axis, 1, 1, mode="edge")
+        field = grid.mean(grid.mean(padded, axis), axis)
     return field
 
 
