@@ -14,6 +14,7 @@ import absl.logging
 import jax
 from orbax.checkpoint.experimental import v1 as ocp
 
+from duralava import files
 from duralava.config import Config, from_dict, to_dict
 from duralava.pretrained import abstract_params, check_shapes, named_leaves
 from duralava.train_step import TrainState, init_train_state
@@ -127,9 +128,8 @@ def open_workdir(workdir: str | os.PathLike[str], config: Config) -> None:
             raise ValueError(
                 f"workdir {workdir} holds another config: {'; '.join(differing)}"
             )
-    partial = path.with_name(f".{_CONFIG}.{os.getpid()}.partial")
-    partial.write_text(text)
-    os.replace(partial, path)
+    with files.written_whole(path) as partial:
+        partial.write_text(text)
 
 
 def read_config(workdir: str | os.PathLike[str]) -> Config:

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from numpy.lib import format as npy
 
+from duralava import files
 from duralava.config import DataConfig
 
 _CHUNK = 1024  # frames copied at a time
@@ -131,15 +132,10 @@ def _copy_frames(
 ) -> None:
     source = builder.as_data_source(split)
     shape = (len(source), *builder.info.features["frame"].shape)
-    # Named after the process, so that several may do the same copy at once.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        copy = npy.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
+    with files.written_whole(path) as partial:
+        copy = npy.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
         for start in range(0, len(source), _CHUNK):
             indices = range(start, min(start + _CHUNK, len(source)))
             examples = source.__getitems__(indices)
             copy[start : indices.stop] = [example["frame"] for example in examples]
         copy.flush()
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ import numpy as np
 import safetensors.numpy
 from safetensors import SafetensorError, safe_open
 
+from duralava import files
 from duralava.config import Config, from_dict, to_dict
 from duralava.train_step import init_train_state
 
@@ -69,13 +70,8 @@ def save(path: str | os.PathLike[str], pretrained: Pretrained) -> None:
         for name, leaf in named_leaves(pretrained.params).items()
     }
     metadata = {"config": json.dumps(to_dict(pretrained.config))}
-    target = pathlib.Path(path)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
+    with files.written_whole(path) as partial:
         safetensors.numpy.save_file(flat, partial, metadata=metadata)
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def abstract_params(config: Config) -> Any:

@@ -11,8 +11,6 @@ import itertools
 import math
 import os
 import pathlib
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from concurrent import futures
 
@@ -20,6 +18,8 @@ import av
 import numpy as np
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 from PIL import Image
+
+from duralava import files
 
 _MAX_GIF_FPS = 50  # browsers slow a GIF with shorter delays than 20 ms to 10 fps
 
@@ -79,26 +79,14 @@ def check_output(path: str | os.PathLike[str]) -> None:
     """
     target = pathlib.Path(path)
     if _is_folder(path):
-        if target.exists() and not target.is_dir():
-            raise NotADirectoryError(f"{target} is a file; name a folder")
-        if target.is_dir() and any(target.iterdir()):
-            raise FileExistsError(f"folder {target} is not empty")
-        if target.is_mount():
-            raise OSError(f"{target} is a mount point; name a folder inside it")
-    elif target.suffix.lower() not in _FORMATS:
+        files.check_new_folder(target)
+        return
+    if target.suffix.lower() not in _FORMATS:
         raise ValueError(
             f"unknown suffix '{target.suffix}' of {target}; known: "
             f"{', '.join(_FORMATS)}, or a folder for numbered PNGs"
         )
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"no folder {target.parent}")
-    try:
-        with tempfile.TemporaryFile(dir=target.parent):
-            pass
-    except OSError as error:
-        raise OSError(
-            f"cannot write to folder {target.parent}: {error.strerror}"
-        ) from error
+    files.check_parent(target)
 
 
 def write_frames(
@@ -145,20 +133,15 @@ def write_frames(
     if first is None:
         raise ValueError(f"no frame to write to {target}")
 
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.partial")
     height, width = _checked(first, np.shape(first)).shape[:2]
-    opened = (
-        _open_video(temporary, format_, fps, height, width)
-        if format_
-        else _open_folder(temporary)
-    )
-    try:
+    with files.written_whole(target) as partial:
+        opened = (
+            _open_video(partial, format_, fps, height, width)
+            if format_
+            else _open_folder(partial)
+        )
         with opened as write:
             count, interrupt = _write_all(itertools.chain([first], frames), write)
-        os.replace(temporary, target)
-    except BaseException:
-        _remove(temporary)
-        raise
     if interrupt:
         raise interrupt
     return count
@@ -291,10 +274,3 @@ def _open_folder(path: pathlib.Path) -> Iterator[Callable[[np.ndarray], None]]:
 def _is_folder(path: str | os.PathLike[str]) -> bool:
     named_so = os.fspath(path).endswith(os.sep) or not pathlib.Path(path).suffix
     return named_so or pathlib.Path(path).is_dir()
-
-
-def _remove(path: pathlib.Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

@@ -5,14 +5,11 @@ and what is asked of it stands in the table of `report.md`; `report.json` has al
 numbers, and the pictures show them.
 """
 
-import contextlib
 import dataclasses
 import functools
 import json
 import math
 import os
-import pathlib
-import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -21,6 +18,7 @@ import matplotlib.figure
 import numpy as np
 import tqdm
 
+from duralava import files
 from duralava.simulation import lamp, shading, statistics
 from duralava.simulation.lamp import FRAMES_PER_SECOND, LampConfig
 
@@ -137,7 +135,9 @@ def write_report(
             f"a report needs {MIN_SECONDS:g} s of each seed, and of the first as much "
             f"or more, not {seconds_per_seed:g} s and {seconds:g} s"
         )
-    with _complete_folder(pathlib.Path(directory)) as folder:
+    files.check_new_folder(directory)
+    with files.written_whole(directory) as folder:
+        folder.mkdir()
         total = seconds + (num_seeds - 1) * seconds_per_seed
         with tqdm.tqdm(total=round(total), unit="s", dynamic_ncols=True) as progress:
             film = _film(seed, seconds, config, progress.update)
@@ -164,26 +164,6 @@ def write_report(
             figure.savefig(folder / name, dpi=100)
         (folder / "report.md").write_text(_markdown(about, measures, list(figures)))
     return measures
-
-
-@contextlib.contextmanager
-def _complete_folder(target: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Yields a folder that becomes `target` if nothing is raised, or else vanishes."""
-    if target.exists() and not target.is_dir():
-        raise NotADirectoryError(f"{target} is a file; name a folder")
-    if target.is_dir() and any(target.iterdir()):
-        raise FileExistsError(f"folder {target} is not empty")
-    target = target.resolve()
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"no folder {target.parent}")
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    temporary.mkdir()
-    try:
-        yield temporary
-        os.replace(temporary, target)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
 
 
 def _film(seed: int, seconds: float, config: LampConfig, advance: _Advance) -> _Film:

@@ -1,0 +1,66 @@
+"""Output that stands under its final name only when it is whole."""
+
+import contextlib
+import os
+import pathlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def written_whole(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
+    """Yields a name beside `path` to write to, and renames it at the end.
+
+    A program that is killed while it writes leaves what `path` held before. The name
+    is the process's own, so that several may write the same file at once.
+
+    Args:
+      path: file, or folder that is missing or empty. A file that exists is replaced.
+
+    Yields:
+      Where to make the file or folder. On an exception it is removed.
+    """
+    target = pathlib.Path(path).absolute()
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        os.replace(partial, target)
+    except BaseException:
+        if partial.is_dir():
+            shutil.rmtree(partial)
+        else:
+            partial.unlink(missing_ok=True)
+        raise
+
+
+def check_new_folder(path: str | os.PathLike[str]) -> None:
+    """Checks that a folder can be made at `path`, and makes nothing.
+
+    Raises:
+      OSError: something is there that is not an empty folder, or as `check_parent`.
+    """
+    target = pathlib.Path(path)
+    if target.exists() and not target.is_dir():
+        raise NotADirectoryError(f"{target} is a file; name a folder")
+    if target.is_dir() and any(target.iterdir()):
+        raise FileExistsError(f"folder {target} is not empty")
+    if target.is_mount():
+        raise OSError(f"{target} is a mount point; name a folder inside it")
+    check_parent(target)
+
+
+def check_parent(path: str | os.PathLike[str]) -> None:
+    """Checks that a file can be made beside `path`, and leaves none.
+
+    Raises:
+      OSError: the folder that is to hold `path` is missing or cannot be written to.
+    """
+    parent = pathlib.Path(path).absolute().parent
+    if not parent.is_dir():
+        raise FileNotFoundError(f"no folder {parent}")
+    try:
+        with tempfile.TemporaryFile(dir=parent):
+            pass
+    except OSError as error:
+        raise OSError(f"cannot write to folder {parent}: {error.strerror}") from error
