@@ -47,6 +47,8 @@ class LampConfig:
       columns: cells Nx from wall to wall, and Nz from front to back.
       rows: cells Ny from floor to top; the glass is rows / columns widths high.
       warm_up_seconds: film that is thrown away, until the start is forgotten.
+      start_temperature: of the liquid; near what it settles at, which would otherwise
+        take many minutes.
       wax_share: share of the lamp's volume that is wax.
       surface_cells: width epsilon of the surface, in cells.
       surface_tension: sigma / viscosity, in widths per second.
@@ -73,7 +75,8 @@ class LampConfig:
 
     columns: int = 24
     rows: int = 48
-    warm_up_seconds: float = 40.0
+    warm_up_seconds: float = 80.0
+    start_temperature: float = 0.46
     wax_share: float = 0.09
     surface_cells: float = 1.0
     surface_tension: float = 0.054
@@ -137,7 +140,7 @@ def _check(config: LampConfig) -> None:
     for name in ("wall_contact", "top_contact", "floor_contact"):
         if abs(getattr(config, name)) > 1:
             raise ValueError(f"{name} is a cosine: {getattr(config, name)}")
-    for name in ("wax_share", "neutral_temperature"):
+    for name in ("wax_share", "start_temperature", "neutral_temperature"):
         if not 0 < getattr(config, name) < 1:
             raise ValueError(f"{name} must be within (0, 1): {getattr(config, name)}")
     for name in (
@@ -194,17 +197,17 @@ class LampState(NamedTuple):
 
 
 def initial_state(key: jax.Array, config: LampConfig) -> LampState:
-    """Returns a pool of wax with an uneven surface at the foot, everywhere near T_n."""
+    """Returns a pool of wax at T_n, uneven, at the foot of liquid that is warmed up."""
     surface_key, temperature_key = jax.random.split(key)
     _, y, _ = _centres(config)
     layers, _, columns = config.shape
     level = config.wax_share * config.height
     waves = 0.05 * jax.random.normal(surface_key, (layers, 1, columns))
     noise = 0.05 * jax.random.normal(temperature_key, config.shape)
-    return LampState(
-        wax=jax.nn.sigmoid((level + waves - y) / config.surface_width),
-        temperature=config.neutral_temperature + noise,
-    )
+    wax = jax.nn.sigmoid((level + waves - y) / config.surface_width)
+    warmth = config.start_temperature
+    warmth = warmth + (config.neutral_temperature - warmth) * wax
+    return LampState(wax, warmth + noise)
 
 
 def flow(state: LampState, config: LampConfig) -> tuple[jax.Array, ...]:
