@@ -194,6 +194,8 @@ class TrainingConfig:
     Attributes:
       num_steps: training steps.
       seed: of parameters, latents and the order of clips.
+      clips_at_once: clips that the adversary's game holds in memory at a time, a
+        divisor of the batch; 0 for all.
       log_every: steps between scalars.
       sample_every: steps between pictures.
       checkpoint_every: steps between checkpoints.
@@ -202,6 +204,7 @@ class TrainingConfig:
 
     num_steps: int = 20_000
     seed: int = 0
+    clips_at_once: int = 0
     log_every: int = 50
     sample_every: int = 1_000
     checkpoint_every: int = 1_000

@@ -102,7 +102,6 @@ def train_step(
     """
     key = jax.random.fold_in(key, state.step)
     reset_key, rollout_key, adversary_key, encoder_key = jax.random.split(key, 4)
-    real = models.from_uint8(clips)
     starts = _reset_some(state.latent_pool, reset_key, config=config)
 
     def run_latents(transition: Params) -> tuple[jax.Array, jax.Array]:
@@ -111,7 +110,7 @@ def train_step(
             starts,
             rollout_key,
             0,
-            num_steps=real.shape[0],
+            num_steps=clips.shape[0],
             config=config.model,
         )
         return trajectory, final
@@ -130,7 +129,7 @@ def train_step(
     discriminator_gradients = state.discriminator
     if config.loss.uses_adversary:
         adversary = _adversarial_gradients(
-            state, real, trajectory, adversary_key, config=config
+            state, clips, trajectory, adversary_key, config=config
         )
         gradients["generator"] = adversary.generator
         trajectory_gradient += adversary.trajectory
@@ -140,7 +139,7 @@ def train_step(
         (gradients["transition"],) = pull_transition(trajectory_gradient)
     if config.loss.uses_encoder:
         (_, terms), encoder_gradients = jax.value_and_grad(encoder_loss, has_aux=True)(
-            state.generator, real, encoder_key, config=config
+            state.generator, clips, encoder_key, config=config
         )
         gradients = jax.tree.map(jnp.add, gradients, encoder_gradients)
         metrics |= terms
@@ -171,7 +170,7 @@ def train_step(
 
 
 def encoder_loss(
-    params: Params, real: jax.Array, key: jax.Array, *, config: Config
+    params: Params, clips: jax.Array, key: jax.Array, *, config: Config
 ) -> tuple[jax.Array, Metrics]:
     """Terms by which film itself teaches generator, transition and encoder.
 
@@ -181,7 +180,7 @@ def encoder_loss(
 
     Args:
       params: `{generator, transition, encoder}`.
-      real: film f32[T, B, H, W, 3] in [-1, 1].
+      clips: film u8[T, B, H, W, 3].
       key: of the posterior's noise and of the steps drawn.
       config: of the run.
 
@@ -189,14 +188,15 @@ def encoder_loss(
       The weighted sum f32[], and the terms.
     """
     loss, model = config.loss, config.model
-    if not loss.rollout_frames <= loss.rollout_steps < real.shape[0]:
+    if not loss.rollout_frames <= loss.rollout_steps < clips.shape[0]:
         raise ValueError(
             f"rollout_frames {loss.rollout_frames} <= rollout_steps "
-            f"{loss.rollout_steps} < clip_length {real.shape[0]} does not hold"
+            f"{loss.rollout_steps} < clip_length {clips.shape[0]} does not hold"
         )
     noise_key, rollout_key, frames_key = jax.random.split(key, 3)
     # The first two for the transition, others to know the codes' distribution better.
-    encoded = real[jnp.r_[0, jnp.linspace(1, real.shape[0] - 1, 4).astype(int)]]
+    chosen = jnp.r_[0, jnp.linspace(1, clips.shape[0] - 1, 4).astype(int)]
+    encoded = models.from_uint8(clips[chosen])
     mean, log_std = models.encode_posterior(params["encoder"], encoded, config=model)
     noise = jax.random.normal(noise_key, mean.shape)
     codes = mean + jnp.exp(log_std) * noise
@@ -223,7 +223,7 @@ def encoder_loss(
     normality, _ = losses.normality_penalty(codes)
     terms = {
         "reconstruction": losses.frame_error(drawn[:2], encoded[jnp.array([0, -1])]),
-        "rollout": losses.frame_error(drawn[2:], real[steps]),
+        "rollout": losses.frame_error(drawn[2:], models.from_uint8(clips[steps])),
         "latent_prediction": jnp.mean(
             0.5 * (jnp.square(distance) - 1) + log_std[1] - log_std[0]
         ),
@@ -243,7 +243,7 @@ def encoder_loss(
 
 def _adversarial_gradients(
     state: TrainState,
-    real: jax.Array,
+    clips: jax.Array,
     trajectory: jax.Array,
     key: jax.Array,
     *,
@@ -251,24 +251,72 @@ def _adversarial_gradients(
 ) -> AdversarialGradients:
     """Plays one round of the game, or none before its first step."""
     start = config.loss.adversarial_start_step
-    play = functools.partial(_play, config=config)
+    play = functools.partial(_play_in_groups, config=config)
     operands = (state.generator["generator"], state.discriminator)
     if start == 0:
-        return play(*operands, real, trajectory, key)
+        return play(*operands, clips, trajectory, key)
 
     def rest(*arguments: Any) -> AdversarialGradients:
         shapes = jax.eval_shape(play, *arguments)
         return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
 
     return jax.lax.cond(
-        state.step >= start, play, rest, *operands, real, trajectory, key
+        state.step >= start, play, rest, *operands, clips, trajectory, key
     )
+
+
+def _play_in_groups(
+    generator: Params,
+    discriminator: Params,
+    clips: jax.Array,
+    trajectory: jax.Array,
+    key: jax.Array,
+    *,
+    config: Config,
+) -> AdversarialGradients:
+    """Plays with some of the clips at a time, and averages.
+
+    All losses of the game are means over clips that are judged each by itself, so the
+    gradients are those of a game with all at once, of which only a group's activations
+    are ever in memory. On a CPU they then fit into its caches.
+    """
+    play = functools.partial(_play, generator, discriminator, config=config)
+    count = trajectory.shape[1]
+    size = config.training.clips_at_once or count
+    if count % size:
+        raise ValueError(f"{count} clips are not played in groups of {size}")
+    num_groups = count // size
+    if num_groups == 1:
+        return play(clips, trajectory, key)
+
+    def split(leaf: jax.Array) -> jax.Array:
+        # Every nth clip: where clips are spread over devices, so is every group.
+        split = leaf.reshape(leaf.shape[0], size, num_groups, *leaf.shape[2:])
+        return jnp.moveaxis(split, 2, 0)
+
+    def add(
+        total: AdversarialGradients, group: tuple[jax.Array, ...]
+    ) -> tuple[AdversarialGradients, jax.Array]:
+        part = play(*group)
+        total = jax.tree.map(jnp.add, total, part._replace(trajectory=None))
+        return total, part.trajectory
+
+    groups = (split(clips), split(trajectory), jax.random.split(key, num_groups))
+    shapes = jax.eval_shape(play, *jax.tree.map(lambda leaf: leaf[0], groups))
+    zeros = jax.tree.map(
+        lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes._replace(trajectory=None)
+    )
+    total, gradients = jax.lax.scan(add, zeros, groups)
+    total = total._replace(
+        trajectory=jnp.moveaxis(gradients, 0, 2).reshape(trajectory.shape)
+    )
+    return jax.tree.map(lambda leaf: leaf / num_groups, total)
 
 
 def _play(
     generator: Params,
     discriminator: Params,
-    real: jax.Array,
+    clips: jax.Array,
     trajectory: jax.Array,
     key: jax.Array,
     *,
@@ -276,6 +324,7 @@ def _play(
 ) -> AdversarialGradients:
     """Gradients of both players from one forward pass of the discriminator."""
     loss = config.loss
+    real = models.from_uint8(clips)
     fake, pull_generator = jax.vjp(
         functools.partial(models.generate, config=config.model), generator, trajectory
     )

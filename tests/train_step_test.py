@@ -13,6 +13,7 @@ from duralava.config import (
     LossConfig,
     ModelConfig,
     OptimizerConfig,
+    TrainingConfig,
 )
 from duralava.train_step import encoder_loss, init_train_state, train_step
 
@@ -255,6 +256,27 @@ def test_one_forward_pass_gives_the_gradients_of_both_losses(config):
     )
 
 
+@pytest.mark.parametrize("adversarial", ["relativistic", "bce"])
+def test_a_game_in_groups_is_the_game_with_all_clips(adversarial):
+    # Without the penalty, whose noise is drawn anew for each group.
+    loss = LossConfig(adversarial=adversarial, gradient_penalty="none")
+    together = make_config(loss)
+    in_groups = dataclasses.replace(together, training=TrainingConfig(clips_at_once=1))
+    state = random_state(together)
+    expected, metrics = step(state, together)
+    actual, metrics_of_groups = step(state, in_groups)
+    assert_trees_close(actual, expected, rtol=1e-4, atol=1e-6)
+    assert_trees_close(metrics_of_groups, metrics, rtol=1e-4, atol=1e-6)
+
+
+def test_groups_that_do_not_share_the_batch_are_refused():
+    config = dataclasses.replace(
+        make_config(LossConfig()), training=TrainingConfig(clips_at_once=3)
+    )
+    with pytest.raises(ValueError, match="2 clips are not played in groups of 3"):
+        step(random_state(config), config)
+
+
 def test_a_run_begins_with_its_average_and_a_normal_pool():
     config = dataclasses.replace(LATENTS_ONLY, data=DataConfig(batch_size=4000))
     init = jax.jit(init_train_state, static_argnames="config")
@@ -285,7 +307,7 @@ def test_before_its_first_step_the_adversary_asks_for_nothing():
     assert float(metrics["loss/generator"]) == 0.0
     expected = jax.jit(
         lambda params: jax.grad(encoder_loss, has_aux=True)(
-            params, models.from_uint8(film()), step_keys()[3], config=ENCODED
+            params, film(), step_keys()[3], config=ENCODED
         )[0]
     )(state.generator)
     assert_trees_close(

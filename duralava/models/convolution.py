@@ -1,43 +1,36 @@
-"""Strided convolutions as one matrix product each.
+"""Strided convolutions that are fast on every backend, and so are their gradients.
 
-XLA's gradients of strided convolutions are many times slower on a CPU than the
-forward pass. A convolution whose kernel is twice its stride s, however, is a 2x2
-convolution of blocks of s x s pixels: rearranged so (space to depth), it is one
-matrix product, and so are both its gradients. Its transpose is a matrix product
-whose 2x2 blocks are added where they overlap. Matrix products are fast everywhere.
+A convolution of images x with a kernel k is half of a form that is linear in x, in k
+and in an image y of the size of its output: f(x, k, y) = sum(y * convolve(x, k)). Its
+three gradients are the convolution, its transpose (which enlarges) and the kernel's
+gradient; each is a gradient of the others, to any order.
+
+XLA makes its own convolution of each on accelerators. On a CPU only plain convolutions
+are quick there. So the other two are written for kernels of twice the stride s, which
+are 2x2 convolutions of blocks of s x s pixels: the transpose is a plain convolution
+that gives a block in channels, and the kernel's gradient four matrix products.
 """
+
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+from jax import lax
+
+_LAYOUT = ("NHWC", "HWIO", "NHWC")
 
 
 def downsample(images: jax.Array, kernel: jax.Array) -> jax.Array:
     """Convolves with stride s and a kernel of 2s, padding s/2 on every side.
 
-    Equals `lax.conv_general_dilated(images, kernel, (s, s), [(s/2, s/2)] * 2)` in
-    layout NHWC, HWIO.
-
     Args:
-      images: f32[N, H, W, C], H and W multiples of s.
+      images: f32[N, sH, sW, C].
       kernel: f32[2s, 2s, C, D], s even.
 
     Returns:
-      f32[N, H/s, W/s, D].
+      f32[N, H, W, D].
     """
-    stride = kernel.shape[0] // 2
-    edge = stride // 2
-    padded = jnp.pad(images, ((0, 0), (edge, edge), (edge, edge), (0, 0)))
-    blocks = _space_to_depth(padded, stride)
-    patches = jnp.concatenate(
-        [
-            blocks[:, :-1, :-1],
-            blocks[:, :-1, 1:],
-            blocks[:, 1:, :-1],
-            blocks[:, 1:, 1:],
-        ],
-        axis=-1,
-    )
-    return patches @ _block_kernel(kernel).reshape(patches.shape[-1], -1)
+    return _convolve(images, kernel)
 
 
 def upsample(images: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -53,25 +46,111 @@ def upsample(images: jax.Array, kernel: jax.Array) -> jax.Array:
     Returns:
       f32[N, sH, sW, D].
     """
-    stride = kernel.shape[0] // 2
-    edge = stride // 2
-    channels = images.shape[-1]
-    columns = jnp.moveaxis(_block_kernel(kernel), 4, 0).reshape(channels, -1)
-    blocks = images @ columns
-    top_left, top_right, bottom_left, bottom_right = jnp.split(blocks, 4, axis=-1)
-    summed = sum(
-        jnp.pad(part, ((0, 0), (row, 1 - row), (column, 1 - column), (0, 0)))
-        for part, row, column in (
-            (top_left, 0, 0),
-            (top_right, 0, 1),
-            (bottom_left, 1, 0),
-            (bottom_right, 1, 1),
-        )
+    return _transpose(images, jnp.swapaxes(kernel, 2, 3))
+
+
+@jax.custom_vjp
+def _convolve(x: jax.Array, k: jax.Array) -> jax.Array:
+    """x[N, sH, sW, C], k[2s, 2s, C, D] -> y[N, H, W, D]."""
+    stride = k.shape[0] // 2
+    edge = (stride // 2, stride // 2)
+    return lax.conv_general_dilated(
+        x, k, (stride, stride), (edge, edge), dimension_numbers=_LAYOUT
     )
-    return _depth_to_space(summed, stride)[:, edge:-edge, edge:-edge]
 
 
-def _block_kernel(kernel: jax.Array) -> jax.Array:
+@jax.custom_vjp
+def _transpose(y: jax.Array, k: jax.Array) -> jax.Array:
+    """y[N, H, W, D], k[2s, 2s, C, D] -> x[N, sH, sW, C]."""
+    return lax.platform_dependent(
+        y, k, cpu=_transpose_of_blocks, default=_xla_transpose
+    )
+
+
+@jax.custom_vjp
+def _kernel_gradient(x: jax.Array, y: jax.Array) -> jax.Array:
+    """x[N, sH, sW, C], y[N, H, W, D] -> k[2s, 2s, C, D]."""
+    return lax.platform_dependent(
+        x, y, cpu=_kernel_gradient_of_blocks, default=_xla_kernel_gradient
+    )
+
+
+def _define_gradients(
+    function: jax.custom_vjp, *gradients: Callable[..., jax.Array]
+) -> None:
+    """Sets the gradients for both arguments, functions of (arguments, cotangent)."""
+
+    def forward(a: jax.Array, b: jax.Array) -> tuple[jax.Array, tuple[jax.Array, ...]]:
+        return function(a, b), (a, b)
+
+    def backward(
+        arguments: tuple[jax.Array, ...], cotangent: jax.Array
+    ) -> tuple[jax.Array, ...]:
+        return tuple(gradient(*arguments, cotangent) for gradient in gradients)
+
+    function.defvjp(forward, backward)
+
+
+_define_gradients(
+    _convolve,
+    lambda x, k, y: _transpose(y, k),
+    lambda x, k, y: _kernel_gradient(x, y),
+)
+_define_gradients(
+    _transpose,
+    lambda y, k, x: _convolve(x, k),
+    lambda y, k, x: _kernel_gradient(x, y),
+)
+_define_gradients(
+    _kernel_gradient,
+    lambda x, y, k: _transpose(y, k),
+    lambda x, y, k: _convolve(x, k),
+)
+
+
+def _xla_transpose(y: jax.Array, k: jax.Array) -> jax.Array:
+    stride = k.shape[0] // 2
+    shape = (y.shape[0], y.shape[1] * stride, y.shape[2] * stride, k.shape[2])
+    x = jax.ShapeDtypeStruct(shape, y.dtype)
+    return jax.linear_transpose(lambda x: _convolve.fun(x, k), x)(y)[0]
+
+
+def _xla_kernel_gradient(x: jax.Array, y: jax.Array) -> jax.Array:
+    size = 2 * x.shape[1] // y.shape[1]
+    k = jax.ShapeDtypeStruct((size, size, x.shape[3], y.shape[3]), x.dtype)
+    return jax.linear_transpose(lambda k: _convolve.fun(x, k), k)(y)[0]
+
+
+def _transpose_of_blocks(y: jax.Array, k: jax.Array) -> jax.Array:
+    stride = k.shape[0] // 2
+    edge = stride // 2
+    # Blocks lie half a block off the pixels of y: each is made of the four around it.
+    blocks = _blocks_of_kernel(k)[::-1, ::-1]
+    blocks = jnp.moveaxis(blocks, 5, 2).reshape(2, 2, k.shape[3], -1)
+    around = ((1, 1), (1, 1))
+    out = lax.conv_general_dilated(y, blocks, (1, 1), around, dimension_numbers=_LAYOUT)
+    return _depth_to_space(out, stride)[:, edge:-edge, edge:-edge]
+
+
+def _kernel_gradient_of_blocks(x: jax.Array, y: jax.Array) -> jax.Array:
+    height, width, features = y.shape[1:]
+    stride, channels = x.shape[1] // height, x.shape[3]
+    edge = (stride // 2, stride // 2)
+    blocks = _space_to_depth(jnp.pad(x, ((0, 0), edge, edge, (0, 0))), stride)
+    flat = y.reshape(-1, features)
+    corners = [
+        blocks[:, row : row + height, column : column + width].reshape(len(flat), -1).T
+        @ flat
+        for row in (0, 1)
+        for column in (0, 1)
+    ]
+    split = jnp.stack(corners).reshape(2, 2, stride, stride, channels, features)
+    return split.transpose(0, 2, 1, 3, 4, 5).reshape(
+        2 * stride, 2 * stride, channels, features
+    )
+
+
+def _blocks_of_kernel(kernel: jax.Array) -> jax.Array:
     """[2s, 2s, C, D] -> [2, 2, s, s, C, D]: the kernel of the blocks."""
     stride = kernel.shape[0] // 2
     split = kernel.reshape(2, stride, 2, stride, *kernel.shape[2:])

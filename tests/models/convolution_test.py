@@ -86,3 +86,38 @@ def test_one_pixel_is_enlarged_to_the_kernel_around_it():
     expected = np.zeros((6, 6))
     expected[1:5, 3:6] = kernel[:, :3, 0, 0]
     np.testing.assert_array_equal(enlarged, expected)
+
+
+def test_gradients_of_gradients_are_the_librarys():
+    images, kernel = normal(0, 2, 6, 6, 3), normal(1, 4, 4, 3, 4)
+
+    def penalty(convolve, images, kernel):
+        # The form of a gradient penalty: the square of a gradient, differentiated.
+        gradient = jax.grad(lambda x: jnp.sum(jnp.tanh(convolve(x, kernel))))(images)
+        return jnp.sum(jnp.square(gradient))
+
+    for argument in (1, 2):
+        gradient = jax.grad(penalty, argument)
+        np.testing.assert_allclose(
+            gradient(convolution.downsample, images, kernel),
+            gradient(library_downsample, images, kernel),
+            rtol=1e-4,
+            atol=1e-4,
+        )
+
+
+def test_every_backend_computes_the_same():
+    # What XLA makes of the transposes runs here too, only slowly.
+    x, y = normal(0, 2, 8, 12, 3), normal(1, 2, 2, 3, 5)
+    kernel = normal(2, 8, 8, 3, 5)
+    for ours, others, arguments in (
+        (convolution._transpose_of_blocks, convolution._xla_transpose, (y, kernel)),
+        (
+            convolution._kernel_gradient_of_blocks,
+            convolution._xla_kernel_gradient,
+            (x, y),
+        ),
+    ):
+        np.testing.assert_allclose(
+            ours(*arguments), others(*arguments), rtol=1e-4, atol=1e-4
+        )
