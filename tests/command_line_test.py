@@ -1,3 +1,4 @@
+import os
 import signal
 import subprocess
 import sys
@@ -79,3 +80,30 @@ def test_unknown_arguments_are_named(argument):
     assert result.returncode == 1
     assert argument.strip("-").split("=")[0] in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's setting")
+def test_huge_pages_are_set_before_the_program_starts():
+    program = """
+import os, sys
+from duralava import command_line
+
+command_line.use_huge_pages()
+print(os.environ["GLIBC_TUNABLES"], *sys.argv[1:])
+"""
+    environment = dict(os.environ)
+    for given, expected in (
+        (None, "glibc.malloc.hugetlb=1"),
+        ("glibc.malloc.hugetlb=0", "glibc.malloc.hugetlb=0"),
+    ):
+        environment.pop("GLIBC_TUNABLES", None)
+        if given:
+            environment["GLIBC_TUNABLES"] = given
+        result = subprocess.run(
+            [sys.executable, "-c", program, "--a=b c"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert result.stdout == f"{expected} --a=b c\n"
