@@ -1,0 +1,1 @@
+"""How fast duralava is, and how much memory it takes."""

@@ -1,0 +1,179 @@
+"""How long programs take, and how much memory.
+
+Contenders stand in processes of their own and take turns, so that what the machine does
+besides falls on all of them alike.
+"""
+
+import dataclasses
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What was measured of one contender.
+
+    Attributes:
+      suite: to which it belongs.
+      name: of the contender.
+      seconds: of each run.
+      units: what a run makes.
+      unit: frames, clips, ...
+      flops: floating-point operations of a run, as XLA counts them; 0 if not counted.
+      peak_bytes: largest memory of its process; 0 if not measured.
+    """
+
+    suite: str
+    name: str
+    seconds: tuple[float, ...]
+    units: int = 1
+    unit: str = "run"
+    flops: float = 0.0
+    peak_bytes: int = 0
+
+    @property
+    def median(self) -> float:
+        """Median of the seconds."""
+        return statistics.median(self.seconds)
+
+    @property
+    def rate(self) -> float:
+        """Units a second, of the median run."""
+        return self.units / self.median
+
+    @property
+    def gigaflops(self) -> float:
+        """Thousand million operations a second, of the median run."""
+        return self.flops / self.median / 1e9
+
+
+class Worker:
+    """A process of `duralava.benchmarks.worker` that has run its task once.
+
+    Attributes:
+      first_seconds: from the start of the process to the end of the first run.
+      units: what a run makes.
+      flops: operations of a run.
+    """
+
+    def __init__(self, task: Mapping[str, Any]) -> None:
+        start = time.perf_counter()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "duralava.benchmarks.worker", json.dumps(task)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            # What TensorFlow tells of itself is no result.
+            env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+            text=True,
+        )
+        self._name = task["task"]
+        first = self._read()
+        self.first_seconds = time.perf_counter() - start
+        self.units, self.flops = first["units"], first["flops"]
+
+    def run(self) -> float:
+        """Runs the task once more and returns its seconds."""
+        print(file=self._process.stdin, flush=True)
+        return self._read()["seconds"]
+
+    def close(self) -> int:
+        """Ends the process and returns the largest memory that it had, in bytes."""
+        self._process.stdin.close()
+        peak_bytes = self._read()["peak_bytes"]
+        self._process.wait()
+        return peak_bytes
+
+    def _read(self) -> dict[str, Any]:
+        line = self._process.stdout.readline()
+        if not line:
+            raise ChildProcessError(
+                f"the benchmark of {self._name} ended with code {self._process.wait()}"
+            )
+        return json.loads(line)
+
+
+def compare(
+    suite: str, tasks: Mapping[str, Mapping[str, Any]], *, unit: str, repeats: int
+) -> list[Result]:
+    """Runs tasks in turn, each once to warm up and `repeats` times to be timed.
+
+    Args:
+      suite: to which they belong.
+      tasks: name of a function of `tasks.py` under `task`, and its arguments, by the
+        name of the contender.
+      unit: what they make.
+      repeats: number of timed runs of each.
+
+    Returns:
+      One result a contender.
+
+    Raises:
+      ChildProcessError: a process died.
+    """
+    workers = {name: Worker(task) for name, task in tasks.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in workers}
+    for _ in range(repeats):
+        for name, worker in workers.items():
+            seconds[name].append(worker.run())
+    return [
+        Result(
+            suite,
+            name,
+            tuple(seconds[name]),
+            worker.units,
+            unit,
+            worker.flops,
+            worker.close(),
+        )
+        for name, worker in workers.items()
+    ]
+
+
+def first_runs(
+    suite: str, tasks: Mapping[str, Mapping[str, Any]], *, repeats: int
+) -> list[Result]:
+    """Times processes of tasks from their start to the end of their first run."""
+    seconds: dict[str, list[float]] = {name: [] for name in tasks}
+    for _ in range(repeats):
+        for name, task in tasks.items():
+            worker = Worker(task)
+            seconds[name].append(worker.first_seconds)
+            worker.close()
+    return [Result(suite, name, tuple(times)) for name, times in seconds.items()]
+
+
+def run_program(
+    suite: str,
+    name: str,
+    command: Sequence[str],
+    *,
+    units: int = 1,
+    unit: str = "run",
+    repeats: int,
+) -> Result:
+    """Times a whole program, and takes its largest memory.
+
+    Raises:
+      ChildProcessError: it failed; the message is what it said.
+    """
+    seconds, peak_bytes = [], 0
+    for _ in range(repeats):
+        start = time.perf_counter()
+        process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        errors = process.stderr.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds.append(time.perf_counter() - start)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise ChildProcessError(f"{' '.join(command)} failed: {errors.strip()}")
+        unit_bytes = 1 if sys.platform == "darwin" else 1024
+        peak_bytes = max(peak_bytes, unit_bytes * usage.ru_maxrss)
+    return Result(suite, name, tuple(seconds), units, unit, 0.0, peak_bytes)

@@ -1,0 +1,197 @@
+"""The suites of the benchmark: what is compared with what."""
+
+import dataclasses
+import pathlib
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from duralava import pretrained
+from duralava.benchmarks import measure
+from duralava.benchmarks.measure import Result
+from duralava.config import Config, to_dict
+
+ORIGINAL, DEFAULT, KERAS = "original network", "default network", "Keras"
+EAGER, GRAPH = f"{KERAS}, eager", f"{KERAS}, tf.function"
+WRITER, STILL = "APNG writer alone", "one frame"
+FILM, SHORT_FILM = "a film", "a hundredth of it"
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """How much is measured.
+
+    Attributes:
+      configs: the runs that are timed, by name; `ORIGINAL` and `DEFAULT` at least.
+      keras: whether the original in Keras takes part.
+      repeats: timed runs of each contender.
+      num_frames: frames of a film that is rendered.
+      clip_lengths: T of the scaling suite.
+      batch_sizes: B of the scaling suite.
+      resolutions: of the scaling suite, in pixels.
+    """
+
+    configs: Mapping[str, Config]
+    keras: bool = False
+    repeats: int = 5
+    num_frames: int = 100_000
+    clip_lengths: tuple[int, ...] = (20, 40, 80, 160)
+    batch_sizes: tuple[int, ...] = (8, 16, 32, 64)
+    resolutions: tuple[int, ...] = (64, 128, 256)
+
+
+def train(options: Options) -> list[Result]:
+    """Training steps, in frames of film a second."""
+    return measure.compare(
+        "train", _training_tasks(options), unit="frame", repeats=options.repeats
+    )
+
+
+def startup(options: Options) -> list[Result]:
+    """From the start of a process to the end of its first training step."""
+    return measure.first_runs(
+        "startup", _training_tasks(options), repeats=min(options.repeats, 3)
+    )
+
+
+def sample(options: Options) -> list[Result]:
+    """One lamp, in memory, in frames of one model step each."""
+    frames = {"num_frames": max(1, options.num_frames // 20)}
+    tasks = {DEFAULT: {"task": "sample", "checkpoint": pretrained.DEFAULT} | frames}
+    if options.keras:
+        frames = {"num_frames": max(1, options.num_frames // 500)}
+        for name, graph in ((EAGER, False), (GRAPH, True)):
+            tasks[name] = {"task": "sample_keras", "graph": graph} | frames
+    return measure.compare("sample", tasks, unit="frame", repeats=options.repeats)
+
+
+def render(options: Options) -> list[Result]:
+    """Files: `tools/render.py` from its start to its end, and the writer alone."""
+    writer = {
+        "task": "write_apng",
+        "checkpoint": pretrained.DEFAULT,
+        "num_frames": max(1, options.num_frames // 10),
+    }
+    results = measure.compare(
+        "render", {WRITER: writer}, unit="frame", repeats=options.repeats
+    )
+    tool = pathlib.Path(__file__).parents[2] / "tools" / "render.py"
+    with tempfile.TemporaryDirectory() as folder:
+        for name, share in ((FILM, 1), (SHORT_FILM, 100), (STILL, options.num_frames)):
+            number = max(1, options.num_frames // share)
+            flags = [f"--output={folder}/lamp.png", f"--num_frames={number}"]
+            results.append(
+                measure.run_program(
+                    "render",
+                    name,
+                    [sys.executable, str(tool), *flags],
+                    units=number,
+                    unit="frame",
+                    repeats=1 if share == 1 else options.repeats,
+                )
+            )
+    return results
+
+
+def data(options: Options) -> list[Result]:
+    """Clips from the disk, as training reads them."""
+    task = {
+        "task": "read_clips",
+        "config": to_dict(options.configs[DEFAULT]),
+        "num_batches": 200,
+        "film_seconds": 600,
+    }
+    return measure.compare(
+        "data", {DEFAULT: task}, unit="clip", repeats=options.repeats
+    )
+
+
+def scaling(options: Options) -> list[Result]:
+    """Training steps of the default network for other T, B and resolutions."""
+    config = options.configs[DEFAULT]
+    changed = {}
+    for length in options.clip_lengths:
+        changed[f"T {length}"] = _with(config, "data", clip_length=length)
+    for size in options.batch_sizes:
+        changed[f"B {size}"] = _with(config, "data", batch_size=size)
+    for resolution in options.resolutions:
+        changed[f"{resolution} px"] = _with(config, "model", resolution=resolution)
+    results = []
+    for name, value in changed.items():
+        task = {"task": "train", "config": to_dict(value)}
+        # One at a time: together they might not fit into memory.
+        results += measure.compare(
+            "scaling", {name: task}, unit="frame", repeats=options.repeats
+        )
+    return results
+
+
+def ratios(results: Sequence[Result], config: Config) -> dict[str, float]:
+    """Returns what the results say of each other, as far as they were measured.
+
+    Args:
+      results: of any suites.
+      config: of the default network.
+    """
+    by_name = {(result.suite, result.name): result for result in results}
+    found = {}
+
+    def compare(
+        name: str,
+        attribute: str,
+        over: tuple[str, str],
+        under: tuple[str, str],
+        scale: float = 1.0,
+    ) -> None:
+        if over in by_name and under in by_name:
+            pair = (getattr(by_name[key], attribute) for key in (over, under))
+            found[name] = scale * next(pair) / next(pair)
+
+    for network in (ORIGINAL, DEFAULT):
+        pair = (("train", network), ("train", KERAS))
+        compare(f"training, {network} over Keras, frames/s", "rate", *pair)
+        compare(f"memory of training, {network} over Keras", "peak_bytes", *pair)
+        pair = (("startup", network), ("startup", KERAS))
+        compare(f"first step, {network} over Keras, seconds", "median", *pair)
+    for keras in (EAGER, GRAPH):
+        pair = (("sample", DEFAULT), ("sample", keras))
+        compare(f"one lamp, ours over {keras}, frames/s", "rate", *pair)
+    film = ("render", FILM)
+    compare(
+        "rendering over the writer alone, frames/s", "rate", film, ("render", WRITER)
+    )
+    name = "memory of a rendering, a film over a hundredth of it"
+    compare(name, "peak_bytes", film, ("render", SHORT_FILM))
+    clips, length = ("data", DEFAULT), config.data.clip_length
+    name = "clips read over clips trained on"
+    compare(name, "rate", clips, ("train", DEFAULT), scale=length)
+    if clips in by_name:
+        name = "clips read over those of a step of 10 ms"
+        found[name] = by_name[clips].rate * 0.01 / config.data.batch_size
+    return found
+
+
+SUITES: dict[str, Callable[[Options], list[Result]]] = {
+    suite.__name__: suite for suite in (train, sample, render, startup, data, scaling)
+}
+
+
+def _training_tasks(options: Options) -> dict[str, dict[str, Any]]:
+    tasks = {
+        name: {"task": "train", "config": to_dict(config)}
+        for name, config in options.configs.items()
+    }
+    if options.keras:
+        data = options.configs[ORIGINAL].data
+        tasks[KERAS] = {
+            "task": "train_keras",
+            "clip_length": data.clip_length,
+            "batch_size": data.batch_size,
+        }
+    return tasks
+
+
+def _with(config: Config, section: str, **changes: Any) -> Config:
+    part = dataclasses.replace(getattr(config, section), **changes)
+    return dataclasses.replace(config, **{section: part})

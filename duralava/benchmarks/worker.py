@@ -1,0 +1,42 @@
+"""A process that runs one task whenever it is told to.
+
+  python -m duralava.benchmarks.worker '{"task": "matrix_product", "size": 1024}'
+
+It runs the task once, and says so with a line of JSON; then once more for each line
+that it reads, and says how many seconds that took; at the end of its input it says how
+much memory it had at most.
+"""
+
+import json
+import resource
+import sys
+import time
+from typing import Any
+
+from duralava import command_line
+from duralava.benchmarks import tasks
+
+
+def main() -> None:
+    """Serves until the end of the input."""
+    arguments = json.loads(sys.argv[1])
+    task = getattr(tasks, arguments.pop("task"))(**arguments)
+    task.run()
+    _say(units=task.units, flops=task.flops)
+    for _ in sys.stdin:
+        start = time.perf_counter()
+        task.run()
+        _say(seconds=time.perf_counter() - start)
+    # Kilobytes, but on macOS bytes.
+    unit = 1 if sys.platform == "darwin" else 1024
+    _say(peak_bytes=unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+
+def _say(**values: Any) -> None:
+    print(json.dumps(values), flush=True)
+
+
+if __name__ == "__main__":
+    if "keras" not in sys.argv[1]:
+        command_line.use_huge_pages()  # as experiments/train.py does
+    main()
