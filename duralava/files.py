@@ -56,7 +56,7 @@ def check_parent(path: str | os.PathLike[str]) -> None:
     Raises:
       OSError: the folder that is to hold `path` is missing or cannot be written to.
     """
-    parent = pathlib.Path(path).absolute().parent
+    parent = pathlib.Path(path).parent
     if not parent.is_dir():
         raise FileNotFoundError(f"no folder {parent}")
     try:

@@ -104,7 +104,13 @@ def test_the_pool_at_the_start_holds_the_share_of_wax():
     # Half a surface width lies below the floor.
     np.testing.assert_allclose(np.mean(state.wax), config.wax_share, rtol=0.05)
     assert _heights(state.wax) < config.wax_share
-    np.testing.assert_allclose(np.mean(state.temperature), 0.5, atol=0.01)
+    wax, liquid = state.wax > 0.99, state.wax < 0.01
+    np.testing.assert_allclose(
+        np.mean(state.temperature[wax]), config.neutral_temperature, atol=0.01
+    )
+    np.testing.assert_allclose(
+        np.mean(state.temperature[liquid]), config.start_temperature, atol=0.01
+    )
 
 
 # Steps.
