@@ -7,6 +7,7 @@ besides falls on all of them alike.
 import dataclasses
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -51,6 +52,12 @@ class Result:
     def gigaflops(self) -> float:
         """Thousand million operations a second, of the median run."""
         return self.flops / self.median / 1e9
+
+
+def peak_memory(usage: resource.struct_rusage) -> int:
+    """Returns the largest memory of a process in bytes."""
+    # Kilobytes, but on macOS bytes.
+    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 class Worker:
@@ -174,6 +181,5 @@ def run_program(
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             raise ChildProcessError(f"{' '.join(command)} failed: {errors.strip()}")
-        unit_bytes = 1 if sys.platform == "darwin" else 1024
-        peak_bytes = max(peak_bytes, unit_bytes * usage.ru_maxrss)
+        peak_bytes = max(peak_bytes, peak_memory(usage))
     return Result(suite, name, tuple(seconds), units, unit, 0.0, peak_bytes)

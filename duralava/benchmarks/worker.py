@@ -14,7 +14,7 @@ import time
 from typing import Any
 
 from duralava import command_line
-from duralava.benchmarks import tasks
+from duralava.benchmarks import measure, tasks
 
 
 def main() -> None:
@@ -27,9 +27,8 @@ def main() -> None:
         start = time.perf_counter()
         task.run()
         _say(seconds=time.perf_counter() - start)
-    # Kilobytes, but on macOS bytes.
-    unit = 1 if sys.platform == "darwin" else 1024
-    _say(peak_bytes=unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    _say(peak_bytes=measure.peak_memory(usage))
 
 
 def _say(**values: Any) -> None:
