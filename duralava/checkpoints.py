@@ -128,8 +128,9 @@ def open_workdir(workdir: str | os.PathLike[str], config: Config) -> None:
             raise ValueError(
                 f"workdir {workdir} holds another config: {'; '.join(differing)}"
             )
-    with files.written_whole(path) as partial:
-        partial.write_text(text)
+    if jax.process_index() == 0:
+        with files.written_whole(path) as partial:
+            partial.write_text(text)
 
 
 def read_config(workdir: str | os.PathLike[str]) -> Config:

@@ -15,13 +15,14 @@ import jax.numpy as jnp
 import numpy as np
 import tensorboardX
 import tqdm
+from jax.experimental import multihost_utils
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from PIL import Image
 from tensorboardX.proto.summary_pb2 import Summary
 
 from duralava import models
 from duralava.checkpoints import Checkpoints, open_workdir
-from duralava.config import Config, ModelConfig
+from duralava.config import Config, ModelConfig, TrainingConfig
 from duralava.datasets import clips
 from duralava.evaluation.distances import energy_distance
 from duralava.train_step import TrainState, init_train_state, train_step
@@ -36,6 +37,10 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> TrainState:
     Goes on from the latest checkpoint in `workdir`, if there is one; the parameters
     at the end are, bit for bit, those of a run that never stopped. Either signal
     finishes the step, saves and returns.
+
+    All devices of all processes of `jax.distributed` train together: each reads its
+    clips, the first alone shows and writes what is there once. The workdir is on a
+    disk that all share. A signal to any process stops all, at the next log.
 
     Args:
       config: of the run; its `film_fps` is taken from the data set.
@@ -59,6 +64,7 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> TrainState:
     place_state, place_clips = _placement(config)
     open_workdir(workdir, config)
 
+    is_first = jax.process_index() == 0
     checkpoints = Checkpoints(workdir, keep=training.keep_checkpoints)
     key = jax.random.key(training.seed)
     if checkpoints.latest_step is None:
@@ -73,25 +79,29 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> TrainState:
 
     with (
         contextlib.closing(checkpoints),
-        tensorboardX.SummaryWriter(str(workdir)) as writer,
+        tensorboardX.SummaryWriter(str(workdir), write_to_disk=is_first) as writer,
         _stop_signals() as stopped,
         tqdm.tqdm(
-            total=training.num_steps, initial=step, unit="step", dynamic_ncols=True
+            total=training.num_steps,
+            initial=step,
+            unit="step",
+            dynamic_ncols=True,
+            disable=not is_first,
         ) as progress,
     ):
         saved = step
         report = _scalar_reporter(writer, progress, config=config)
-        while step < training.num_steps and not stopped.is_set():
+        while step < training.num_steps and not _any_stopped(stopped, step, training):
             batch = place_clips(next(batches))
             state, metrics = train_step(state, batch, key, config=config)
             step += 1
             progress.update()
             if step % training.log_every == 0 or step == training.num_steps:
                 report(step, metrics)
-            if step % training.sample_every == 0:
-                _write_pictures(writer, step, state.ema, config=config)
+            if step % training.sample_every == 0 and is_first:
+                _write_pictures(writer, step, _local(state.ema), config=config)
             if step % training.checkpoint_every == 0:
-                value = score(state.ema)
+                value = score(_local(state.ema))
                 writer.add_scalar("energy_distance", value, step)
                 checkpoints.save(state, batches.get_state(), score=value)
                 saved = step
@@ -127,11 +137,15 @@ def _placement(
     by_lamp = NamedSharding(mesh, PartitionSpec("data"))
     by_clip = NamedSharding(mesh, PartitionSpec(None, "data"))
 
+    def spread(leaf: jax.Array, sharding: NamedSharding) -> jax.Array:
+        # Every process holds the whole, and gives its devices what is theirs.
+        whole = np.asarray(leaf)
+        return jax.make_array_from_callback(whole.shape, sharding, whole.__getitem__)
+
     def place_state(state: TrainState) -> TrainState:
-        pool = jax.device_put(state.latent_pool, by_lamp)
-        return jax.device_put(state._replace(latent_pool=None), everywhere)._replace(
-            latent_pool=pool
-        )
+        pool, rest = state.latent_pool, state._replace(latent_pool=None)
+        placed = jax.tree.map(lambda leaf: spread(leaf, everywhere), rest)
+        return placed._replace(latent_pool=spread(pool, by_lamp))
 
     def place_clips(batch: np.ndarray) -> jax.Array:
         return jax.make_array_from_process_local_data(by_clip, batch)
@@ -156,6 +170,26 @@ def _stop_signals() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _any_stopped(
+    stopped: threading.Event, step: int, training: TrainingConfig
+) -> bool:
+    """Whether this process, or any of several, has been told to stop.
+
+    Several must leave the loop at the same step. To ask the others takes a message, so
+    they do it only where the host waits for the devices anyway.
+    """
+    if jax.process_count() == 1:
+        return stopped.is_set()
+    if step % training.log_every:
+        return False
+    return bool(multihost_utils.process_allgather(np.array(stopped.is_set())).any())
+
+
+def _local(params: Any) -> Any:
+    """Returns this process's own copy of what is on every device."""
+    return jax.tree.map(lambda leaf: leaf.addressable_data(0), params)
 
 
 def _scalar_reporter(

@@ -52,20 +52,20 @@ def clip_dataset(
     """Returns the endless sequence of batches of clips; item i is the batch of step i.
 
     Every window of `clip_length` frames, `frame_stride` apart, comes once in each
-    epoch, in an order that `seed` decides. Each JAX process sees its own share of the
-    windows, and its share of the batch.
+    epoch, in an order that `seed` decides. A batch is the same whatever the number of
+    JAX processes: each reads its own clips of it.
 
     Args:
       frames: film, uint8 [N, H, W, 3].
-      data: length, stride, flip and batch size, the last over all processes.
+      data: length, stride, flip and batch size B, the last over all processes.
       seed: of the order and of the flips.
 
     Returns:
-      Items of uint8 [T, B, H, W, 3], time first.
+      Items of uint8 [T, B / processes, H, W, 3], time first.
 
     Raises:
-      ValueError: the film is shorter than a clip, or has fewer windows than there are
-        processes, or the batch cannot be shared equally between them.
+      ValueError: the film is shorter than a clip, or the batch cannot be shared
+        equally between the processes.
     """
     span = (data.clip_length - 1) * data.frame_stride + 1
     num_windows = len(frames) - span + 1
@@ -75,27 +75,24 @@ def clip_dataset(
             f"{data.clip_length} steps of {data.frame_stride} frames"
         )
     shard = grain.sharding.ShardByJaxProcess()
-    if data.batch_size % shard.shard_count or num_windows < shard.shard_count:
+    if data.batch_size % shard.shard_count:
         raise ValueError(
-            f"{data.batch_size} clips of {num_windows} windows cannot be shared "
-            f"equally between {shard.shard_count} processes"
+            f"a batch of {data.batch_size} clips cannot be shared equally between "
+            f"{shard.shard_count} processes"
         )
+    size = data.batch_size // shard.shard_count
+    own = slice(shard.shard_index * size, (shard.shard_index + 1) * size)
 
-    def window(start: int) -> np.ndarray:
-        return frames[start : start + span : data.frame_stride]
+    def read(starts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        flips = rng.integers(2, size=len(starts)) * data.horizontal_flip
+        clips = []
+        for start, flip in zip(starts[own], flips[own], strict=True):
+            clip = frames[start : start + span : data.frame_stride]
+            clips.append(clip[:, :, ::-1] if flip else clip)
+        return np.stack(clips, axis=1)
 
-    def flip_by_chance(clip: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        return clip[:, :, ::-1] if rng.integers(2) else clip
-
-    dataset = grain.MapDataset.range(num_windows).seed(seed).shuffle()
-    dataset = dataset[shard.shard_index :: shard.shard_count].repeat(None).map(window)
-    if data.horizontal_flip:
-        dataset = dataset.random_map(flip_by_chance)
-    return dataset.batch(
-        data.batch_size // shard.shard_count,
-        drop_remainder=True,
-        batch_fn=lambda clips: np.stack(clips, axis=1),
-    )
+    starts = grain.MapDataset.range(num_windows).seed(seed).shuffle().repeat(None)
+    return starts.batch(data.batch_size, drop_remainder=True).random_map(read)
 
 
 def clip_iterator(

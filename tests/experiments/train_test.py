@@ -2,6 +2,7 @@ import os
 import pathlib
 import runpy
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -74,9 +75,92 @@ def test_interrupted_process_goes_on_to_the_same_end(
     jax.tree.map(np.testing.assert_array_equal, resumed, whole)
 
 
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def start_two(*flags):
+    port = free_port()
+    both = ("--distributed", f"--coordinator=127.0.0.1:{port}", "--num_processes=2")
+    return [
+        subprocess.Popen(
+            command(*flags, *both, f"--process_id={index}"), env=environment()
+        )
+        for index in range(2)
+    ]
+
+
+# A constant rate, so that a run does not depend on where it ends; and no division by
+# the size of a gradient, which makes much of what differs by rounding.
+PLAIN_DESCENT = (
+    "--config.optimizer.name=sgd",
+    "--config.optimizer.learning_rate=0.01",
+    "--config.optimizer.final_learning_rate_scale=1.0",
+)
+
+
+def test_two_processes_killed_and_resumed_agree_with_one(
+    tiny_config, with_training, tmp_path
+):
+    config = with_training(
+        tiny_config, num_steps=10**6, checkpoint_every=3, log_every=3, sample_every=999
+    )
+    flags = [*tiny_flags(config, tmp_path / "two"), *PLAIN_DESCENT]
+    saved = tmp_path / "two" / "checkpoints"
+    processes = start_two(*flags)
+    while not (saved / "6").exists():
+        assert all(process.poll() is None for process in processes)
+        time.sleep(0.01)
+    for process in processes:
+        process.kill()
+        process.wait()
+    last = max(int(path.name) for path in saved.iterdir() if path.name.isdigit())
+
+    end = f"--config.training.num_steps={last + 4}"
+    assert [process.wait() for process in start_two(*flags, end)] == [0, 0]
+    one = [*tiny_flags(config, tmp_path / "one"), *PLAIN_DESCENT, end]
+    subprocess.run(command(*one), env=environment(), check=True)
+
+    assert (saved / str(last + 4)).exists()
+    assert len(list((tmp_path / "two").glob("events*"))) == 2  # one of each start
+    resumed, whole = (pretrained.load(tmp_path / name).params for name in ("two", "one"))
+    assert_close(resumed, whole)
+
+
+def test_interrupt_of_one_process_stops_both(tiny_config, with_training, tmp_path):
+    config = with_training(tiny_config, num_steps=10**6, sample_every=10**6)
+    first, second = start_two(*tiny_flags(config, tmp_path / "w"))
+    while not (tmp_path / "w" / "checkpoints" / "4").exists():
+        time.sleep(0.01)
+    second.send_signal(signal.SIGINT)
+    assert (first.wait(), second.wait()) == (0, 0)
+
+
+def test_eight_devices_agree_with_one(tiny_config, tmp_path):
+    workdirs = tmp_path / "one", tmp_path / "eight"
+    for workdir, devices in zip(workdirs, (1, 8), strict=True):
+        flags = [*tiny_flags(tiny_config, workdir), *PLAIN_DESCENT]
+        flags += ["--config.data.batch_size=8", "--config.training.num_steps=3"]
+        count = f"--xla_force_host_platform_device_count={devices}"
+        subprocess.run(
+            command(*flags), env=environment() | {"XLA_FLAGS": count}, check=True
+        )
+    assert_close(*(pretrained.load(workdir).params for workdir in workdirs))
+
+
+def assert_close(first, second):
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-5), first, second
+    )
+
+
 @pytest.mark.parametrize(
     ("flag", "says"),
     [
+        ("--distributed", "coordinator_address should be defined"),
+        ("--num_processes=2", "go with --distributed"),
         ("--config.model.depth=3", "depth"),
         ("--config.data.data_dir=/nonexistent", "is not prepared in /nonexistent"),
         ("--workdir=/proc/nothing", "/proc/nothing"),
