@@ -172,9 +172,7 @@ def _stop_signals() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def _any_stopped(
-    stopped: threading.Event, step: int, training: TrainingConfig
-) -> bool:
+def _any_stopped(stopped: threading.Event, step: int, training: TrainingConfig) -> bool:
     """Whether this process, or any of several, has been told to stop.
 
     Several must leave the loop at the same step. To ask the others takes a message, so

@@ -125,8 +125,7 @@ def test_two_processes_killed_and_resumed_agree_with_one(
 
     assert (saved / str(last + 4)).exists()
     assert len(list((tmp_path / "two").glob("events*"))) == 2  # one of each start
-    resumed, whole = (pretrained.load(tmp_path / name).params for name in ("two", "one"))
-    assert_close(resumed, whole)
+    assert_close(*(pretrained.load(tmp_path / name).params for name in ("two", "one")))
 
 
 def test_interrupt_of_one_process_stops_both(tiny_config, with_training, tmp_path):
