@@ -30,7 +30,6 @@ _OUTPUT = flags.DEFINE_string("output", None, "File for all figures, in JSON.")
 
 _CONFIGS = Path(__file__).parents[1] / "experiments" / "configs"
 _PRODUCT_SIZE = 4096
-_NETWORKS = {suites.ORIGINAL: "original_64", suites.DEFAULT: "simulated_64"}
 
 
 def main(_: Sequence[str]) -> None:
@@ -43,8 +42,15 @@ def main(_: Sequence[str]) -> None:
         raise ValueError(f"no baseline '{_BASELINE.value}'; there is keras")
     if _OUTPUT.value:
         files.check_parent(_OUTPUT.value)
+    default = _config("simulated_64")
     options = suites.Options(
-        configs={name: _config(file) for name, file in _NETWORKS.items()},
+        configs={
+            suites.ORIGINAL: _config("original_64"),
+            suites.DEFAULT: default,
+            suites.WITH_ADVERSARY: dataclasses.replace(
+                default, loss=dataclasses.replace(default.loss, adversarial_weight=0.05)
+            ),
+        },
         keras=_BASELINE.value == "keras",
         repeats=_REPEATS.value,
         num_frames=_NUM_FRAMES.value,
@@ -54,7 +60,7 @@ def main(_: Sequence[str]) -> None:
     for name in _SUITES.value:
         print(f"measuring {name} ...", file=sys.stderr)
         results += suites.SUITES[name](options)
-    ratios = suites.ratios(results, options.configs[suites.DEFAULT])
+    ratios = suites.ratios(results, default)
     print(report.table(results, peak_gigaflops=results[0].gigaflops))
     for name, ratio in ratios.items():
         print(f"{ratio:10.3g}  {name}")

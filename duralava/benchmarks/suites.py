@@ -13,6 +13,7 @@ from duralava.benchmarks.measure import Result
 from duralava.config import Config, to_dict
 
 ORIGINAL, DEFAULT, KERAS = "original network", "default network", "Keras"
+WITH_ADVERSARY = f"{DEFAULT}, with adversary"
 EAGER, GRAPH = f"{KERAS}, eager", f"{KERAS}, tf.function"
 WRITER, STILL = "APNG writer alone", "one frame"
 FILM, SHORT_FILM = "a film", "a hundredth of it"
@@ -23,7 +24,8 @@ class Options:
     """How much is measured.
 
     Attributes:
-      configs: the runs that are timed, by name; `ORIGINAL` and `DEFAULT` at least.
+      configs: the runs that are timed, by name: `ORIGINAL`, `DEFAULT` and
+        `WITH_ADVERSARY`.
       keras: whether the original in Keras takes part.
       repeats: timed runs of each contender.
       num_frames: frames of a film that is rendered.
@@ -108,11 +110,14 @@ def data(options: Options) -> list[Result]:
 
 
 def scaling(options: Options) -> list[Result]:
-    """Training steps of the default network for other T, B and resolutions."""
-    config = options.configs[DEFAULT]
+    """Training steps with the adversary for other T, B and resolutions."""
+    config = options.configs[WITH_ADVERSARY]
     changed = {}
     for length in options.clip_lengths:
-        changed[f"T {length}"] = _with(config, "data", clip_length=length)
+        longer = _with(config, "data", clip_length=length)
+        changed[f"T {length}"] = longer
+        one = _with(longer, "training", clips_at_once=1)
+        changed[f"T {length}, a clip at once"] = one
     for size in options.batch_sizes:
         changed[f"B {size}"] = _with(config, "data", batch_size=size)
     for resolution in options.resolutions:
@@ -148,7 +153,7 @@ def ratios(results: Sequence[Result], config: Config) -> dict[str, float]:
             pair = (getattr(by_name[key], attribute) for key in (over, under))
             found[name] = scale * next(pair) / next(pair)
 
-    for network in (ORIGINAL, DEFAULT):
+    for network in (ORIGINAL, DEFAULT, WITH_ADVERSARY):
         pair = (("train", network), ("train", KERAS))
         compare(f"training, {network} over Keras, frames/s", "rate", *pair)
         compare(f"memory of training, {network} over Keras", "peak_bytes", *pair)
