@@ -1,6 +1,8 @@
 """How every tool starts: flags are parsed, what fails clearly ends in one line."""
 
 import os
+import pathlib
+import platform
 import sys
 from collections.abc import Callable, Sequence
 
@@ -26,6 +28,7 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
             # absl shows INFO lines unless told otherwise: they would bury the output.
             if not flags.FLAGS["verbosity"].present:
                 logging.set_verbosity(logging.WARNING)
+            _keep_compiled_programs()
             main(argv)
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)
@@ -48,6 +51,21 @@ def use_huge_pages() -> None:
     if sys.platform == "linux" and "GLIBC_TUNABLES" not in os.environ:
         environment = os.environ | {"GLIBC_TUNABLES": setting}
         os.execve(sys.executable, sys.orig_argv, environment)
+
+
+def _keep_compiled_programs() -> None:
+    """Lets JAX keep what it compiles on the disk: the next start need not compile it.
+
+    In `$XDG_CACHE_HOME/duralava`, or where the variable JAX_COMPILATION_CACHE_DIR says.
+    A home may be shared by machines with other processors, so each has its own folder.
+    """
+    import jax  # not above, where `use_huge_pages` would load it twice
+
+    if jax.config.jax_compilation_cache_dir is None:
+        home = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+        folder = pathlib.Path(home) / "duralava" / platform.node()
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 
 def _parse_flags(argv: Sequence[str]) -> list[str]:

@@ -59,15 +59,12 @@ class AdversarialGradients(NamedTuple):
 
 def init_train_state(key: jax.Array, *, config: Config) -> TrainState:
     """Returns the state before the first step, with fresh parameters."""
-    keys = jax.random.split(key, 5)
-    generator = {
-        "generator": models.init_generator(keys[0], config=config.model),
-        "transition": models.init_transition(keys[1], config=config.model),
-    }
-    if config.loss.uses_encoder:
-        generator["encoder"] = models.init_encoder(keys[2], config=config.model)
+    lamp_key, discriminator_key, pool_key = jax.random.split(key, 3)
+    generator = models.init_lamp(
+        lamp_key, config=config.model, with_encoder=config.loss.uses_encoder
+    )
     discriminator = (
-        models.init_discriminator(keys[3], config=config.model)
+        models.init_discriminator(discriminator_key, config=config.model)
         if config.loss.uses_adversary
         else {}
     )
@@ -81,7 +78,7 @@ def init_train_state(key: jax.Array, *, config: Config) -> TrainState:
         ema=jax.tree.map(jnp.copy, generator),
         generator_optimizer=generator_optimizer.init(generator),
         discriminator_optimizer=discriminator_optimizer.init(discriminator),
-        latent_pool=jax.random.normal(keys[4], pool_shape),
+        latent_pool=jax.random.normal(pool_key, pool_shape),
     )
 
 

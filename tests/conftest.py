@@ -28,6 +28,12 @@ TINY_MODEL = ModelConfig(
 )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def compiled_programs(tmp_path_factory):
+    """Keeps what tools compile for one another, away from the user's own."""
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="module")
 def quick_compilation():
     """For programs that run for milliseconds and would be compiled for seconds."""

@@ -36,7 +36,11 @@ def main(_: Sequence[str]) -> None:
     writers.check_output(_OUTPUT.value)
     weights = pretrained.load(_CHECKPOINT.value)
     film = frames.lamp_frames(
-        weights.params, config=weights.config, seed=_SEED.value, fps=_FPS.value
+        weights.params,
+        config=weights.config,
+        seed=_SEED.value,
+        fps=_FPS.value,
+        chunk_size=min(60, num_frames),
     )
     with tqdm.tqdm(total=num_frames, unit="frame", dynamic_ncols=True) as progress:
 

@@ -10,9 +10,8 @@ import numpy as np
 import safetensors.numpy
 from safetensors import SafetensorError, safe_open
 
-from duralava import files
+from duralava import files, models
 from duralava.config import Config, from_dict, to_dict
-from duralava.train_step import init_train_state
 
 _FOLDER = pathlib.Path(__file__).parent
 DEFAULT = "simulated_64"
@@ -76,8 +75,13 @@ def save(path: str | os.PathLike[str], pretrained: Pretrained) -> None:
 
 def abstract_params(config: Config) -> Any:
     """Returns shapes and types of `{generator, transition[, encoder]}`."""
-    state = jax.eval_shape(lambda: init_train_state(jax.random.key(0), config=config))
-    return state.generator
+    return jax.eval_shape(
+        lambda: models.init_lamp(
+            jax.random.key(0),
+            config=config.model,
+            with_encoder=config.loss.uses_encoder,
+        )
+    )
 
 
 def _load_file(path: pathlib.Path) -> Pretrained:
