@@ -63,6 +63,9 @@ class ModelConfig:
       transition_layers: number of rotation layers, or of hidden layers of the MLP.
       transition_hidden: width of the transition's hidden layers.
       refresh: share s of noise in a step, `sqrt(1 - s^2) z + s noise`.
+      convolution_dtype: in which the convolutions of generator and encoder compute.
+        All else is float32: in the discriminator, differences of logits for the
+        gradient penalty would drown in rounding.
     """
 
     resolution: int = 64
@@ -81,6 +84,7 @@ class ModelConfig:
     transition_layers: int = 3
     transition_hidden: int = 128
     refresh: float = 0.0
+    convolution_dtype: Literal["float32", "bfloat16"] = "float32"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -181,6 +181,23 @@ def test_a_step_moves_all_that_is_trained(config):
     assert jax.tree.all(jax.tree.map(lambda x: jnp.isfinite(x).all(), after.generator))
 
 
+@pytest.mark.parametrize("config", [RELATIVISTIC, ENCODED], ids=["game", "encoder"])
+def test_bfloat16_convolutions_give_nearly_the_losses_and_state_of_float32(config):
+    rounded = dataclasses.replace(
+        config, model=dataclasses.replace(MODEL, convolution_dtype="bfloat16")
+    )
+    (exact, losses), (state, rounded_losses) = (
+        step(random_state(config), used) for used in (config, rounded)
+    )
+    assert jax.tree.map(jnp.dtype, state) == jax.tree.map(jnp.dtype, exact)
+    assert largest_difference(state.generator, exact.generator) > 1e-6
+    assert_trees_close(state.generator, exact.generator, rtol=0.02, atol=0.01)
+    for name, value in losses.items():
+        np.testing.assert_allclose(
+            rounded_losses[name], value, rtol=0.03, atol=1e-3, err_msg=name
+        )
+
+
 def straightforward_losses(config, clips):
     """The losses of both players, each written as one function of all parameters."""
     loss, model = config.loss, config.model

@@ -21,7 +21,10 @@ class Encoder(nn.Module):
     @nn.compact
     def __call__(self, frames: jax.Array) -> tuple[jax.Array, jax.Array]:
         """f32[..., H, W, 3] -> mean and log standard deviation, f32[..., Z] each."""
-        x = layers.FrameCode(self.config.encoder_channels)(frames)
+        config = self.config
+        x = layers.FrameCode(config.encoder_channels, dtype=config.convolution_dtype)(
+            frames
+        )
         x = layers.activate(nn.Dense(self.config.encoder_hidden)(x))
         # N(0, 1) hardly goes beyond 4, nor should codes: a rollout from outside of what
         # the transition knows has gradients without bound.

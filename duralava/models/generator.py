@@ -28,8 +28,10 @@ class Generator(nn.Module):
         x = layers.activate(normalise(x.reshape(-1, size, size, channels[0])))
         finest, *coarser = layers.strides(config.resolution, len(channels))
         for features, stride in zip(channels[1:], coarser, strict=True):
-            x = layers.activate(normalise(layers.Upsample(features, stride)(x)))
-        x = layers.Upsample(3, finest, scale=0.5)(x)
+            up = layers.Upsample(features, stride, dtype=config.convolution_dtype)
+            x = layers.activate(normalise(up(x)))
+        x = layers.Upsample(3, finest, 0.5, config.convolution_dtype)(x)
+        x = x.astype(jnp.float32)
         if config.generator_background:
             shape = (config.resolution, config.resolution, 3)
             x += self.param("background", nn.initializers.zeros, shape)

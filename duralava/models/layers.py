@@ -17,8 +17,12 @@ def activate(x: jax.Array) -> jax.Array:
 
 
 def pixel_norm(x: jax.Array) -> jax.Array:
-    """Scales the channels of each pixel to unit mean square (Karras et al. 2018)."""
-    return x * jax.lax.rsqrt(jnp.mean(jnp.square(x), axis=-1, keepdims=True) + 1e-6)
+    """Scales the channels of each pixel to unit mean square (Karras et al. 2018).
+
+    Computed in float32, whatever the type of x.
+    """
+    square = jnp.mean(jnp.square(x), axis=-1, keepdims=True, dtype=jnp.float32)
+    return x * jax.lax.rsqrt(square + 1e-6).astype(x.dtype)
 
 
 def strides(resolution: int, num_layers: int) -> tuple[int, ...]:
@@ -42,14 +46,16 @@ class Downsample(nn.Module):
 
     features: int
     stride: int
+    dtype: str = "float32"
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """f32[N, H, W, C] -> f32[N, H/s, W/s, features]."""
+        """[N, H, W, C] -> dtype[N, H/s, W/s, features]."""
         size = 2 * self.stride
         shape = (size, size, x.shape[-1], self.features)
         kernel = self.param("kernel", nn.initializers.he_normal(), shape)
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
         return convolution.downsample(x, kernel) + bias
 
 
@@ -59,16 +65,18 @@ class Upsample(nn.Module):
     features: int
     stride: int
     scale: float = 2.0
+    dtype: str = "float32"
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """f32[N, H, W, C] -> f32[N, sH, sW, features]."""
+        """[N, H, W, C] -> dtype[N, sH, sW, features]."""
         size = 2 * self.stride
         # Each output pixel sums the four input pixels that its kernel reaches.
         deviation = (self.scale / (4 * x.shape[-1])) ** 0.5
         shape = (size, size, x.shape[-1], self.features)
         kernel = self.param("kernel", nn.initializers.normal(deviation), shape)
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
         return convolution.upsample(x, kernel) + bias
 
 
@@ -82,6 +90,7 @@ class FrameCode(nn.Module):
 
     channels: Sequence[int]
     shift_time: bool = False
+    dtype: str = "float32"
 
     @nn.compact
     def __call__(self, frames: jax.Array) -> jax.Array:
@@ -91,10 +100,10 @@ class FrameCode(nn.Module):
         for features, stride in zip(
             self.channels, strides(frames.shape[-2], len(self.channels)), strict=True
         ):
-            x = activate(Downsample(features, stride)(x))
+            x = activate(Downsample(features, stride, self.dtype)(x))
             if self.shift_time:
                 x = shift_in_time(x.reshape(*batch, *x.shape[1:])).reshape(x.shape)
-        return x.reshape(*batch, -1)
+        return x.reshape(*batch, -1).astype(jnp.float32)
 
 
 def shift_in_time(x: jax.Array) -> jax.Array:

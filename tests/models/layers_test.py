@@ -69,3 +69,18 @@ def test_pixel_norm_gives_unit_mean_square_and_keeps_directions():
 
 def test_pixel_norm_of_nothing_is_nothing():
     np.testing.assert_array_equal(layers.pixel_norm(jnp.zeros((1, 8))), 0.0)
+
+
+@pytest.mark.parametrize("kind", [layers.Downsample, layers.Upsample])
+def test_bfloat16_rounds_a_convolution_and_leaves_its_parameters(kind):
+    x = jax.random.normal(jax.random.key(0), (2, 8, 8, 16))
+    params = kind(4, 2).init(jax.random.key(1), x)
+    exact = kind(4, 2).apply(params, x)
+    module = kind(4, 2, dtype="bfloat16")
+    rounded = module.apply(params, x)
+    assert rounded.dtype == jnp.bfloat16
+    scale = jnp.sqrt(jnp.mean(exact**2))
+    error = jnp.max(jnp.abs(rounded - exact)) / scale
+    assert 1e-5 < error < 0.03  # 8 bits, a few roundings
+    gradient = jax.grad(lambda p: jnp.sum(module.apply(p, x).astype(jnp.float32)))
+    assert all(g.dtype == jnp.float32 for g in jax.tree.leaves(gradient(params)))
