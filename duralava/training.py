@@ -20,7 +20,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from PIL import Image
 from tensorboardX.proto.summary_pb2 import Summary
 
-from duralava import models
+from duralava import compilation, models
 from duralava.checkpoints import Checkpoints, open_workdir
 from duralava.config import Config, ModelConfig, TrainingConfig
 from duralava.datasets import clips
@@ -68,12 +68,13 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> TrainState:
     checkpoints = Checkpoints(workdir, keep=training.keep_checkpoints)
     key = jax.random.key(training.seed)
     if checkpoints.latest_step is None:
-        init = jax.jit(init_train_state, static_argnames="config")
+        init = compilation.jit(init_train_state, static_argnames="config")
         state = init(key, config=config)
     else:
         state, position = checkpoints.restore(config)
         batches.set_state(position)
     state = place_state(state)
+    make_step = compilation.jit(train_step, static_argnames="config", donate_argnums=0)
     score = _scorer(held_out, config=config)
     step = int(state.step)
 
@@ -93,7 +94,7 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> TrainState:
         report = _scalar_reporter(writer, progress, config=config)
         while step < training.num_steps and not _any_stopped(stopped, step, training):
             batch = place_clips(next(batches))
-            state, metrics = train_step(state, batch, key, config=config)
+            state, metrics = make_step(state, batch, key, config=config)
             step += 1
             progress.update()
             if step % training.log_every == 0 or step == training.num_steps:

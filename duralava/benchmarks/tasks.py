@@ -38,15 +38,18 @@ def train(config: dict[str, Any]) -> Task:
     """A training step of duralava; units are frames of film."""
     import jax
 
+    from duralava import compilation
     from duralava import config as c
     from duralava.train_step import init_train_state, train_step
 
     config = c.from_dict(c.Config, config)
     key, size = jax.random.key(0), config.model.resolution
-    state = jax.jit(init_train_state, static_argnames="config")(key, config=config)
+    init = compilation.jit(init_train_state, static_argnames="config")
+    state = init(key, config=config)
     shape = (config.data.clip_length, config.data.batch_size, size, size, 3)
     clips = jax.random.bits(key, shape, "uint8")
-    step = train_step.lower(state, clips, key, config=config).compile()
+    make_step = compilation.jit(train_step, static_argnames="config", donate_argnums=0)
+    step = make_step.lower(state, clips, key, config=config).compile()
 
     def run() -> None:
         nonlocal state
