@@ -199,7 +199,7 @@ class TrainingConfig:
       num_steps: training steps.
       seed: of parameters, latents and the order of clips.
       clips_at_once: clips that the adversary's game holds in memory at a time, a
-        divisor of the batch; 0 for all.
+        divisor of the batch; 0 for as many as suit the machine.
       log_every: steps between scalars.
       sample_every: steps between pictures.
       checkpoint_every: steps between checkpoints.

@@ -46,7 +46,7 @@ def relativistic_losses(logits: Logits) -> tuple[jax.Array, jax.Array]:
 
 
 def exact_gradient_penalty(
-    discriminator: Discriminator, clips: jax.Array, key: jax.Array
+    discriminator: Discriminator, clips: jax.Array, signs: jax.Array
 ) -> jax.Array:
     """Zero-centred gradient penalty |dD/dclip|^2 (Mescheder et al. 2018: R1, R2).
 
@@ -57,14 +57,13 @@ def exact_gradient_penalty(
     Args:
       discriminator: logits of clips; each clip judged by itself.
       clips: f32[T, B, H, W, 3].
-      key: of the random signs.
+      signs: 1 or -1 by chance for each logit, [T, B].
 
     Returns:
       f32[].
     """
     logits, pullback = jax.vjp(discriminator, clips)
-    signs = jax.random.rademacher(key, logits.shape, logits.dtype)
-    (gradient,) = pullback(signs)
+    (gradient,) = pullback(signs.astype(logits.dtype))
     return jnp.sum(jnp.square(gradient)) / logits.size
 
 

@@ -15,6 +15,8 @@ import optax
 from duralava import losses, models
 from duralava.config import Config, OptimizerConfig
 
+_FRAMES_IN_CACHE = 40  # activations of so many frames, on a CPU
+
 Params = Any
 Metrics = dict[str, jax.Array]
 
@@ -278,13 +280,15 @@ def _play_in_groups(
     are ever in memory. On a CPU they then fit into its caches.
     """
     play = functools.partial(_play, generator, discriminator, config=config)
-    count = trajectory.shape[1]
-    size = config.training.clips_at_once or count
+    num_steps, count = trajectory.shape[:2]
+    size = config.training.clips_at_once or _clips_at_once(num_steps, count)
     if count % size:
         raise ValueError(f"{count} clips are not played in groups of {size}")
+    # A key for each clip, so that groups change nothing but the order of sums.
+    keys = jax.random.split(key, (1, count))
     num_groups = count // size
     if num_groups == 1:
-        return play(clips, trajectory, key)
+        return play(clips, trajectory, keys[0])
 
     def split(leaf: jax.Array) -> jax.Array:
         # Every nth clip: where clips are spread over devices, so is every group.
@@ -298,7 +302,7 @@ def _play_in_groups(
         total = jax.tree.map(jnp.add, total, part._replace(trajectory=None))
         return total, part.trajectory
 
-    groups = (split(clips), split(trajectory), jax.random.split(key, num_groups))
+    groups = (split(clips), split(trajectory), split(keys)[:, 0])
     shapes = jax.eval_shape(play, *jax.tree.map(lambda leaf: leaf[0], groups))
     zeros = jax.tree.map(
         lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes._replace(trajectory=None)
@@ -310,12 +314,22 @@ def _play_in_groups(
     return jax.tree.map(lambda leaf: leaf / num_groups, total)
 
 
+def _clips_at_once(num_steps: int, count: int) -> int:
+    """Returns how many of `count` clips are played with at a time, if not told."""
+    devices = jax.device_count()
+    if jax.default_backend() != "cpu" or count % devices:
+        return count
+    most = max(1, _FRAMES_IN_CACHE // num_steps)
+    share = count // devices
+    return devices * max(n for n in range(1, most + 1) if share % n == 0)
+
+
 def _play(
     generator: Params,
     discriminator: Params,
     clips: jax.Array,
     trajectory: jax.Array,
-    key: jax.Array,
+    keys: jax.Array,
     *,
     config: Config,
 ) -> AdversarialGradients:
@@ -343,7 +357,7 @@ def _play(
             functools.partial(_gradient_penalty, config=config),
             argnums=0,
             has_aux=True,
-        )(discriminator, logits, real, fake, key)
+        )(discriminator, logits, real, fake, keys)
         # The finite difference holds D(clip) too: its share of the gradient goes
         # back through the forward pass that has been made already.
         for_discriminator = jax.tree.map(jnp.add, for_discriminator, direct)
@@ -375,23 +389,32 @@ def _gradient_penalty(
     logits: losses.Logits,
     real: jax.Array,
     fake: jax.Array,
-    key: jax.Array,
+    keys: jax.Array,
     *,
     config: Config,
 ) -> tuple[jax.Array, losses.Logits]:
     """Returns gamma / 2 (R1 + R2), and its gradient for the logits given."""
     loss = config.loss
 
+    def draw(sample: Any, shape: tuple[int, ...]) -> jax.Array:
+        """What `sample` gives for each clip, real ones and fake ones alike."""
+        drawn = [
+            jax.vmap(lambda key: sample(key, (shape[0], *shape[2:])), out_axes=1)(half)
+            for half in jax.vmap(jax.random.split, out_axes=1)(keys)
+        ]
+        return jnp.concatenate(drawn, axis=1)
+
     def judge(clips: jax.Array) -> jax.Array:
         return models.discriminate(discriminator, clips, config=config.model)
 
     clips = jnp.concatenate([real, fake], axis=1)
     if loss.gradient_penalty == "exact":
-        both = 2 * losses.exact_gradient_penalty(judge, clips, key)
+        signs = draw(jax.random.rademacher, logits.real.shape)
+        both = 2 * losses.exact_gradient_penalty(judge, clips, signs)
         direct = jax.tree.map(jnp.zeros_like, logits)
     else:
         std = loss.gradient_penalty_noise
-        noisy = judge(clips + std * jax.random.normal(key, clips.shape))
+        noisy = judge(clips + std * draw(jax.random.normal, clips.shape))
         both, direct = jax.value_and_grad(
             lambda logits: (
                 2

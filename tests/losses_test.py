@@ -70,9 +70,12 @@ def random_clips(num_steps, batch_size):
 
 
 def exact_penalty(discriminator, clips, key):
-    return jax.jit(
-        lambda clips, key: losses.exact_gradient_penalty(discriminator, clips, key)
-    )(clips, key)
+    @jax.jit
+    def penalty(clips, key):
+        signs = jax.random.rademacher(key, clips.shape[:2])
+        return losses.exact_gradient_penalty(discriminator, clips, signs)
+
+    return penalty(clips, key)
 
 
 def test_the_exact_penalty_of_a_linear_discriminator_is_its_square_weight():

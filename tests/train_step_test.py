@@ -230,7 +230,14 @@ def straightforward_losses(config, clips):
         if loss.gradient_penalty == "finite_difference":
             std = loss.gradient_penalty_noise
             both = jnp.concatenate([real, fake], axis=1)
-            noisy = both + std * jax.random.normal(adversary_key, both.shape)
+            # Noise of each clip from its own key: of the real one, then of the other.
+            pairs = [jax.random.split(k) for k in jax.random.split(adversary_key, 2)]
+            noise = [
+                jax.random.normal(pair[kind], both[:, 0].shape)
+                for kind in (0, 1)
+                for pair in pairs
+            ]
+            noisy = both + std * jnp.stack(noise, axis=1)
             squares = ((judge(noisy) - judge(both)) / std) ** 2
             # gamma / 2 (R1 + R2), each the mean over its own clips.
             r1, r2 = squares[:, :2].mean(), squares[:, 2:].mean()
@@ -278,10 +285,13 @@ def test_one_forward_pass_gives_the_gradients_of_both_losses(config):
     )
 
 
-@pytest.mark.parametrize("adversarial", ["relativistic", "bce"])
-def test_a_game_in_groups_is_the_game_with_all_clips(adversarial):
-    # Without the penalty, whose noise is drawn anew for each group.
-    loss = LossConfig(adversarial=adversarial, gradient_penalty="none")
+@pytest.mark.parametrize(
+    ("adversarial", "penalty"),
+    [("relativistic", "finite_difference"), ("bce", "exact"), ("bce", "none")],
+)
+def test_a_game_in_groups_is_the_game_with_all_clips(adversarial, penalty):
+    loss = LossConfig(adversarial=adversarial, gradient_penalty=penalty)
+    # 5 steps, 2 clips: together they fit into any cache.
     together = make_config(loss)
     in_groups = dataclasses.replace(together, training=TrainingConfig(clips_at_once=1))
     state = random_state(together)

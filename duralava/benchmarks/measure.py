@@ -66,7 +66,6 @@ class Worker:
     Attributes:
       first_seconds: from the start of the process to the end of the first run.
       units: what a run makes.
-      flops: operations of a run.
     """
 
     def __init__(self, task: Mapping[str, Any]) -> None:
@@ -82,19 +81,19 @@ class Worker:
         self._name = task["task"]
         first = self._read()
         self.first_seconds = time.perf_counter() - start
-        self.units, self.flops = first["units"], first["flops"]
+        self.units = first["units"]
 
     def run(self) -> float:
         """Runs the task once more and returns its seconds."""
         print(file=self._process.stdin, flush=True)
         return self._read()["seconds"]
 
-    def close(self) -> int:
-        """Ends the process and returns the largest memory that it had, in bytes."""
+    def close(self) -> tuple[int, float]:
+        """Ends the process; returns its largest memory in bytes, and flops of a run."""
         self._process.stdin.close()
-        peak_bytes = self._read()["peak_bytes"]
+        last = self._read()
         self._process.wait()
-        return peak_bytes
+        return last["peak_bytes"], last["flops"]
 
     def _read(self) -> dict[str, Any]:
         line = self._process.stdout.readline()
@@ -128,18 +127,14 @@ def compare(
     for _ in range(repeats):
         for name, worker in workers.items():
             seconds[name].append(worker.run())
-    return [
-        Result(
-            suite,
-            name,
-            tuple(seconds[name]),
-            worker.units,
-            unit,
-            worker.flops,
-            worker.close(),
+    results = []
+    for name, worker in workers.items():
+        peak_bytes, flops = worker.close()
+        times = tuple(seconds[name])
+        results.append(
+            Result(suite, name, times, worker.units, unit, flops, peak_bytes)
         )
-        for name, worker in workers.items()
-    ]
+    return results
 
 
 def first_runs(
