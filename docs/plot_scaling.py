@@ -37,7 +37,8 @@ def series(results: list[dict[str, Any]]) -> list[dict[str, list[dict[str, Any]]
             index, x = 2, int(first) ** 2
         else:
             index, x = "TB".index(first), int(second)
-        axes[index].setdefault(how or "all clips at once", []).append(result | {"x": x})
+        line = how or "as many clips at once as suit"
+        axes[index].setdefault(line, []).append(result | {"x": x})
     return axes
 
 

@@ -285,10 +285,10 @@ def _play_in_groups(
     if count % size:
         raise ValueError(f"{count} clips are not played in groups of {size}")
     # A key for each clip, so that groups change nothing but the order of sums.
-    keys = jax.random.split(key, (1, count))
+    keys = jax.random.split(key, count)
     num_groups = count // size
     if num_groups == 1:
-        return play(clips, trajectory, keys[0])
+        return play(clips, trajectory, keys)
 
     def split(leaf: jax.Array) -> jax.Array:
         # Every nth clip: where clips are spread over devices, so is every group.
@@ -302,7 +302,7 @@ def _play_in_groups(
         total = jax.tree.map(jnp.add, total, part._replace(trajectory=None))
         return total, part.trajectory
 
-    groups = (split(clips), split(trajectory), split(keys)[:, 0])
+    groups = (split(clips), split(trajectory), split(keys[None])[:, 0])
     shapes = jax.eval_shape(play, *jax.tree.map(lambda leaf: leaf[0], groups))
     zeros = jax.tree.map(
         lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes._replace(trajectory=None)

@@ -40,7 +40,7 @@ def main(_: Sequence[str]) -> None:
         config=weights.config,
         seed=_SEED.value,
         fps=_FPS.value,
-        chunk_size=min(60, num_frames),
+        chunk_size=min(frames.CHUNK_SIZE, num_frames),
     )
     with tqdm.tqdm(total=num_frames, unit="frame", dynamic_ncols=True) as progress:
 

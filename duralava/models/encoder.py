@@ -25,14 +25,12 @@ class Encoder(nn.Module):
         x = layers.FrameCode(config.encoder_channels, dtype=config.convolution_dtype)(
             frames
         )
-        x = layers.activate(nn.Dense(self.config.encoder_hidden)(x))
+        x = layers.activate(nn.Dense(config.encoder_hidden)(x))
         # N(0, 1) hardly goes beyond 4, nor should codes: a rollout from outside of what
         # the transition knows has gradients without bound.
-        mean = _LARGEST_MEAN * nn.tanh(
-            nn.Dense(self.config.latent_size)(x) / _LARGEST_MEAN
-        )
+        mean = _LARGEST_MEAN * nn.tanh(nn.Dense(config.latent_size)(x) / _LARGEST_MEAN)
         spread = nn.Dense(
-            self.config.latent_size,
+            config.latent_size,
             kernel_init=nn.initializers.normal(0.01),
             bias_init=nn.initializers.constant(2.0),
         )(x)

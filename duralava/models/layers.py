@@ -19,7 +19,7 @@ def activate(x: jax.Array) -> jax.Array:
 def pixel_norm(x: jax.Array) -> jax.Array:
     """Scales the channels of each pixel to unit mean square (Karras et al. 2018).
 
-    Computed in float32, whatever the type of x.
+    The mean is taken in float32, whatever the type of x.
     """
     square = jnp.mean(jnp.square(x), axis=-1, keepdims=True, dtype=jnp.float32)
     return x * jax.lax.rsqrt(square + 1e-6).astype(x.dtype)

@@ -13,6 +13,8 @@ import numpy as np
 from duralava import models
 from duralava.config import Config, ModelConfig
 
+CHUNK_SIZE = 60  # frames of a lamp that are computed at a time
+
 
 def interpolate(first: jax.Array, second: jax.Array, share: jax.Array) -> jax.Array:
     """Turns latents along the great circle (Shoemake 1985), norms interpolated.
@@ -134,7 +136,7 @@ def _film(
 
 
 def lamp_frames(
-    params: Any, *, config: Config, seed: int, fps: float, chunk_size: int = 60
+    params: Any, *, config: Config, seed: int, fps: float, chunk_size: int = CHUNK_SIZE
 ) -> Iterator[np.ndarray]:
     """Films one lamp for ever, in real time.
 
