@@ -140,8 +140,12 @@ def read_clips(config: dict[str, Any], num_batches: int, film_seconds: int) -> T
         for frame in film:
             frame[:] = rng.integers(0, 256, shape[1:], np.uint8)
         batches = clips.clip_iterator(np.load(file.name, mmap_mode="r"), data, seed=0)
-    units = num_batches * data.batch_size
-    return Task(lambda: list(itertools.islice(batches, num_batches)), units)
+
+    def run() -> None:
+        for _ in itertools.islice(batches, num_batches):
+            pass
+
+    return Task(run, num_batches * data.batch_size)
 
 
 def _lamp(checkpoint: str) -> Any:

@@ -85,11 +85,18 @@ def clip_dataset(
 
     def read(starts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         flips = rng.integers(2, size=len(starts)) * data.horizontal_flip
-        clips = []
-        for start, flip in zip(starts[own], flips[own], strict=True):
+        batch = np.empty((data.clip_length, size, *frames.shape[1:]), np.uint8)
+        for index, (start, flip) in enumerate(
+            zip(starts[own], flips[own], strict=True)
+        ):
             clip = frames[start : start + span : data.frame_stride]
-            clips.append(clip[:, :, ::-1] if flip else clip)
-        return np.stack(clips, axis=1)
+            if flip:
+                # By colour: numpy copies single bytes faster than three at a time.
+                for colour in range(frames.shape[-1]):
+                    batch[:, index, ..., colour] = clip[:, :, ::-1, colour]
+            else:
+                batch[:, index] = clip
+        return batch
 
     starts = grain.MapDataset.range(num_windows).seed(seed).shuffle().repeat(None)
     return starts.batch(data.batch_size, drop_remainder=True).random_map(read)

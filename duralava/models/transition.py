@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from duralava.config import ModelConfig
 from duralava.models import layers
+from duralava.models.orthogonal import cayley
 
 Step = Callable[[jax.Array, jax.Array], jax.Array]
 
@@ -61,9 +62,7 @@ class Rotation(nn.Module):
 
     def mixers(self) -> jax.Array:
         """Orthogonal matrices f32[layers, Z, Z], by Cayley's transform of `mix`."""
-        skew = self.mix - jnp.swapaxes(self.mix, -1, -2)
-        identity = jnp.eye(self.config.latent_size)
-        return jnp.linalg.solve(identity - skew, identity + skew)
+        return cayley(self.mix - jnp.swapaxes(self.mix, -1, -2))
 
     def __call__(self, latents: jax.Array, mixers: jax.Array) -> jax.Array:
         """f32[B, Z] -> f32[B, Z] of the same norms."""

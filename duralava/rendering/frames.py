@@ -14,6 +14,7 @@ from duralava import models
 from duralava.config import Config, ModelConfig
 
 CHUNK_SIZE = 60  # frames of a lamp that are computed at a time
+_DRAWN_AT_ONCE = 20  # of them: activations stay in a processor's cache
 
 
 def interpolate(first: jax.Array, second: jax.Array, share: jax.Array) -> jax.Array:
@@ -124,13 +125,12 @@ def _film(
         (offsets - before)[:-1, None], (len(offsets) - 1, latents.shape[0])
     )
     shown = interpolate(trajectory[before[:-1]], trajectory[before[:-1] + 1], share)
-    # Frame by frame, the activations stay in the processor's cache.
     frames = jax.lax.map(
         lambda z: models.to_uint8(
             models.generate(params["generator"], z, config=config)
         ),
         shown,
-        batch_size=8,
+        batch_size=_DRAWN_AT_ONCE,
     )
     return frames, trajectory[before[-1]]
 

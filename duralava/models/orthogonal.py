@@ -1,0 +1,54 @@
+"""Orthogonal matrices, by Cayley's transform."""
+
+import jax
+import jax.numpy as jnp
+
+
+def cayley(skew: jax.Array) -> jax.Array:
+    """Returns (I - S)^-1 (I + S), which is orthogonal if S is skew-symmetric.
+
+    Not by LAPACK: after each call on a CPU, the threads of its library wait in a busy
+    loop for the next, and take processors from what is computed meanwhile.
+
+    Args:
+      skew: f32[..., N, N], skew-symmetric.
+
+    Returns:
+      f32[..., N, N].
+    """
+    identity = jnp.eye(skew.shape[-1])
+    return 2 * _inverse(identity - skew) - identity
+
+
+@jax.custom_jvp
+def _inverse(a: jax.Array) -> jax.Array:
+    """Inverse of matrices f32[..., N, N] whose symmetric part is positive definite.
+
+    By Gauss-Jordan elimination in place, a change of rank one for each pivot. None is
+    zero: on such a matrix elimination needs no search for pivots (Golub and Van Loan
+    2013, section 4.3).
+    """
+    identity = jnp.eye(a.shape[-1])
+
+    def eliminate(k: jax.Array, a: jax.Array) -> jax.Array:
+        row = jax.lax.dynamic_index_in_dim(a, k, -2)
+        column = jax.lax.dynamic_index_in_dim(a, k, -1)
+        pivot = jax.lax.dynamic_index_in_dim(row, k, -1)
+        unit = identity[k]
+        return a - (column - unit[:, None]) * ((row + unit) / pivot)
+
+    inverse = jax.lax.fori_loop(0, a.shape[-1], eliminate, a)
+    # A step of Newton's method takes away the rounding that has added up.
+    return inverse + _product(inverse, identity - _product(a, inverse))
+
+
+@_inverse.defjvp
+def _inverse_jvp(
+    primals: tuple[jax.Array], tangents: tuple[jax.Array]
+) -> tuple[jax.Array, jax.Array]:
+    inverse = _inverse(*primals)
+    return inverse, -_product(_product(inverse, *tangents), inverse)
+
+
+def _product(a: jax.Array, b: jax.Array) -> jax.Array:
+    return jnp.matmul(a, b, precision="highest")
