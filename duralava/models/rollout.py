@@ -44,5 +44,8 @@ def rollout(
         return (step(latents, noise), index + 1), latents
 
     start = (latents, jax.numpy.asarray(start_step, jax.numpy.int32))
-    (final, _), trajectory = jax.lax.scan(advance, start, length=num_steps)
+    # A step is computed again for its gradient: cheaper than to keep all it computed.
+    (final, _), trajectory = jax.lax.scan(
+        jax.checkpoint(advance), start, length=num_steps
+    )
     return final, trajectory

@@ -31,51 +31,37 @@ class Dense(nn.Module):
         return nn.Dense(self.features, kernel_init=kernel, bias_init=bias)(x)
 
 
-class Rotation(nn.Module):
-    """A map that keeps N(0, I), whatever its parameters.
+def rotation(params: Any, *, config: ModelConfig) -> Callable[[jax.Array], jax.Array]:
+    """Returns a map f32[B, Z] -> f32[B, Z] that keeps N(0, I), whatever `params` are.
 
     Halves a and b of the latent take turns: the pairs of one are turned by angles
     that are computed from the other. Neither |z| nor volume changes, as an angle
     does not depend on what it turns; a learned orthogonal matrix mixes the halves
     between layers. The density of N(0, I) depends on |z| alone, so it is kept.
     """
+    network = _angles(config)
+    mixers = cayley(params["mix"] - jnp.swapaxes(params["mix"], -1, -2))
 
-    config: ModelConfig
+    def angles(turn: Any, half: int, x: jax.Array) -> jax.Array:
+        turn = jax.tree.map(lambda leaf: leaf[half], turn)
+        # At most a radian: gradients through long rollouts stay bounded.
+        return jnp.tanh(network.apply({"params": turn}, x))
 
-    def setup(self) -> None:
-        """Names the parameters."""
-        config = self.config
-        size, pairs = config.latent_size, config.latent_size // 4
-        self.turn_a = [
-            Dense(config.transition_hidden, pairs)
-            for _ in range(config.transition_layers)
-        ]
-        self.turn_b = [
-            Dense(config.transition_hidden, pairs)
-            for _ in range(config.transition_layers)
-        ]
-        self.mix = self.param(
-            "mix",
-            nn.initializers.normal(0.02),
-            (config.transition_layers, size, size),
-        )
+    def layer(z: jax.Array, params: tuple[Any, jax.Array]) -> tuple[jax.Array, None]:
+        turn, mixer = params
+        a, b = jnp.split(z, 2, axis=-1)
+        a = rotate_pairs(a, angles(turn, 0, b))
+        b = rotate_pairs(b, angles(turn, 1, a))
+        z = jnp.concatenate([a, b], axis=-1)
+        return jnp.matmul(z, mixer, precision="highest"), None
 
-    def mixers(self) -> jax.Array:
-        """Orthogonal matrices f32[layers, Z, Z], by Cayley's transform of `mix`."""
-        return cayley(self.mix - jnp.swapaxes(self.mix, -1, -2))
-
-    def __call__(self, latents: jax.Array, mixers: jax.Array) -> jax.Array:
-        """f32[B, Z] -> f32[B, Z] of the same norms."""
-        z = latents
-        for turn_a, turn_b, mixer in zip(self.turn_a, self.turn_b, mixers, strict=True):
-            a, b = jnp.split(z, 2, axis=-1)
-            # At most a radian: gradients through long rollouts stay bounded.
-            a = rotate_pairs(a, jnp.tanh(turn_a(b)))
-            b = rotate_pairs(b, jnp.tanh(turn_b(a)))
-            z = jnp.matmul(jnp.concatenate([a, b], axis=-1), mixer, precision="highest")
+    def move(latents: jax.Array) -> jax.Array:
+        z, _ = jax.lax.scan(layer, latents, (params["turn"], mixers))
         # The norm is kept by mathematics; this keeps rounding from adding up over
         # millions of steps.
         return z * jnp.sqrt(_square_norm(latents) / jnp.maximum(_square_norm(z), 1e-30))
+
+    return move
 
 
 def rotate_pairs(x: jax.Array, angles: jax.Array) -> jax.Array:
@@ -97,27 +83,30 @@ def rotate_pairs(x: jax.Array, angles: jax.Array) -> jax.Array:
 
 def init_transition(key: jax.Array, *, config: ModelConfig) -> Any:
     """Returns fresh parameters of `transition`."""
-    latents = jnp.zeros((1, config.latent_size))
+    layers, size = config.transition_layers, config.latent_size
     if config.transition == "mlp":
-        return _mlp(config).init(key, latents)["params"]
-    size = config.latent_size
-    mixers = jnp.zeros((config.transition_layers, size, size))
-    return Rotation(config).init(key, latents, mixers)["params"]
+        return _mlp(config).init(key, jnp.zeros((1, size)))["params"]
+
+    def init(key: jax.Array) -> Any:
+        return _angles(config).init(key, jnp.zeros((1, size // 2)))["params"]
+
+    turn_key, mix_key = jax.random.split(key)
+    # One array for all layers and both halves: one program to draw it, one to update.
+    return {
+        "turn": jax.vmap(jax.vmap(init))(jax.random.split(turn_key, (layers, 2))),
+        "mix": 0.02 * jax.random.normal(mix_key, (layers, size, size)),
+    }
 
 
 def transition_step(params: Any, *, config: ModelConfig) -> Step:
-    """Returns `transition` for fixed parameters, with their matrices made once."""
+    """Returns `transition` for fixed parameters, what depends on them made once."""
     if config.transition == "mlp":
 
         def move(latents: jax.Array) -> jax.Array:
             return latents + _mlp(config).apply({"params": params}, latents)
 
     else:
-        network = Rotation(config)
-        mixers = network.apply({"params": params}, method="mixers")
-
-        def move(latents: jax.Array) -> jax.Array:
-            return network.apply({"params": params}, latents, mixers)
+        move = rotation(params, config=config)
 
     def step(latents: jax.Array, noise: jax.Array) -> jax.Array:
         if config.refresh == 0:
@@ -147,6 +136,11 @@ def transition(
       f32[B, Z].
     """
     return transition_step(params, config=config)(latents, noise)
+
+
+def _angles(config: ModelConfig) -> Dense:
+    """The network of a rotation from one half to the angles of the other's pairs."""
+    return Dense(config.transition_hidden, config.latent_size // 4)
 
 
 def _mlp(config: ModelConfig) -> Dense:

@@ -8,7 +8,7 @@ import pytest
 
 from duralava import models
 from duralava.config import ModelConfig
-from duralava.models.transition import Rotation, rotate_pairs
+from duralava.models.transition import rotate_pairs
 
 ROTATION = ModelConfig(
     resolution=16,
@@ -67,15 +67,6 @@ def test_pairs_turn_as_complex_numbers_do():
     expected = (x[:, :3] + 1j * x[:, 3:]) * jnp.exp(1j * angles)
     np.testing.assert_allclose(turned[:, :3], expected.real, atol=1e-5)
     np.testing.assert_allclose(turned[:, 3:], expected.imag, atol=1e-5)
-
-
-def test_mixers_are_orthogonal_whatever_their_parameters():
-    params = random_params(ROTATION, scale=2.0)
-    mixers = Rotation(ROTATION).apply({"params": params}, method="mixers")
-    assert mixers.shape == (2, 8, 8)
-    product = np.einsum("lij,lik->ljk", mixers, mixers)
-    np.testing.assert_allclose(product, [np.eye(8)] * 2, atol=1e-4)
-    assert np.abs(mixers - np.eye(8)).max() > 0.5
 
 
 def test_a_rotation_keeps_each_norm_and_moves_the_latent_far():
