@@ -28,7 +28,7 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
             # absl shows INFO lines unless told otherwise: they would bury the output.
             if not flags.FLAGS["verbosity"].present:
                 logging.set_verbosity(logging.WARNING)
-            _keep_compiled_programs()
+            keep_compiled_programs()
             main(argv)
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)
@@ -53,7 +53,7 @@ def use_huge_pages() -> None:
         os.execve(sys.executable, sys.orig_argv, environment)
 
 
-def _keep_compiled_programs() -> None:
+def keep_compiled_programs() -> None:
     """Lets JAX keep what it compiles on the disk: the next start need not compile it.
 
     In `$XDG_CACHE_HOME/duralava`, or where the variable JAX_COMPILATION_CACHE_DIR says.

@@ -450,10 +450,11 @@ def _optimizers(
     config: Config,
 ) -> tuple[optax.GradientTransformation, optax.GradientTransformation]:
     optimizer, num_steps = config.optimizer, config.training.num_steps
-    return (
-        _optimizer(optimizer.learning_rate, num_steps, config=optimizer),
-        _optimizer(optimizer.discriminator_learning_rate, num_steps, config=optimizer),
-    )
+    generator = _optimizer(optimizer.learning_rate, num_steps, config=optimizer)
+    if not config.loss.uses_adversary:
+        return generator, optax.identity()
+    rate = optimizer.discriminator_learning_rate
+    return generator, _optimizer(rate, num_steps, config=optimizer)
 
 
 def _optimizer(
@@ -471,6 +472,7 @@ def _optimizer(
         if config.name == "sgd"
         else optax.adam(schedule, b1=config.b1, b2=config.b2)
     )
-    if config.gradient_clip == 0:
-        return method
-    return optax.chain(optax.clip_by_global_norm(config.gradient_clip), method)
+    if config.gradient_clip:
+        method = optax.chain(optax.clip_by_global_norm(config.gradient_clip), method)
+    # As one long vector: a loop for each parameter would take longer to compile.
+    return optax.flatten(method)

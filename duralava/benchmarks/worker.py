@@ -20,6 +20,8 @@ from duralava.benchmarks import measure, tasks
 def main() -> None:
     """Serves until the end of the input."""
     arguments = json.loads(sys.argv[1])
+    if "keras" not in arguments["task"]:
+        command_line.keep_compiled_programs()
     task = getattr(tasks, arguments.pop("task"))(**arguments)
     task.run()
     _say(units=task.units)

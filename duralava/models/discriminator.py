@@ -23,10 +23,10 @@ class Discriminator(nn.Module):
         x = layers.FrameCode(config.discriminator_channels, shift_time=not recurrent)(
             clips
         )
-        x = nn.Dense(config.discriminator_code)(x)
+        x = layers.Dense(config.discriminator_code)(x)
         x = self._remember(x) if recurrent else self._look_around(x)
-        x = layers.activate(nn.Dense(config.discriminator_hidden)(x))
-        return nn.Dense(1)(x)[..., 0]
+        x = layers.activate(layers.Dense(config.discriminator_hidden)(x))
+        return layers.Dense(1)(x)[..., 0]
 
     def _remember(self, codes: jax.Array) -> jax.Array:
         """Updates a memory by a dense network of [code, memory] at each step."""
@@ -47,7 +47,7 @@ class Discriminator(nn.Module):
         for steps in (1, 3):
             around = [layers.shift(codes, steps), codes, layers.shift(codes, -steps)]
             around = layers.activate(jnp.concatenate(around, axis=-1))
-            codes += nn.Dense(codes.shape[-1])(around)
+            codes += layers.Dense(codes.shape[-1])(around)
         return layers.activate(codes)
 
 
@@ -61,15 +61,15 @@ class Memory(nn.Module):
     def __call__(self, code: jax.Array, memory: jax.Array) -> jax.Array:
         """f32[B, C], f32[B, M] -> f32[B, M]."""
         x = jnp.concatenate([code, memory], axis=-1)
-        x = layers.activate(nn.Dense(self.hidden)(x))
-        x = layers.activate(nn.Dense(self.hidden)(x))
-        return nn.Dense(self.size)(x)
+        x = layers.activate(layers.Dense(self.hidden)(x))
+        x = layers.activate(layers.Dense(self.hidden)(x))
+        return layers.Dense(self.size)(x)
 
 
 def init_discriminator(key: jax.Array, *, config: ModelConfig) -> Any:
     """Returns fresh parameters of `discriminate`."""
     clip = jnp.zeros((4, 1, config.resolution, config.resolution, 3))
-    return Discriminator(config).init(key, clip)["params"]
+    return layers.draw(key, layers.deviations(Discriminator(config), clip))
 
 
 def discriminate(params: Any, clips: jax.Array, *, config: ModelConfig) -> jax.Array:

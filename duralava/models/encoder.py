@@ -11,6 +11,7 @@ from duralava.models import layers
 
 _LARGEST_MEAN = 4.0
 _SMALLEST_LOG_STD = -3.0  # a posterior is at least 0.05 wide
+_CERTAINTY_AT_START = 2.0  # of 1 / (1 + exp(-certainty)), the way to the smallest
 
 
 class Encoder(nn.Module):
@@ -25,24 +26,23 @@ class Encoder(nn.Module):
         x = layers.FrameCode(config.encoder_channels, dtype=config.convolution_dtype)(
             frames
         )
-        x = layers.activate(nn.Dense(config.encoder_hidden)(x))
+        x = layers.activate(layers.Dense(config.encoder_hidden)(x))
         # N(0, 1) hardly goes beyond 4, nor should codes: a rollout from outside of what
         # the transition knows has gradients without bound.
-        mean = _LARGEST_MEAN * nn.tanh(nn.Dense(config.latent_size)(x) / _LARGEST_MEAN)
-        spread = nn.Dense(
-            config.latent_size,
-            kernel_init=nn.initializers.normal(0.01),
-            bias_init=nn.initializers.constant(2.0),
-        )(x)
+        mean = _LARGEST_MEAN * nn.tanh(
+            layers.Dense(config.latent_size)(x) / _LARGEST_MEAN
+        )
+        small = nn.initializers.constant(0.01)
+        certainty = layers.Dense(config.latent_size, kernel_init=small)(x)
         # Between a certain value and the prior's spread: neither end can run away.
-        log_std = _SMALLEST_LOG_STD * nn.sigmoid(spread)
+        log_std = _SMALLEST_LOG_STD * nn.sigmoid(certainty + _CERTAINTY_AT_START)
         return mean, log_std
 
 
 def init_encoder(key: jax.Array, *, config: ModelConfig) -> Any:
     """Returns fresh parameters of `encode`."""
     frame = jnp.zeros((1, config.resolution, config.resolution, 3))
-    return Encoder(config).init(key, frame)["params"]
+    return layers.draw(key, layers.deviations(Encoder(config), frame))
 
 
 def encode_posterior(

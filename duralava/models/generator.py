@@ -23,8 +23,8 @@ class Generator(nn.Module):
         size, channels = layers.SMALLEST, config.generator_channels
         x = latents
         if config.generator_hidden:
-            x = layers.activate(nn.Dense(config.generator_hidden)(x))
-        x = nn.Dense(size * size * channels[0])(x)
+            x = layers.activate(layers.Dense(config.generator_hidden)(x))
+        x = layers.Dense(size * size * channels[0])(x)
         x = layers.activate(normalise(x.reshape(-1, size, size, channels[0])))
         finest, *coarser = layers.strides(config.resolution, len(channels))
         for features, stride in zip(channels[1:], coarser, strict=True):
@@ -40,7 +40,8 @@ class Generator(nn.Module):
 
 def init_generator(key: jax.Array, *, config: ModelConfig) -> Any:
     """Returns fresh parameters of `generate`."""
-    return Generator(config).init(key, jnp.zeros((1, config.latent_size)))["params"]
+    latent = jnp.zeros((1, config.latent_size))
+    return layers.draw(key, layers.deviations(Generator(config), latent))
 
 
 def generate(params: Any, latents: jax.Array, *, config: ModelConfig) -> jax.Array:

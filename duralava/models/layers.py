@@ -1,14 +1,57 @@
 """Layers that several networks share."""
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax import flatten_util
 
 from duralava.models import convolution
 
 SMALLEST = 4  # Height and width at which pictures begin and end in the networks.
+
+
+def deviations(module: nn.Module, *inputs: jax.Array) -> Any:
+    """Returns the standard deviations of a module's fresh parameters.
+
+    The initialisers of this package give these instead of drawing parameters.
+    """
+    return module.init(jax.random.key(0), *inputs)["params"]
+
+
+def draw(key: jax.Array, deviations: Any) -> Any:
+    """Draws normal parameters of mean zero with the given standard deviations.
+
+    All at once: a program that draws each by itself takes longer to compile than most
+    users want to wait for a first step.
+    """
+    flat, unravel = flatten_util.ravel_pytree(deviations)
+    standard = unravel(jax.random.normal(key, flat.shape))
+    return jax.tree.map(jnp.multiply, deviations, standard)
+
+
+def by_fan_in(gain: float) -> nn.initializers.Initializer:
+    """Gives sqrt(gain / inputs), the deviation that keeps the scale of activations.
+
+    Of the number of inputs of a unit; `gain` is 2 where half of them are rectified
+    away (He et al. 2015).
+    """
+
+    def deviation(
+        _: jax.Array, shape: Sequence[int], dtype: Any = jnp.float32
+    ) -> jax.Array:
+        return jnp.full(shape, math.sqrt(gain / math.prod(shape[:-1])), dtype)
+
+    return deviation
+
+
+class Dense(nn.Dense):
+    """Flax's dense layer, of which `draw` makes the parameters."""
+
+    kernel_init: nn.initializers.Initializer = by_fan_in(1.0)
 
 
 def activate(x: jax.Array) -> jax.Array:
@@ -53,7 +96,7 @@ class Downsample(nn.Module):
         """[N, H, W, C] -> dtype[N, H/s, W/s, features]."""
         size = 2 * self.stride
         shape = (size, size, x.shape[-1], self.features)
-        kernel = self.param("kernel", nn.initializers.he_normal(), shape)
+        kernel = self.param("kernel", by_fan_in(2.0), shape)
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
         return convolution.downsample(x, kernel) + bias
@@ -74,7 +117,7 @@ class Upsample(nn.Module):
         # Each output pixel sums the four input pixels that its kernel reaches.
         deviation = (self.scale / (4 * x.shape[-1])) ** 0.5
         shape = (size, size, x.shape[-1], self.features)
-        kernel = self.param("kernel", nn.initializers.normal(deviation), shape)
+        kernel = self.param("kernel", nn.initializers.constant(deviation), shape)
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
         return convolution.upsample(x, kernel) + bias

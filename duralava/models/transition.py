@@ -14,7 +14,7 @@ from duralava.models.orthogonal import cayley
 Step = Callable[[jax.Array, jax.Array], jax.Array]
 
 
-class Dense(nn.Module):
+class Perceptron(nn.Module):
     """A dense network with two hidden layers and a small output."""
 
     hidden: int
@@ -25,10 +25,10 @@ class Dense(nn.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         """f32[..., C] -> f32[..., features]."""
         for _ in range(self.num_hidden):
-            x = layers.activate(nn.Dense(self.hidden)(x))
+            x = layers.activate(layers.Dense(self.hidden)(x))
         # Small at the start, so that a lamp begins by moving slowly.
-        kernel, bias = nn.initializers.normal(0.02), nn.initializers.normal(0.1)
-        return nn.Dense(self.features, kernel_init=kernel, bias_init=bias)(x)
+        kernel, bias = nn.initializers.constant(0.02), nn.initializers.constant(0.1)
+        return layers.Dense(self.features, kernel_init=kernel, bias_init=bias)(x)
 
 
 def rotation(params: Any, *, config: ModelConfig) -> Callable[[jax.Array], jax.Array]:
@@ -83,19 +83,16 @@ def rotate_pairs(x: jax.Array, angles: jax.Array) -> jax.Array:
 
 def init_transition(key: jax.Array, *, config: ModelConfig) -> Any:
     """Returns fresh parameters of `transition`."""
-    layers, size = config.transition_layers, config.latent_size
+    size = config.latent_size
     if config.transition == "mlp":
-        return _mlp(config).init(key, jnp.zeros((1, size)))["params"]
-
-    def init(key: jax.Array) -> Any:
-        return _angles(config).init(key, jnp.zeros((1, size // 2)))["params"]
-
-    turn_key, mix_key = jax.random.split(key)
-    # One array for all layers and both halves: one program to draw it, one to update.
-    return {
-        "turn": jax.vmap(jax.vmap(init))(jax.random.split(turn_key, (layers, 2))),
-        "mix": 0.02 * jax.random.normal(mix_key, (layers, size, size)),
+        return layers.draw(key, layers.deviations(_mlp(config), jnp.zeros((1, size))))
+    turn = layers.deviations(_angles(config), jnp.zeros((1, size // 2)))
+    count = config.transition_layers
+    deviations = {
+        "turn": jax.tree.map(lambda d: jnp.broadcast_to(d, (count, 2, *d.shape)), turn),
+        "mix": jnp.full((count, size, size), 0.02),
     }
+    return layers.draw(key, deviations)
 
 
 def transition_step(params: Any, *, config: ModelConfig) -> Step:
@@ -138,13 +135,15 @@ def transition(
     return transition_step(params, config=config)(latents, noise)
 
 
-def _angles(config: ModelConfig) -> Dense:
+def _angles(config: ModelConfig) -> Perceptron:
     """The network of a rotation from one half to the angles of the other's pairs."""
-    return Dense(config.transition_hidden, config.latent_size // 4)
+    return Perceptron(config.transition_hidden, config.latent_size // 4)
 
 
-def _mlp(config: ModelConfig) -> Dense:
-    return Dense(config.transition_hidden, config.latent_size, config.transition_layers)
+def _mlp(config: ModelConfig) -> Perceptron:
+    return Perceptron(
+        config.transition_hidden, config.latent_size, config.transition_layers
+    )
 
 
 def _square_norm(x: jax.Array) -> jax.Array:
