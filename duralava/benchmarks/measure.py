@@ -183,14 +183,18 @@ def run_program(
     units: int = 1,
     unit: str = "run",
     repeats: int,
+    warm_up: bool,
 ) -> Result:
     """Times a whole program, and takes its largest memory.
+
+    With `warm_up` it runs once before, so that its files are in the page cache and what
+    it compiles is compiled.
 
     Raises:
       ChildProcessError: it failed; the message is what it said.
     """
-    seconds, peak_bytes = [], 0
-    for _ in range(repeats):
+    seconds, peaks = [], []
+    for _ in range(repeats + warm_up):
         start = time.perf_counter()
         process = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
@@ -201,5 +205,6 @@ def run_program(
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             raise ChildProcessError(f"{' '.join(command)} failed: {errors.strip()}")
-        peak_bytes = max(peak_bytes, peak_memory(usage))
-    return Result(suite, name, tuple(seconds), units, unit, 0.0, peak_bytes)
+        peaks.append(peak_memory(usage))
+    times, peak_bytes = tuple(seconds[warm_up:]), max(peaks[warm_up:])
+    return Result(suite, name, times, units, unit, 0.0, peak_bytes)

@@ -83,7 +83,7 @@ def render(options: Options) -> list[Result]:
     )
     tool = pathlib.Path(__file__).parents[2] / "tools" / "render.py"
     with tempfile.TemporaryDirectory() as folder:
-        for name, share in ((FILM, 1), (SHORT_FILM, 100), (STILL, options.num_frames)):
+        for name, share in ((SHORT_FILM, 100), (FILM, 1), (STILL, options.num_frames)):
             number = max(1, options.num_frames // share)
             flags = [f"--output={folder}/lamp.png", f"--num_frames={number}"]
             results.append(
@@ -93,7 +93,9 @@ def render(options: Options) -> list[Result]:
                     [sys.executable, str(tool), *flags],
                     units=number,
                     unit="frame",
-                    repeats=1 if share == 1 else options.repeats,
+                    repeats=1 if name == FILM else options.repeats,
+                    # What the film needs, the short one has left compiled.
+                    warm_up=name != FILM,
                 )
             )
     return results
