@@ -6,16 +6,18 @@ from typing import Any
 import jax
 
 
-def jit(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+def jit(
+    function: Callable[..., Any], *, once: bool = False, **options: Any
+) -> Callable[..., Any]:
     """Returns `jax.jit(function, **options)`, compiled as suits the platform.
 
     On a CPU, what takes time in a training step is in kernels that are compiled
-    already. For what is between them LLVM stops after its first level, and XLA takes
-    its older emitter, which makes no compiler of its own for each loop: that takes two
-    thirds of the time and half of the memory.
+    already. For what is between them LLVM stops after its first level (before it, if
+    the program runs only `once`), and XLA takes its older emitter, which makes no
+    compiler of its own for each loop: two thirds of the time, half of the memory.
     """
     quick = {
-        "xla_backend_optimization_level": 1,
+        "xla_backend_optimization_level": 0 if once else 1,
         "xla_cpu_use_fusion_emitters": False,
     }
     asks_for_less = jax.config.read("jax_disable_most_optimizations")

@@ -68,7 +68,7 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> TrainState:
     checkpoints = Checkpoints(workdir, keep=training.keep_checkpoints)
     key = jax.random.key(training.seed)
     if checkpoints.latest_step is None:
-        init = compilation.jit(init_train_state, static_argnames="config")
+        init = compilation.jit(init_train_state, once=True, static_argnames="config")
         state = init(key, config=config)
     else:
         state, position = checkpoints.restore(config)

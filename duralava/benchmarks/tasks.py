@@ -47,7 +47,7 @@ def train(config: dict[str, Any]) -> Task:
 
     config = c.from_dict(c.Config, config)
     key, size = jax.random.key(0), config.model.resolution
-    init = compilation.jit(init_train_state, static_argnames="config")
+    init = compilation.jit(init_train_state, once=True, static_argnames="config")
     state = init(key, config=config)
     shape = (config.data.clip_length, config.data.batch_size, size, size, 3)
     clips = jax.device_put(np.random.default_rng(0).integers(0, 256, shape, np.uint8))
