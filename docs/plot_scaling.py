@@ -58,6 +58,7 @@ def main(_: Sequence[str]) -> None:
             below.plot(x, [point["peak_bytes"] / 1e9 for point in points], "o-")
         for panel in (above, below):
             panel.set_xlim(0)
+            panel.set_xticks(x)
             panel.set_ylim(0)
         below.set_xlabel(label)
     panels[0, 0].set_ylabel("seconds a step")

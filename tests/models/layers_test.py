@@ -84,3 +84,23 @@ def test_bfloat16_rounds_a_convolution_and_leaves_its_parameters(kind):
     assert 1e-5 < error < 0.03  # 8 bits, a few roundings
     gradient = jax.grad(lambda p: jnp.sum(module.apply(p, x).astype(jnp.float32)))
     assert all(g.dtype == jnp.float32 for g in jax.tree.leaves(gradient(params)))
+
+
+def test_fresh_parameters_spread_as_their_layers_ask():
+    module = layers.Downsample(features=64, stride=2)
+    images = jnp.zeros((1, 8, 8, 32))
+    params = layers.draw(jax.random.key(0), layers.deviations(module, images))
+    kernel = np.asarray(params["kernel"])
+    assert kernel.shape == (4, 4, 32, 64)
+    # sqrt(2 / inputs), He et al. 2015; 5 standard errors of so many values.
+    assert kernel.std() == pytest.approx((2 / (4 * 4 * 32)) ** 0.5, rel=0.02)
+    assert abs(kernel.mean()) < 5 * kernel.std() / kernel.size**0.5
+    np.testing.assert_array_equal(params["bias"], np.zeros(64))
+
+
+def test_fresh_parameters_of_one_shape_differ():
+    ones = {"a": jnp.ones(1000), "b": jnp.ones(1000)}
+    params = layers.draw(jax.random.key(0), ones)
+    assert abs(np.corrcoef(params["a"], params["b"])[0, 1]) < 5 / 1000**0.5
+    other = layers.draw(jax.random.key(1), ones)
+    assert abs(np.corrcoef(params["a"], other["a"])[0, 1]) < 5 / 1000**0.5

@@ -48,6 +48,16 @@ def test_a_training_step_is_timed_and_counted(tiny_config):
     assert result.peak_bytes > 1e8
 
 
+def test_each_program_is_started_on_a_new_machine_and_again():
+    product = {"product": {"task": "matrix_product", "size": 8}}
+    results = measure.first_runs("startup", product, repeats=2)
+    assert [result.name for result in results] == ["product", "product, next start"]
+    for result in results:
+        # Python and JAX alone take longer to load than a tenth of a second.
+        assert len(result.seconds) == 2
+        assert min(result.seconds) > 0.1
+
+
 @pytest.mark.parametrize(
     "flag", ["--suites=speed", "--baseline=torch", "--output=no/b"]
 )
