@@ -58,8 +58,10 @@ def rotation(params: Any, *, config: ModelConfig) -> Callable[[jax.Array], jax.A
     def move(latents: jax.Array) -> jax.Array:
         z, _ = jax.lax.scan(layer, latents, (params["turn"], mixers))
         # The norm is kept by mathematics; this keeps rounding from adding up over
-        # millions of steps.
-        return z * jnp.sqrt(_square_norm(latents) / jnp.maximum(_square_norm(z), 1e-30))
+        # millions of steps. Differences are summed, as a difference of sums would be
+        # rounded more coarsely than what is lost in a step.
+        lost = jnp.sum((latents - z) * (latents + z), axis=-1, keepdims=True)
+        return z + z * (lost / (2 * jnp.maximum(_square_norm(z), 1e-30)))
 
     return move
 
