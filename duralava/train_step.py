@@ -6,13 +6,14 @@ pass of the discriminator.
 """
 
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from duralava import losses, models
+from duralava import compilation, losses, models
 from duralava.config import Config, OptimizerConfig
 
 _FRAMES_IN_CACHE = 40  # activations of so many frames, on a CPU
@@ -166,6 +167,14 @@ def train_step(
         discriminator_optimizer=discriminator_state,
         latent_pool=final,
     ), metrics
+
+
+def programs() -> tuple[Callable[..., TrainState], Callable[..., Any]]:
+    """Returns `init_train_state` and `train_step`, compiled as suits the platform."""
+    return (
+        compilation.jit(init_train_state, once=True, static_argnames="config"),
+        compilation.jit(train_step, static_argnames="config", donate_argnums=0),
+    )
 
 
 def encoder_loss(

@@ -20,12 +20,12 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from PIL import Image
 from tensorboardX.proto.summary_pb2 import Summary
 
-from duralava import compilation, models
+from duralava import models
 from duralava.checkpoints import Checkpoints, open_workdir
 from duralava.config import Config, ModelConfig, TrainingConfig
 from duralava.datasets import clips
 from duralava.evaluation.distances import energy_distance
-from duralava.train_step import TrainState, init_train_state, train_step
+from duralava.train_step import TrainState, programs
 
 _SAMPLES = 256  # generated frames against as many of held-out film
 _GRID = (4, 8)  # stills in a picture
@@ -67,14 +67,13 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> TrainState:
     is_first = jax.process_index() == 0
     checkpoints = Checkpoints(workdir, keep=training.keep_checkpoints)
     key = jax.random.key(training.seed)
+    init_state, make_step = programs()
     if checkpoints.latest_step is None:
-        init = compilation.jit(init_train_state, once=True, static_argnames="config")
-        state = init(key, config=config)
+        state = init_state(key, config=config)
     else:
         state, position = checkpoints.restore(config)
         batches.set_state(position)
     state = place_state(state)
-    make_step = compilation.jit(train_step, static_argnames="config", donate_argnums=0)
     score = _scorer(held_out, config=config)
     step = int(state.step)
 

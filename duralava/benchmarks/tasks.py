@@ -41,17 +41,15 @@ def train(config: dict[str, Any]) -> Task:
     import jax
     import numpy as np
 
-    from duralava import compilation
     from duralava import config as c
-    from duralava.train_step import init_train_state, train_step
+    from duralava.train_step import programs
 
     config = c.from_dict(c.Config, config)
     key, size = jax.random.key(0), config.model.resolution
-    init = compilation.jit(init_train_state, once=True, static_argnames="config")
-    state = init(key, config=config)
+    init_state, make_step = programs()
+    state = init_state(key, config=config)
     shape = (config.data.clip_length, config.data.batch_size, size, size, 3)
     clips = jax.device_put(np.random.default_rng(0).integers(0, 256, shape, np.uint8))
-    make_step = compilation.jit(train_step, static_argnames="config", donate_argnums=0)
     step = make_step.lower(state, clips, key, config=config).compile()
 
     def run() -> None:

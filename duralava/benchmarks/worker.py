@@ -20,8 +20,6 @@ from duralava.benchmarks import measure, tasks
 def main() -> None:
     """Serves until the end of the input."""
     arguments = json.loads(sys.argv[1])
-    if "keras" not in arguments["task"]:
-        command_line.keep_compiled_programs()
     task = getattr(tasks, arguments.pop("task"))(**arguments)
     task.run()
     _say(units=task.units)
@@ -39,6 +37,7 @@ def _say(**values: Any) -> None:
 
 
 if __name__ == "__main__":
-    if "keras" not in sys.argv[1]:
-        command_line.use_huge_pages()  # as experiments/train.py does
+    if "keras" not in sys.argv[1]:  # as experiments/train.py does
+        command_line.use_huge_pages()
+        command_line.keep_compiled_programs()
     main()

@@ -34,10 +34,10 @@ def draw(key: jax.Array, deviations: Any) -> Any:
 
 
 def by_fan_in(gain: float) -> nn.initializers.Initializer:
-    """Gives sqrt(gain / inputs), the deviation that keeps the scale of activations.
+    """Gives the deviation of a kernel that keeps the scale of activations.
 
-    Of the number of inputs of a unit; `gain` is 2 where half of them are rectified
-    away (He et al. 2015).
+    It is sqrt(gain / n) for units with n inputs; `gain` is 2 where half of what comes
+    out is rectified away (He et al. 2015).
     """
 
     def deviation(

@@ -2,8 +2,9 @@ import json
 
 import pytest
 
-from duralava.benchmarks import measure
-from duralava.config import to_dict
+from duralava.benchmarks import measure, suites
+from duralava.benchmarks.measure import Result
+from duralava.config import Config, to_dict
 
 
 def test_measures_and_writes_all_figures(run_tool, tmp_path):
@@ -46,6 +47,14 @@ def test_a_training_step_is_timed_and_counted(tiny_config):
     assert result.rate == 8 / result.median > 0
     assert result.flops > 1e6
     assert result.peak_bytes > 1e8
+
+
+def test_clips_are_compared_with_those_that_are_trained_on():
+    reading = Result("data", suites.DEFAULT, (0.5, 2.0, 0.5), units=100)
+    # 5 clips of 20 frames in two seconds.
+    training = Result("train", suites.DEFAULT, (2.0, 2.0, 9.0), units=100)
+    ratios = suites.ratios([reading, training], Config())
+    assert ratios["clips read over clips trained on"] == pytest.approx(200 / 2.5)
 
 
 def test_each_program_is_started_on_a_new_machine_and_again():
