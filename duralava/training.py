@@ -56,10 +56,11 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> TrainState:
       FloatingPointError: a loss is not finite any more.
     """
     data, training = config.data, config.training
-    film, fps = clips.load_frames(data.dataset, data.data_dir, "train")
-    held_out, _ = clips.load_frames(data.dataset, data.data_dir, "test")
-    _check_film(film, config)
-    config = dataclasses.replace(config, data=dataclasses.replace(data, film_fps=fps))
+    film = clips.load_film(data.dataset, data.data_dir, "train")
+    held_out = clips.load_film(data.dataset, data.data_dir, "test")
+    _check_size(film.frames, config)
+    data = dataclasses.replace(data, film_fps=film.fps)
+    config = dataclasses.replace(config, data=data)
     batches = clips.clip_iterator(film, config.data, seed=training.seed)
     place_state, place_clips = _placement(config)
     open_workdir(workdir, config)
@@ -74,7 +75,7 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> TrainState:
         state, position = checkpoints.restore(config)
         batches.set_state(position)
     state = place_state(state)
-    score = _scorer(held_out, config=config)
+    score = _scorer(held_out.frames, config=config)
     step = int(state.step)
 
     with (
@@ -110,11 +111,11 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> TrainState:
     return state
 
 
-def _check_film(film: np.ndarray, config: Config) -> None:
+def _check_size(frames: np.ndarray, config: Config) -> None:
     size = config.model.resolution
-    if film.shape[1:] != (size, size, 3):
+    if frames.shape[1:] != (size, size, 3):
         raise ValueError(
-            f"{config.data.dataset} has frames of {film.shape[1]}x{film.shape[2]}, "
+            f"{config.data.dataset} has frames of {frames.shape[1]}x{frames.shape[2]}, "
             f"the model draws {size}x{size}"
         )
 

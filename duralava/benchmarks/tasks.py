@@ -135,10 +135,11 @@ def read_clips(config: dict[str, Any], num_batches: int, film_seconds: int) -> T
     shape = (round(film_seconds * data.film_fps), size, size, 3)
     rng = np.random.default_rng(0)
     with tempfile.NamedTemporaryFile(suffix=".npy") as file:
-        film = npy.open_memmap(file.name, mode="w+", dtype=np.uint8, shape=shape)
-        for frame in film:
+        frames = npy.open_memmap(file.name, mode="w+", dtype=np.uint8, shape=shape)
+        for frame in frames:
             frame[:] = rng.integers(0, 256, shape[1:], np.uint8)
-        batches = clips.clip_iterator(np.load(file.name, mmap_mode="r"), data, seed=0)
+        film = clips.Film(np.load(file.name, mmap_mode="r"), data.film_fps)
+        batches = clips.clip_iterator(film, data, seed=0)
 
     def run() -> None:
         for _ in itertools.islice(batches, num_batches):

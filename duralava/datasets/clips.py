@@ -1,5 +1,6 @@
 """Clips of a prepared film: windows of T frames, shuffled, sharded and batched."""
 
+import dataclasses
 import os
 import pathlib
 
@@ -14,21 +15,32 @@ from duralava.config import DataConfig
 _CHUNK = 1024  # frames copied at a time
 
 
-def load_frames(
-    name: str, data_dir: str | os.PathLike[str], split: str
-) -> tuple[np.ndarray, float]:
-    """Returns all frames of a split of a prepared data set, and their rate.
+@dataclasses.dataclass(frozen=True)
+class Film:
+    """Film of a split.
 
-    The first call copies them to `<split>.npy` beside the prepared data, from where
-    they are mapped: they take no memory and every frame is had at once.
+    Attributes:
+      frames: uint8 [N, H, W, 3], in order.
+      fps: frames per second.
+      segment_frames: frames from one cut to the next; the last may be fewer. None of a
+        film without a cut.
+    """
+
+    frames: np.ndarray
+    fps: float
+    segment_frames: int | None = None
+
+
+def load_film(name: str, data_dir: str | os.PathLike[str], split: str) -> Film:
+    """Returns the film of a split of a prepared data set.
+
+    The first call copies its frames to `<split>.npy` beside the prepared data, from
+    where they are mapped: they take no memory and every frame is had at once.
 
     Args:
       name: data set and config, as `simulated_lava_lamp/64x64_10min`.
       data_dir: folder of prepared data sets.
       split: `train` or `test`.
-
-    Returns:
-      Frames uint8 [N, H, W, 3], and frames per second.
 
     Raises:
       ValueError: the data set is not prepared, or has no such split.
@@ -43,20 +55,25 @@ def load_frames(
     path = folder / f"{split}.npy"
     if not path.exists():
         _copy_frames(builder, split, path)
-    return np.load(path, mmap_mode="r"), float(builder.info.metadata["fps"])
+    metadata = builder.info.metadata
+    return Film(
+        np.load(path, mmap_mode="r"),
+        float(metadata["fps"]),
+        metadata.get("segment_frames") or None,
+    )
 
 
 def clip_dataset(
-    frames: np.ndarray, data: DataConfig, *, seed: int
+    film: Film, data: DataConfig, *, seed: int
 ) -> grain.MapDataset[np.ndarray]:
     """Returns the endless sequence of batches of clips; item i is the batch of step i.
 
-    Every window of `clip_length` frames, `frame_stride` apart, comes once in each
-    epoch, in an order that `seed` decides. A batch is the same whatever the number of
-    JAX processes: each reads its own clips of it.
+    Every window of `clip_length` frames, `frame_stride` apart, with no cut in it, comes
+    once in each epoch, in an order that `seed` decides. A batch is the same whatever
+    the number of JAX processes: each reads its own clips of it.
 
     Args:
-      frames: film, uint8 [N, H, W, 3].
+      film: of which clips are cut.
       data: length, stride, flip and batch size B, the last over all processes.
       seed: of the order and of the flips.
 
@@ -64,16 +81,20 @@ def clip_dataset(
       Items of uint8 [T, B / processes, H, W, 3], time first.
 
     Raises:
-      ValueError: the film is shorter than a clip, or the batch cannot be shared
-        equally between the processes.
+      ValueError: no segment of the film is as long as a clip, or the batch cannot be
+        shared equally between the processes.
     """
+    frames, num_frames = film.frames, len(film.frames)
+    segment_frames = min(film.segment_frames or num_frames, num_frames)
     span = (data.clip_length - 1) * data.frame_stride + 1
-    num_windows = len(frames) - span + 1
-    if num_windows < 1:
+    if segment_frames < span:
         raise ValueError(
-            f"the film has {len(frames)} frames, but a clip needs {span}: "
-            f"{data.clip_length} steps of {data.frame_stride} frames"
+            f"the film's longest piece has {segment_frames} frames, but a clip needs "
+            f"{span}: {data.clip_length} steps of {data.frame_stride} frames"
         )
+    num_segments, last_frames = divmod(num_frames, segment_frames)
+    segment_windows = segment_frames - span + 1
+    num_windows = num_segments * segment_windows + max(0, last_frames - span + 1)
     shard = grain.sharding.ShardByJaxProcess()
     if data.batch_size % shard.shard_count:
         raise ValueError(
@@ -83,8 +104,10 @@ def clip_dataset(
     size = data.batch_size // shard.shard_count
     own = slice(shard.shard_index * size, (shard.shard_index + 1) * size)
 
-    def read(starts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        flips = rng.integers(2, size=len(starts)) * data.horizontal_flip
+    def read(windows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        segments, offsets = np.divmod(windows, segment_windows)
+        starts = segments * segment_frames + offsets
+        flips = rng.integers(2, size=len(windows)) * data.horizontal_flip
         batch = np.empty((data.clip_length, size, *frames.shape[1:]), np.uint8)
         for index, (start, flip) in enumerate(
             zip(starts[own], flips[own], strict=True)
@@ -98,12 +121,12 @@ def clip_dataset(
                 batch[:, index] = clip
         return batch
 
-    starts = grain.MapDataset.range(num_windows).seed(seed).shuffle().repeat(None)
-    return starts.batch(data.batch_size, drop_remainder=True).random_map(read)
+    windows = grain.MapDataset.range(num_windows).seed(seed).shuffle().repeat(None)
+    return windows.batch(data.batch_size, drop_remainder=True).random_map(read)
 
 
 def clip_iterator(
-    frames: np.ndarray, data: DataConfig, *, seed: int
+    film: Film, data: DataConfig, *, seed: int
 ) -> grain.DatasetIterator[np.ndarray]:
     """Returns an iterator over `clip_dataset`, read ahead by two threads.
 
@@ -115,7 +138,7 @@ def clip_iterator(
     """
     # More threads would not help: a batch is one copy out of the page cache.
     options = grain.ReadOptions(num_threads=2, prefetch_buffer_size=4)
-    return iter(clip_dataset(frames, data, seed=seed).to_iter_dataset(options))
+    return iter(clip_dataset(film, data, seed=seed).to_iter_dataset(options))
 
 
 def _prepared_folder(name: str, data_dir: str | os.PathLike[str]) -> pathlib.Path:

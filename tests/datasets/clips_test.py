@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -11,11 +12,11 @@ DATA = DataConfig(clip_length=3, frame_stride=2, batch_size=1)
 SPAN = 5
 
 
-def numbered_film(num_frames):
+def numbered_film(num_frames, segment_frames=None):
     """Frame i holds i in its left column and 255 in the others."""
     frames = np.full((num_frames, 4, 4, 3), 255, np.uint8)
     frames[:, :, 0] = np.arange(num_frames)[:, None, None]
-    return frames
+    return clips.Film(frames, fps=30.0, segment_frames=segment_frames)
 
 
 def starts_of_epoch(dataset, num_windows, epoch):
@@ -33,7 +34,9 @@ def test_clips_are_time_major_windows_of_the_film():
     assert clip.dtype == np.uint8
     for lamp in range(4):
         start = clip[0, lamp, 0, 0, 0]
-        np.testing.assert_array_equal(clip[:, lamp], film[start : start + SPAN : 2])
+        np.testing.assert_array_equal(
+            clip[:, lamp], film.frames[start : start + SPAN : 2]
+        )
 
 
 def test_every_window_comes_once_in_each_epoch_in_another_order():
@@ -54,13 +57,49 @@ def test_film_of_one_clip_is_enough():
 
     clip = next(clips.clip_iterator(film, data, seed=0))
 
-    np.testing.assert_array_equal(clip[:, 0], film[::2])
-    np.testing.assert_array_equal(clip[:, 1], film[::2])
+    np.testing.assert_array_equal(clip[:, 0], film.frames[::2])
+    np.testing.assert_array_equal(clip[:, 1], film.frames[::2])
 
 
 def test_film_shorter_than_a_clip_is_refused():
     with pytest.raises(ValueError, match="has 4 frames, but a clip needs 5"):
         clips.clip_iterator(numbered_film(SPAN - 1), DATA, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("num_frames", "segment_frames"),
+    [
+        (60, 12),
+        (67, 12),  # the last segment has 7 frames
+        (63, 12),  # the last segment is shorter than a clip
+        (30, SPAN),
+        (30, 30),
+        (30, 100),
+    ],
+)
+def test_a_clip_never_crosses_a_cut_and_all_others_come_once(
+    num_frames, segment_frames
+):
+    film = numbered_film(num_frames, segment_frames)
+    segment = np.arange(num_frames) // segment_frames
+    whole = [
+        start
+        for start in range(num_frames - SPAN + 1)
+        if segment[start] == segment[start + SPAN - 1]
+    ]
+    dataset = clips.clip_dataset(film, DATA, seed=0)
+
+    for epoch in range(2):
+        assert sorted(starts_of_epoch(dataset, len(whole), epoch)) == whole
+    for index in range(len(whole)):
+        assert len(set(segment[dataset[index][:, 0, 0, 0, 0]])) == 1
+
+
+def test_segments_shorter_than_a_clip_are_refused():
+    with pytest.raises(
+        ValueError, match="longest piece has 4 frames, but a clip needs 5"
+    ):
+        clips.clip_iterator(numbered_film(40, SPAN - 1), DATA, seed=0)
 
 
 def test_seed_decides_the_order():
@@ -99,7 +138,9 @@ def test_half_of_the_clips_are_flipped_whole():
     upright = np.where(flipped[None, :, None, None, None], clip[:, :, :, ::-1], clip)
     for lamp in range(100):
         start = upright[0, lamp, 0, 0, 0]
-        np.testing.assert_array_equal(upright[:, lamp], film[start : start + SPAN : 2])
+        np.testing.assert_array_equal(
+            upright[:, lamp], film.frames[start : start + SPAN : 2]
+        )
 
 
 def test_flips_are_drawn_anew_in_each_epoch():
@@ -119,22 +160,39 @@ def test_nothing_is_flipped_unless_asked_for():
     assert (clip[:, :, :, 0] < 255).all()
 
 
+@pytest.mark.parametrize(
+    ("metadata", "segment_frames"),
+    [({}, None), ({"segment_frames": 0}, None), ({"segment_frames": 9}, 9)],
+)
+def test_cuts_are_where_the_metadata_say(
+    tiny_data_dir, tmp_path, metadata, segment_frames
+):
+    shutil.copytree(tiny_data_dir / "lava_lamp", tmp_path / "lava_lamp")
+    [path] = tmp_path.rglob("metadata.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | metadata))
+
+    film = clips.load_film("lava_lamp/16x16", tmp_path, "train")
+
+    assert film.segment_frames == segment_frames
+
+
 def test_prepared_film_is_mapped_in_order(tiny_data_dir):
-    frames, fps = clips.load_frames("lava_lamp/16x16", tiny_data_dir, "train")
-    again, _ = clips.load_frames("lava_lamp/16x16", tiny_data_dir, "train")
+    film = clips.load_film("lava_lamp/16x16", tiny_data_dir, "train")
+    again = clips.load_film("lava_lamp/16x16", tiny_data_dir, "train")
 
     expected = list(video.read_frames(tiny_data_dir / "film.mp4", resolution=16))
-    assert isinstance(frames, np.memmap)
-    assert fps == 30
-    np.testing.assert_array_equal(frames, expected[:180])
-    np.testing.assert_array_equal(again, frames)
+    assert isinstance(film.frames, np.memmap)
+    assert film.fps == 30
+    assert film.segment_frames is None
+    np.testing.assert_array_equal(film.frames, expected[:180])
+    np.testing.assert_array_equal(again.frames, film.frames)
     assert not list(tiny_data_dir.rglob("*.partial"))
 
 
 def test_splits_have_a_copy_each(tiny_data_dir):
-    frames, _ = clips.load_frames("lava_lamp/16x16", tiny_data_dir, "test")
+    film = clips.load_film("lava_lamp/16x16", tiny_data_dir, "test")
 
-    assert frames.shape == (20, 16, 16, 3)
+    assert film.frames.shape == (20, 16, 16, 3)
 
 
 def test_missing_data_set_names_the_command(tmp_path):
@@ -143,9 +201,9 @@ def test_missing_data_set_names_the_command(tmp_path):
         match=r"run: python tools/prepare_dataset\.py "
         "--dataset=simulated_lava_lamp/64x64_10min --data_dir=",
     ):
-        clips.load_frames("simulated_lava_lamp/64x64_10min", tmp_path, "train")
+        clips.load_film("simulated_lava_lamp/64x64_10min", tmp_path, "train")
 
 
 def test_missing_split_is_named(tiny_data_dir):
     with pytest.raises(ValueError, match="no split 'validation'; it has train, test"):
-        clips.load_frames("lava_lamp/16x16", tiny_data_dir, "validation")
+        clips.load_film("lava_lamp/16x16", tiny_data_dir, "validation")

@@ -46,9 +46,9 @@ def test_film_is_prepared_once_and_replaced_on_demand(tmp_path):
     assert written.stdout.startswith("wrote 18 train frames, 2 test frames")
     assert written.stdout.endswith(f"in {folder}\n")
     assert "20 frames" in written.stderr  # the progress bar
-    frames, fps = clips.load_frames("lava_lamp/64x64", data_dir, "train")
-    assert frames[:, 0, 0, 0].tolist() == list(range(18))
-    assert fps == 25
+    film = clips.load_film("lava_lamp/64x64", data_dir, "train")
+    assert film.frames[:, 0, 0, 0].tolist() == list(range(18))
+    assert film.fps == 25
 
     again = prepare(*to_data, f"--source={first}")
     assert again.returncode == 0
@@ -59,8 +59,8 @@ def test_film_is_prepared_once_and_replaced_on_demand(tmp_path):
 
     replaced = prepare(*to_data, f"--source={second}", "--overwrite")
     assert replaced.returncode == 0
-    frames, _ = clips.load_frames("lava_lamp/64x64", data_dir, "train")
-    assert frames[:, 0, 0, 0].tolist() == list(range(100, 118))
+    film = clips.load_film("lava_lamp/64x64", data_dir, "train")
+    assert film.frames[:, 0, 0, 0].tolist() == list(range(100, 118))
     assert [path.name for path in data_dir.iterdir()] == ["lava_lamp"]
 
 

@@ -1,16 +1,20 @@
 """TFDS data set `simulated_lava_lamp`: film from `duralava.simulation`."""
 
 import dataclasses
+import functools
 import itertools
+from collections.abc import Iterable
 from typing import ClassVar
 
+import numpy as np
 import tensorflow_datasets as tfds
 import tqdm
 
 from duralava import simulation
 from duralava.datasets import film
+from duralava.simulation import parallel
 
-_SEEDS = {"train": 0, "test": 1}
+_FIRST_SEEDS = {"train": 0, "test": 1}
 
 
 @dataclasses.dataclass(eq=False)
@@ -21,6 +25,8 @@ class SimulatedLavaLampConfig(tfds.core.BuilderConfig):
       resolution: height and width of a frame in pixels.
       seconds: length of the train split.
       test_seconds: length of the test split.
+      lamp_seconds: film of a lamp, after which comes a cut, and another lamp; the last
+        lamp's may be shorter.
       theme: name of the colours, a key of `simulation.THEMES`.
       lamp: its physics.
     """
@@ -28,6 +34,7 @@ class SimulatedLavaLampConfig(tfds.core.BuilderConfig):
     resolution: int = 64
     seconds: int = 600
     test_seconds: int = 60
+    lamp_seconds: int = 300
     theme: str = simulation.DEFAULT_THEME
     lamp: simulation.LampConfig = dataclasses.field(
         default_factory=simulation.LampConfig
@@ -35,33 +42,41 @@ class SimulatedLavaLampConfig(tfds.core.BuilderConfig):
 
 
 class SimulatedLavaLamp(film.FilmBuilder):
-    """Film of a simulated lava lamp; `test` shows another lamp than `train`.
+    """Film of simulated lava lamps, one after the other, each from after its warm-up.
 
-    The metadata hold `fps`, the `seeds` of the two lamps, the `theme`, the `lamp` (a
-    `simulation.LampConfig` as a dictionary) and the `version`.
+    Lamp k of `train` has the seed 2 k, lamp k of `test` the seed 2 k + 1.
+
+    The metadata hold `fps`, `segment_frames` (the frames of a lamp), the `seeds` of the
+    lamps of each split, the `theme`, the `lamp` (a `simulation.LampConfig` as a
+    dictionary) and the `version`.
     """
 
-    VERSION = tfds.core.Version("2.0.0")
+    VERSION = tfds.core.Version("3.0.0")
     BUILDER_CONFIGS: ClassVar = [
         SimulatedLavaLampConfig(name="64x64_10min", resolution=64),
         SimulatedLavaLampConfig(
-            name="64x64_1h", resolution=64, seconds=3600, test_seconds=600
+            name="64x64_1h", resolution=64, seconds=3600, test_seconds=1200
         ),
         SimulatedLavaLampConfig(
-            name="128x128_1h", resolution=128, seconds=3600, test_seconds=600
+            name="128x128_1h", resolution=128, seconds=3600, test_seconds=1200
         ),
         SimulatedLavaLampConfig(name="256x256_10min", resolution=256),
     ]
 
     def _info(self) -> tfds.core.DatasetInfo:
+        config = self.builder_config
         return self._film_info(
-            description="Frames of a simulated lava lamp, in film order.",
-            resolution=self.builder_config.resolution,
+            description="Frames of simulated lava lamps, in film order.",
+            resolution=config.resolution,
             metadata={
                 "fps": simulation.FRAMES_PER_SECOND,
-                "seeds": _SEEDS,
-                "theme": self.builder_config.theme,
-                "lamp": dataclasses.asdict(self.builder_config.lamp),
+                "segment_frames": config.lamp_seconds * simulation.FRAMES_PER_SECOND,
+                "seeds": {
+                    split: [seed for seed, _ in lamps]
+                    for split, lamps in _lamps(config).items()
+                },
+                "theme": config.theme,
+                "lamp": dataclasses.asdict(config.lamp),
                 "version": str(self.VERSION),
             },
         )
@@ -69,25 +84,44 @@ class SimulatedLavaLamp(film.FilmBuilder):
     def _split_generators(
         self, dl_manager: tfds.download.DownloadManager
     ) -> dict[str, film.Examples]:
-        seconds = {
-            "train": self.builder_config.seconds,
-            "test": self.builder_config.test_seconds,
-        }
+        lamps = _lamps(self.builder_config)
+        # One iterator for both splits, which are read in this order.
+        films = self._film([lamp for split in lamps.values() for lamp in split])
         return {
-            split: self._generate_examples(
-                split, simulation.FRAMES_PER_SECOND * seconds[split]
-            )
-            for split in _SEEDS
+            split: self._generate_examples(itertools.islice(films, len(lamps[split])))
+            for split in lamps
         }
 
-    def _generate_examples(self, split: str, num_frames: int) -> film.Examples:
-        chunks = simulation.film_chunks(
-            _SEEDS[split],
-            self.builder_config.resolution,
+    def _film(self, lamps: list[tuple[int, int]]) -> Iterable[np.ndarray]:
+        """Yields the film of each lamp, given by its seed and number of frames."""
+        film_chunks = functools.partial(
+            simulation.film_chunks,
+            resolution=self.builder_config.resolution,
             config=self.builder_config.lamp,
             theme=self.builder_config.theme,
         )
-        frames = itertools.islice(itertools.chain.from_iterable(chunks), num_frames)
-        progress = tqdm.tqdm(frames, desc=split, total=num_frames, unit=" frames")
-        for index, frame in enumerate(progress):
+        num_frames = sum(num_frames for _, num_frames in lamps)
+        with tqdm.tqdm(desc="film", total=num_frames, unit=" frames") as progress:
+            yield from parallel.film_lamps(
+                film_chunks, lamps, folder=self.data_dir, filmed=progress.update
+            )
+
+    def _generate_examples(self, films: Iterable[np.ndarray]) -> film.Examples:
+        for index, frame in enumerate(itertools.chain.from_iterable(films)):
             yield index, {"frame": frame}
+
+
+def _lamps(config: SimulatedLavaLampConfig) -> dict[str, list[tuple[int, int]]]:
+    """Returns the seed and the number of frames of each lamp of each split."""
+    seconds = {"train": config.seconds, "test": config.test_seconds}
+    return {
+        split: [
+            (
+                first_seed + len(_FIRST_SEEDS) * index,
+                min(config.lamp_seconds, seconds[split] - start)
+                * simulation.FRAMES_PER_SECOND,
+            )
+            for index, start in enumerate(range(0, seconds[split], config.lamp_seconds))
+        ]
+        for split, first_seed in _FIRST_SEEDS.items()
+    }

@@ -1,0 +1,139 @@
+import contextlib
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from duralava.simulation import parallel
+
+
+def film(value, num_chunks=3):
+    """Chunks of 4 frames; all frames of a film differ from those of other films."""
+    chunks = np.arange(num_chunks * 4, dtype=np.uint8).reshape(-1, 4, 1, 1, 1)
+    return list(np.broadcast_to(value + chunks, (num_chunks, 4, 2, 2, 3)))
+
+
+FILMS = {0: film(0), 2: film(100), 4: film(200)}
+# An error that comes while the film is made.
+BROKEN = map(int, ["wax"])
+
+
+@pytest.mark.parametrize("num_workers", [1, 2, 5])
+def test_lamps_come_whole_and_in_order(tmp_path, num_workers):
+    lamps = [(4, 12), (0, 5), (2, 4), (0, 1)]
+    counts = []
+
+    films = list(
+        parallel.film_lamps(
+            FILMS.__getitem__,
+            lamps,
+            folder=tmp_path,
+            num_workers=num_workers,
+            filmed=counts.append,
+        )
+    )
+
+    for frames, (seed, num_frames) in zip(films, lamps, strict=True):
+        expected = np.concatenate(FILMS[seed])[:num_frames]
+        np.testing.assert_array_equal(frames, expected)
+    assert sorted(counts) == [1, 1, 4, 4, 4, 4, 4]
+    assert not list(tmp_path.iterdir())
+    assert not multiprocessing.active_children()
+
+
+@pytest.mark.parametrize(
+    ("films", "error", "words"),
+    [
+        ({0: film(0, 10**5), 2: BROKEN}, ValueError, "invalid literal .* 'wax'"),
+        ({0: film(0, 10**5)}, ChildProcessError, "ended with code 1"),
+    ],
+)
+def test_error_in_one_process_ends_all(tmp_path, films, error, words):
+    lamps = [(0, 4 * 10**5), (2, 4)]
+
+    with pytest.raises(error, match=words):
+        list(
+            parallel.film_lamps(
+                films.__getitem__, lamps, folder=tmp_path, num_workers=2
+            )
+        )
+
+    assert not multiprocessing.active_children()
+
+
+def test_process_that_is_killed_is_told(tmp_path):
+    def kill_one(_):
+        os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
+
+    films = {0: film(0, 10**5), 2: film(0, 10**5)}
+    lamps = [(0, 4 * 10**5), (2, 4 * 10**5)]
+
+    with pytest.raises(ChildProcessError, match="ended with code -9"):
+        list(
+            parallel.film_lamps(
+                films.__getitem__, lamps, folder=tmp_path, filmed=kill_one
+            )
+        )
+
+    assert not multiprocessing.active_children()
+
+
+# Says when its processes film, and films for very long.
+ENDLESS = """
+import sys
+import numpy as np
+from duralava.simulation import parallel
+
+films = {seed: [np.zeros((4, 1, 1, 3), np.uint8)] * 10**6 for seed in range(2)}
+lamps = [(seed, 4 * 10**6) for seed in films]
+say = lambda _: print("filmed", flush=True)
+list(parallel.film_lamps(films.__getitem__, lamps, folder=sys.argv[1], filmed=say))
+"""
+
+
+@contextlib.contextmanager
+def endless(folder):
+    """Yields a program that films in processes of its group, once they do."""
+    with subprocess.Popen(
+        [sys.executable, "-c", ENDLESS, folder],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            assert process.stdout.readline() == "filmed\n"
+            yield process
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def wait_for_end_of_group(pid):
+    with contextlib.suppress(ProcessLookupError):
+        while True:
+            os.killpg(pid, 0)
+            time.sleep(0.01)
+
+
+def test_interrupt_of_all_is_heard_by_the_caller_alone(tmp_path):
+    with endless(tmp_path) as process:
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        _, errors = process.communicate()
+        wait_for_end_of_group(process.pid)
+
+    assert process.returncode == -signal.SIGINT
+    assert errors.count("Traceback") == 1
+    assert errors.endswith("KeyboardInterrupt\n")
+
+
+def test_no_process_outlives_the_caller(tmp_path):
+    with endless(tmp_path) as process:
+        process.kill()
+        process.communicate()
+        wait_for_end_of_group(process.pid)
