@@ -12,13 +12,14 @@ import pytest
 from duralava.simulation import parallel
 
 
-def film(value, num_chunks=3):
-    """Chunks of 4 frames; all frames of a film differ from those of other films."""
-    chunks = np.arange(num_chunks * 4, dtype=np.uint8).reshape(-1, 4, 1, 1, 1)
-    return list(np.broadcast_to(value + chunks, (num_chunks, 4, 2, 2, 3)))
+def film(value):
+    """Three chunks of 4 frames; all frames differ from those of other films."""
+    chunks = value + np.arange(12, dtype=np.uint8).reshape(3, 4, 1, 1, 1)
+    return list(np.broadcast_to(chunks, (3, 4, 2, 2, 3)))
 
 
 FILMS = {0: film(0), 2: film(100), 4: film(200)}
+LONG = [np.zeros((4, 2, 2, 3), np.uint8)] * 10**6
 # An error that comes while the film is made.
 BROKEN = map(int, ["wax"])
 
@@ -49,12 +50,12 @@ def test_lamps_come_whole_and_in_order(tmp_path, num_workers):
 @pytest.mark.parametrize(
     ("films", "error", "words"),
     [
-        ({0: film(0, 10**5), 2: BROKEN}, ValueError, "invalid literal .* 'wax'"),
-        ({0: film(0, 10**5)}, ChildProcessError, "ended with code 1"),
+        ({0: LONG, 2: BROKEN}, ValueError, "invalid literal .* 'wax'"),
+        ({0: LONG}, ChildProcessError, "ended with code 1"),
     ],
 )
 def test_error_in_one_process_ends_all(tmp_path, films, error, words):
-    lamps = [(0, 4 * 10**5), (2, 4)]
+    lamps = [(0, 4 * len(LONG)), (2, 4)]
 
     with pytest.raises(error, match=words):
         list(
@@ -70,8 +71,8 @@ def test_process_that_is_killed_is_told(tmp_path):
     def kill_one(_):
         os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
 
-    films = {0: film(0, 10**5), 2: film(0, 10**5)}
-    lamps = [(0, 4 * 10**5), (2, 4 * 10**5)]
+    films = {0: LONG, 2: LONG}
+    lamps = [(seed, 4 * len(LONG)) for seed in films]
 
     with pytest.raises(ChildProcessError, match="ended with code -9"):
         list(
@@ -83,24 +84,39 @@ def test_process_that_is_killed_is_told(tmp_path):
     assert not multiprocessing.active_children()
 
 
-# Says when its processes film, and films for very long.
-ENDLESS = """
-import sys
+SCRIPT = """
+import multiprocessing, os, signal, sys
 import numpy as np
 from duralava.simulation import parallel
 
-films = {seed: [np.zeros((4, 1, 1, 3), np.uint8)] * 10**6 for seed in range(2)}
-lamps = [(seed, 4 * 10**6) for seed in films]
-say = lambda _: print("filmed", flush=True)
-list(parallel.film_lamps(films.__getitem__, lamps, folder=sys.argv[1], filmed=say))
+num_chunks = int(sys.argv[2])
+films = {seed: [np.zeros((4, 1, 1, 3), np.uint8)] * num_chunks for seed in range(2)}
+lamps = [(seed, 4 * num_chunks) for seed in films]
+
+def say(_):
+    print("filmed", flush=True)
+
+def interrupt(_):
+    for process in multiprocessing.active_children():
+        os.kill(process.pid, signal.SIGINT)
+
+list(
+    parallel.film_lamps(
+        films.__getitem__, lamps, folder=sys.argv[1], filmed=globals()[sys.argv[3]]
+    )
+)
 """
+
+
+def script(folder, num_chunks, filmed):
+    return [sys.executable, "-c", SCRIPT, str(folder), str(num_chunks), filmed]
 
 
 @contextlib.contextmanager
 def endless(folder):
     """Yields a program that films in processes of its group, once they do."""
     with subprocess.Popen(
-        [sys.executable, "-c", ENDLESS, folder],
+        script(folder, 10**6, "say"),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -121,7 +137,11 @@ def wait_for_end_of_group(pid):
             time.sleep(0.01)
 
 
-def test_interrupt_of_all_is_heard_by_the_caller_alone(tmp_path):
+def test_processes_do_not_hear_interrupts(tmp_path):
+    subprocess.run(script(tmp_path, 100, "interrupt"), check=True)
+
+
+def test_interrupt_of_all_ends_all_with_the_words_of_one(tmp_path):
     with endless(tmp_path) as process:
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         _, errors = process.communicate()

@@ -1,4 +1,6 @@
+import os
 import pathlib
+import signal
 import subprocess
 import sys
 
@@ -129,3 +131,20 @@ def test_data_folder_that_cannot_be_made_is_told(inputs):
     )
 
     assert_one_clear_line(result, "text.txt")
+
+
+def test_interrupt_is_one_line_and_leaves_nothing(tmp_path):
+    flags = [f"--data_dir={tmp_path}", "--dataset=simulated_lava_lamp"]
+    with subprocess.Popen(
+        [sys.executable, ROOT / "tools/prepare_dataset.py", *flags],
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        assert b"film" in process.stderr.read(5)  # the progress bar
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        lines = process.stderr.read().splitlines()
+
+    assert process.returncode == 130
+    assert lines[-1] == b"interrupted"
+    assert len(lines) <= 3, lines  # the bar, before and after
+    assert not list(tmp_path.iterdir())
