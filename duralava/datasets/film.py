@@ -15,6 +15,9 @@ _SHARD_BYTES = 1 << 28
 class FilmBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     """Data set of uint8 frames, `frame` [H, W, 3], in film order.
 
+    Its metadata hold `fps` and, where the film has cuts, `segment_frames`: the number
+    of frames from one cut to the next.
+
     It is written frame by frame, whatever the length of the film. TFDS's own writer
     holds a split in memory, and from 1 GB on it needs TensorFlow.
     """

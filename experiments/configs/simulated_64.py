@@ -3,8 +3,9 @@
   python tools/prepare_dataset.py --dataset=simulated_lava_lamp
   python experiments/train.py --config=experiments/configs/simulated_64.py --workdir=DIR
 
-The shipped weights learned from an hour of film in place of ten minutes: prepare
-simulated_lava_lamp/64x64_1h and add --config.data.dataset=simulated_lava_lamp/64x64_1h.
+The shipped weights learned from an hour of film (of one lamp, as the data set was then)
+in place of ten minutes: prepare simulated_lava_lamp/64x64_1h and add
+--config.data.dataset=simulated_lava_lamp/64x64_1h.
 12,000 steps took about 80 minutes on 2 cores of an AMD EPYC, with huge pages
 (GLIBC_TUNABLES=glibc.malloc.hugetlb=1) and other work on the same cores. What they
 reached: docs/results.md.
