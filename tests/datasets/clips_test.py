@@ -168,7 +168,7 @@ def test_cuts_are_where_the_metadata_say(
     tiny_data_dir, tmp_path, metadata, segment_frames
 ):
     shutil.copytree(tiny_data_dir / "lava_lamp", tmp_path / "lava_lamp")
-    [path] = tmp_path.rglob("metadata.json")
+    [path] = tmp_path.glob("lava_lamp/16x16/*/metadata.json")
     path.write_text(json.dumps(json.loads(path.read_text()) | metadata))
 
     film = clips.load_film("lava_lamp/16x16", tmp_path, "train")
