@@ -117,6 +117,7 @@ class Blobs:
     Attributes:
       moment: index of the moment that a blob is seen at, i64[B].
       cells: its volume in cells, i64[B].
+      row: mean row of its cells, f64[B].
       height: rows that it spans, i64[B].
       width: columns or layers that it spans, whichever are more, i64[B].
       links: pairs (blob, blob of the next moment) that overlap, i64[L, 2].
@@ -126,6 +127,7 @@ class Blobs:
 
     moment: np.ndarray
     cells: np.ndarray
+    row: np.ndarray
     height: np.ndarray
     width: np.ndarray
     links: np.ndarray
@@ -155,6 +157,9 @@ def find_blobs(wax: np.ndarray, min_cells: int) -> Blobs:
     large = cells >= min_cells
     large[0] = False
     labels = np.where(large, np.cumsum(large), 0)[labels]
+    rows = np.indices(labels.shape, np.int32, sparse=True)[2]
+    row = np.bincount(labels.ravel(), np.broadcast_to(rows, labels.shape).ravel())
+    row = row[1:] / cells[large]
     boxes = [
         (moment.start, *(side.stop - side.start for side in sides))
         for moment, *sides in scipy.ndimage.find_objects(labels)
@@ -162,7 +167,7 @@ def find_blobs(wax: np.ndarray, min_cells: int) -> Blobs:
     moment, depth, height, width = np.array(boxes, np.int64).reshape(-1, 4).T
     links, overlap = _overlaps(labels)
     width = np.maximum(width, depth)
-    return Blobs(moment, cells[large], height, width, links, overlap, len(wax))
+    return Blobs(moment, cells[large], row, height, width, links, overlap, len(wax))
 
 
 def join_blobs(parts: Sequence[Blobs]) -> Blobs:
@@ -170,7 +175,7 @@ def join_blobs(parts: Sequence[Blobs]) -> Blobs:
     columns, moments, number = [], 0, 0
     for part in parts:
         known = np.count_nonzero(part.moment == 0) if columns else 0
-        own = (part.moment + moments, part.cells, part.height, part.width)
+        own = (part.moment + moments, part.cells, part.row, part.height, part.width)
         links = part.links + number - known
         columns.append((*(values[known:] for values in own), links, part.overlap))
         moments += part.num_moments - 1

@@ -99,6 +99,7 @@ def test_blobs_are_counted_and_measured():
     np.testing.assert_array_equal(blobs.counts(), [3, 0])
     np.testing.assert_array_equal(blobs.moment, [0, 0, 0])
     np.testing.assert_array_equal(blobs.cells, [16, 12, 12])
+    np.testing.assert_allclose(blobs.row, [4.5, 1.5, 3.5])
     np.testing.assert_array_equal(blobs.height, [8, 2, 2])
     np.testing.assert_array_equal(blobs.width, [2, 6, 3])
     # The column hides part of what is behind it.
