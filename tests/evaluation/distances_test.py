@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from duralava.evaluation.distances import energy_distance
+from duralava.evaluation.distances import energy_distance, total_variation
 
 distance = jax.jit(energy_distance)
 
@@ -76,3 +76,36 @@ def test_it_is_zero_on_average_for_one_distribution_and_not_for_two():
     # the pairs of a sample and itself it would be off by 2 E|x - x'| / 60 = 0.08.
     assert abs(same.mean()) < 4 * same.std() / np.sqrt(40) < 0.03
     assert other.mean() > 0.05
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ([0.5, 1.5], [0.5, 1.5], 0),
+        ([0.5, 0.5], [1.5, 2.5, 2.5], 1),
+        # Shares 3/4, 1/4, 0 against 1/4, 1/4, 1/2.
+        ([0.1, 0.2, 0.3, 1.1], [0.5, 1.5, 2.5, 2.1], 0.5),
+        # Outside the edges: the end bins; an edge belongs to the bin above it.
+        ([-9, 1, 9, 3], [0.5, 1.5, 2.5, 2.5], 0),
+    ],
+)
+def test_total_variation_by_hand(first, second, expected):
+    edges = np.array([0.0, 1, 2, 3])
+    for pair in ((first, second), (second, first)):
+        assert total_variation(*map(np.array, pair), edges) == pytest.approx(expected)
+
+
+def test_total_variation_of_two_normals_apart_by_d():
+    # Their densities cross at d / 2: 2 Phi(d / 2) - 1, here 2 Phi(1/2) - 1.
+    first, second = np.random.default_rng(0).standard_normal((2, 200_000))
+    distance = total_variation(first, second + 1, np.linspace(-4, 5, 91))
+    assert distance == pytest.approx(0.3829249, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("sample", "edges"),
+    [([], [0, 1]), ([np.nan], [0, 1]), ([1.0], [0, 0]), ([1.0], [0])],
+)
+def test_what_has_no_histogram_is_refused(sample, edges):
+    with pytest.raises(ValueError, match=r"values|ascend"):
+        total_variation(np.array([0.5]), np.array(sample), np.array(edges))
