@@ -1,5 +1,6 @@
 """Rollout: the transition, step after step."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -34,14 +35,13 @@ def rollout(
       Latents f32[B, Z] after T steps, and the trajectory f32[T, B, Z] up to the step
       before; its first entry is the input.
     """
-    step = transition_step(params, config=config)
+    step = numbered_step(params, key, config=config)
 
     def advance(
         carry: tuple[jax.Array, jax.Array], _: None
     ) -> tuple[tuple[jax.Array, jax.Array], jax.Array]:
         latents, index = carry
-        noise = jax.random.normal(jax.random.fold_in(key, index), latents.shape)
-        return (step(latents, noise), index + 1), latents
+        return (step(latents, index), index + 1), latents
 
     start = (latents, jax.numpy.asarray(start_step, jax.numpy.int32))
     # A step is computed again for its gradient: cheaper than to keep all it computed.
@@ -49,3 +49,23 @@ def rollout(
         jax.checkpoint(advance), start, length=num_steps
     )
     return final, trajectory
+
+
+def numbered_step(
+    params: Any, key: jax.Array, *, config: ModelConfig
+) -> Callable[[jax.Array, jax.Array], jax.Array]:
+    """Returns the steps of a rollout: (latents f32[B, Z] at step t, t) -> f32[B, Z].
+
+    Args:
+      params: of `init_transition`.
+      key: of the whole trajectory; the noise of step t is drawn from
+        `fold_in(key, t)`.
+      config: shape of the network.
+    """
+    step = transition_step(params, config=config)
+
+    def advance(latents: jax.Array, index: jax.Array) -> jax.Array:
+        noise = jax.random.normal(jax.random.fold_in(key, index), latents.shape)
+        return step(latents, noise)
+
+    return advance
