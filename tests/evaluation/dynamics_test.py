@@ -1,0 +1,140 @@
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from duralava import models
+from duralava.config import ModelConfig
+from duralava.evaluation.dynamics import (
+    autocorrelation,
+    correlation_time,
+    largest_exponent,
+    lyapunov_exponent,
+)
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
+CONFIG = ModelConfig(
+    latent_size=8, transition_layers=2, transition_hidden=8, refresh=0.2
+)
+
+exponent = jax.jit(largest_exponent, static_argnames=("step", "num_steps"))
+
+
+def autoregression(coefficient, *shape, seed=0):
+    """x_t = c x_{t-1} + noise, of unit variance: correlation c^k at lag k."""
+    noise = np.random.default_rng(seed).normal(size=shape)
+    series = np.empty(shape)
+    series[0] = noise[0]
+    for t in range(1, shape[0]):
+        series[t] = coefficient * series[t - 1] + noise[t] * np.sqrt(1 - coefficient**2)
+    return series
+
+
+def test_the_autocorrelation_equals_the_sum_over_pairs():
+    series = np.random.default_rng(0).normal(size=(11, 3, 2)).cumsum(axis=0)
+    x = series - series.mean(axis=(0, 1))
+    covariance = [np.mean(x[: 11 - k] * x[k:]) for k in range(11)]
+    np.testing.assert_allclose(
+        autocorrelation(series, 10), covariance / covariance[0], atol=1e-12
+    )
+
+
+def test_the_autocorrelation_of_an_autoregression():
+    correlations = autocorrelation(autoregression(0.9, 4000, 8, 4), 30)
+    np.testing.assert_allclose(correlations, 0.9 ** np.arange(31), atol=0.03)
+
+
+def test_lamps_that_rest_are_correlated_for_ever():
+    resting = np.broadcast_to(
+        np.random.default_rng(0).normal(size=(1, 5, 3)), (9, 5, 3)
+    )
+    np.testing.assert_allclose(autocorrelation(resting, 8), 1)
+
+
+@pytest.mark.parametrize("coefficient", [0.0, 0.5, 0.9])
+def test_the_correlation_time_of_an_autoregression(coefficient):
+    correlations = autocorrelation(autoregression(coefficient, 4000, 8, 4), 400)
+    # 1 + 2 (c + c^2 + ...); the window of 5 of them leaves exp(-10) out.
+    expected = (1 + coefficient) / (1 - coefficient)
+    assert correlation_time(correlations) == pytest.approx(expected, rel=0.08)
+
+
+def test_series_that_tell_too_little_are_refused():
+    with pytest.raises(ValueError, match="no lag of 5"):
+        autocorrelation(np.ones((5, 1, 1)), 5)
+    with pytest.raises(ValueError, match="does not vary"):
+        autocorrelation(np.ones((5, 1, 1)), 4)
+    with pytest.raises(ValueError, match="not finite"):
+        autocorrelation(np.full((5, 1, 1), np.nan), 4)
+    with pytest.raises(ValueError, match="lag 20 are too few"):
+        correlation_time(0.9 ** np.arange(21))
+
+
+def henon(states, index):
+    x, y = states[:, 0], states[:, 1]
+    return jnp.stack([1 - 1.4 * x**2 + y, 0.3 * x], axis=-1)
+
+
+def turn(states, index):
+    cos, sin = jnp.cos(1.0), jnp.sin(1.0)
+    return states @ jnp.array([[cos, sin], [-sin, cos]])
+
+
+def stretch(states, index):
+    return states * jnp.array([2.0, 0.5])
+
+
+def every_other(states, index):
+    return states * jnp.where(index % 2 == 0, 8.0, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("step", "expected", "tolerance"),
+    [
+        (henon, 0.419, 0.005),
+        (turn, 0.0, 1e-5),
+        (stretch, np.log(2), 2e-3),
+        (every_other, np.log(8 * 0.5) / 2, 1e-5),
+    ],
+)
+def test_maps_whose_exponent_is_known(step, expected, tolerance):
+    states = jnp.array([[0.1, 0.1], [0.2, -0.1]])
+    tangents = jnp.array([[3.0, 1.0], [-1.0, 2.0]])
+    num_steps = 40_000 if step is henon else 1_000
+    result = exponent(step, states, tangents, num_steps)
+    np.testing.assert_allclose(result, [expected] * 2, atol=tolerance)
+
+
+@pytest.mark.parametrize("transition", ["rotation", "mlp"])
+def test_the_transitions_exponent_is_that_of_the_product_of_jacobians(transition):
+    config = dataclasses.replace(CONFIG, transition=transition)
+    init = jax.jit(functools.partial(models.init_transition, config=config))
+    params = jax.tree.map(lambda leaf: 3 * leaf, init(jax.random.key(0)))
+    latents = jax.random.normal(jax.random.key(1), (2, 8))
+    key, num_steps = jax.random.key(2), 12
+
+    def step(latent, params, noise):
+        return models.transition(params, latent[None], noise[None], config=config)[0]
+
+    @jax.jit
+    def step_and_jacobian(*args):
+        return step(*args), jax.jacfwd(step)(*args)
+
+    tangents = jax.random.normal(jax.random.fold_in(key, num_steps), latents.shape)
+    expected = []
+    for row, (latent, tangent) in enumerate(zip(latents, tangents, strict=True)):
+        product = np.eye(8)
+        for index in range(num_steps):
+            noise = jax.random.normal(jax.random.fold_in(key, index), latents.shape)
+            latent, matrix = step_and_jacobian(latent, params, noise[row])
+            product = np.asarray(matrix, np.float64) @ product
+        stretched = np.linalg.norm(product @ tangent) / np.linalg.norm(tangent)
+        expected.append(np.log(stretched) / num_steps)
+    exponent = functools.partial(lyapunov_exponent, num_steps=num_steps, config=config)
+    result = jax.jit(exponent)(params, latents, key)
+    assert np.abs(expected).min() > 0.01
+    np.testing.assert_allclose(result, expected, atol=1e-4)
