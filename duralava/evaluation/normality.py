@@ -148,7 +148,7 @@ def sum_of_squares_p_value(samples: np.ndarray) -> float:
       The probability of as large a sum.
     """
     count, size = samples.shape
-    covariance = samples.T @ samples / count
+    covariance = _gram(samples) / count
     statistic = np.square(np.triu(covariance, 1)).sum()
     pairs = size * (size - 1)
     mean = pairs / (2 * count)
@@ -223,5 +223,11 @@ def _largest_cosine_p_value(samples: np.ndarray) -> float:
     """P-value of the largest cosine, in magnitude, between two columns f64[N]."""
     count, size = samples.shape
     directions = samples / np.linalg.norm(samples, axis=0)
-    cosines = (directions.T @ directions)[np.triu_indices(size, 1)]
+    cosines = _gram(directions)[np.triu_indices(size, 1)]
     return bonferroni(2 * cosine_p_value(np.abs(cosines), count))
+
+
+def _gram(z: np.ndarray) -> np.ndarray:
+    """Returns z'z of f64[N, Z] without BLAS, whose threads wait in a busy loop."""
+    columns = np.ascontiguousarray(z.T)
+    return np.einsum("in,jn->ij", columns, columns)
