@@ -1,9 +1,18 @@
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.linalg
 
-from duralava.evaluation.distances import energy_distance, total_variation
+from duralava.evaluation.distances import (
+    density_and_coverage,
+    energy_distance,
+    frechet_distance,
+    kernel_distance,
+    total_variation,
+)
 
 distance = jax.jit(energy_distance)
 
@@ -109,3 +118,101 @@ def test_total_variation_of_two_normals_apart_by_d():
 def test_what_has_no_histogram_is_refused(sample, edges):
     with pytest.raises(ValueError, match=r"values|ascend"):
         total_variation(np.array([0.5]), np.array(sample), np.array(edges))
+
+
+def test_frechet_distance_of_normals_is_known():
+    """Commuting covariances: |m|^2 + sum of (s1 - s2)^2."""
+    rng = np.random.default_rng(0)
+    # Moments exactly as asked: whitened draws, then scaled and shifted.
+    draws = rng.normal(size=(500, 3))
+    draws = draws - draws.mean(axis=0)
+    white = draws @ np.linalg.inv(np.linalg.cholesky(np.cov(draws.T))).T
+    first, second = white * [1, 2, 3], white * [2, 2, 1] + [0, 1, -2]
+    np.testing.assert_allclose(frechet_distance(first, second), 5 + 1 + 0 + 4)
+
+
+def test_frechet_distance_is_that_of_the_textbook_formula():
+    rng = np.random.default_rng(1)
+    first = rng.normal(size=(80, 6)) @ rng.normal(size=(6, 6))
+    second = rng.normal(size=(90, 6)) @ rng.normal(size=(6, 6)) + 1
+    covariances = np.cov(first.T), np.cov(second.T)
+    root = scipy.linalg.sqrtm(covariances[0] @ covariances[1]).real
+    shift = first.mean(axis=0) - second.mean(axis=0)
+    expected = shift @ shift + np.trace(covariances[0] + covariances[1] - 2 * root)
+    np.testing.assert_allclose(frechet_distance(first, second), expected, rtol=1e-9)
+
+
+def test_frechet_distance_copes_with_more_features_than_samples():
+    first = np.random.default_rng(2).normal(size=(10, 40))
+    np.testing.assert_allclose(frechet_distance(first, first), 0, atol=1e-9)
+    np.testing.assert_allclose(frechet_distance(first, first + 3), 40 * 9)
+
+
+def test_kernel_distance_is_the_mean_over_pairs():
+    rng = np.random.default_rng(3)
+    x, y = rng.normal(size=(40, 2)), rng.normal(size=(50, 2)) + 1
+
+    def square(a, b):
+        return ((a - b) ** 2).sum()
+
+    pairs = itertools.combinations(range(50), 2)
+    width = np.median([square(y[i], y[j]) for i, j in pairs])
+
+    def mean(a, b, same):
+        values = [
+            np.exp(-square(p, q) / width)
+            for i, p in enumerate(a)
+            for j, q in enumerate(b)
+            if not (same and i == j)
+        ]
+        return np.mean(values)
+
+    expected = mean(x, x, True) + mean(y, y, True) - 2 * mean(x, y, False)
+    np.testing.assert_allclose(kernel_distance(x, y).value, expected, rtol=1e-9)
+
+
+def test_kernel_distance_of_one_distribution_has_zero_in_its_interval():
+    """And of two distributions has not, in nearly all of 40 repeats."""
+    rng = np.random.default_rng(4)
+    inside = [0, 0]
+    for _ in range(40):
+        x, y = rng.normal(size=(2, 100, 3))
+        for index, shift in enumerate((0, 1)):
+            estimate = kernel_distance(x + shift, y)
+            inside[index] += estimate.low <= 0 <= estimate.high
+    assert inside[0] >= 34
+    assert inside[1] == 0
+
+
+def test_kernel_distance_knows_that_neighbours_say_the_same():
+    """Each row four times over, its neighbours: no narrower than each row once."""
+    rng = np.random.default_rng(5)
+    x, y = rng.normal(size=(2, 60, 2))
+    once = kernel_distance(x, y)
+    often = kernel_distance(np.repeat(x, 4, axis=0), np.repeat(y, 4, axis=0))
+    assert often.high - often.low > 0.9 * (once.high - once.low)
+
+
+def test_kernel_distance_wants_rows_that_differ():
+    rows = np.zeros((50, 2))
+    with pytest.raises(ValueError, match="are the same"):
+        kernel_distance(rows, rows)
+
+
+def test_density_and_coverage_of_one_distribution_are_near_one():
+    """Density exactly, coverage 1 - 2^-k for many samples (Naeem et al. 2020, 3.2)."""
+    rng = np.random.default_rng(6)
+    density, coverage = density_and_coverage(*rng.normal(size=(2, 1000, 4)))
+    np.testing.assert_allclose(density, 1, atol=0.1)
+    np.testing.assert_allclose(coverage, 1 - 2**-5, atol=0.02)
+
+
+def test_coverage_falls_by_what_is_never_drawn_and_density_stays():
+    rng = np.random.default_rng(7)
+    real, generated = rng.normal(size=(2, 1000, 2))
+    real[:300] += 100
+    density, coverage = density_and_coverage(generated, real)
+    np.testing.assert_allclose(coverage, 0.7 * (1 - 2**-5), atol=0.03)
+    far_density, _ = density_and_coverage(generated + 1000, real)
+    assert far_density == 0
+    assert density > 0.8
