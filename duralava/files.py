@@ -1,11 +1,16 @@
 """Output that stands under its final name only when it is whole."""
 
 import contextlib
+import json
+import math
 import os
 import pathlib
 import shutil
 import tempfile
 from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
 
 
 @contextlib.contextmanager
@@ -32,6 +37,14 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
         else:
             partial.unlink(missing_ok=True)
         raise
+
+
+def write_json(path: pathlib.Path, contents: Any) -> None:
+    """Writes what consists of dictionaries, sequences, numbers and text.
+
+    Arrays become lists; numbers that are not finite, which JSON does not know, null.
+    """
+    path.write_text(json.dumps(_plain(contents), indent=2, allow_nan=False) + "\n")
 
 
 def check_new_folder(path: str | os.PathLike[str]) -> None:
@@ -64,3 +77,16 @@ def check_parent(path: str | os.PathLike[str]) -> None:
             pass
     except OSError as error:
         raise OSError(f"cannot write to folder {parent}: {error.strerror}") from error
+
+
+def _plain(value: Any) -> Any:
+    """Returns `value` in the types of JSON, None for what is not a finite number."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

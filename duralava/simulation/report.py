@@ -7,7 +7,6 @@ numbers, and the pictures show them.
 
 import dataclasses
 import functools
-import json
 import math
 import os
 from collections.abc import Callable, Iterator
@@ -157,8 +156,7 @@ def write_report(
         }
         rows = [dataclasses.asdict(measure) for measure in measures]
         contents = {"about": about, "measures": rows, "numbers": numbers}
-        text = json.dumps(_plain(contents), indent=2, allow_nan=False)
-        (folder / "report.json").write_text(text + "\n")
+        files.write_json(folder / "report.json", contents)
         figures = _draw(film, curves)
         for name, figure in figures.items():
             figure.savefig(folder / name, dpi=100)
@@ -469,16 +467,3 @@ def _markdown(
             *(f"![{name}]({name})\n" for name in pictures),
         ]
     )
-
-
-def _plain(value: Any) -> Any:
-    """Returns `value` in the types of JSON, None for what is not a finite number."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.bool_ | np.number):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
