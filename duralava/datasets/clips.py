@@ -30,6 +30,11 @@ class Film:
     fps: float
     segment_frames: int | None = None
 
+    def segments(self) -> list[np.ndarray]:
+        """Returns the pieces between cuts."""
+        size = self.segment_frames or len(self.frames)
+        return [self.frames[i : i + size] for i in range(0, len(self.frames), size)]
+
 
 def load_film(name: str, data_dir: str | os.PathLike[str], split: str) -> Film:
     """Returns the film of a split of a prepared data set.

@@ -15,6 +15,7 @@ from duralava.datasets.lava_lamp import LavaLamp
 from duralava.datasets.simulated_lava_lamp import SimulatedLavaLamp
 
 _BUILDERS = {LavaLamp.name: LavaLamp, SimulatedLavaLamp.name: SimulatedLavaLamp}
+DATASETS = tuple(_BUILDERS)
 
 
 def prepare(

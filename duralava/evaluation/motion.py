@@ -105,7 +105,7 @@ def _least_difference(
     _, number, height, width = first.shape
     margin = (search, search)
     padded = jnp.pad(second, ((0, 0), (0, 0), margin, margin), mode="edge")
-    into_blocks = np.repeat(np.eye(width // block, dtype=np.float32), block, axis=0)
+    grid = number, height // block, width // block
 
     def compare(
         best: tuple[jax.Array, jax.Array], shift: jax.Array
@@ -114,12 +114,11 @@ def _least_difference(
         start = (0, 0, shift[0] + search, shift[1] + search)
         squares = (jax.lax.dynamic_slice(padded, start, first.shape) - first) ** 2
         squares = squares.sum(axis=0).reshape(number, -1, block, width).sum(axis=2)
-        sums = jnp.matmul(squares, into_blocks, precision="highest")
+        sums = squares.reshape(*grid, block).sum(axis=3)
         better = sums < least
         whole = jnp.where(better[..., None], shift, whole)
         return (jnp.where(better, sums, least), whole), None
 
-    grid = number, height // block, width // block
     start = jnp.full(grid, jnp.inf), jnp.zeros((*grid, 2), jnp.int32)
     side = np.arange(-search, search + 1, dtype=np.int32)
     shifts = np.stack(np.meshgrid(side, side, indexing="ij"), axis=-1).reshape(-1, 2)

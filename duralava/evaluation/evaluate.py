@@ -1,0 +1,271 @@
+"""A whole evaluation: a lamp at its horizons, and what it must beat, beside film."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from duralava import models
+from duralava.config import ModelConfig
+from duralava.evaluation import baselines, durability, dynamics, measures, normality
+from duralava.pretrained import Pretrained
+
+NEAR = 100_000  # steps; horizons beyond are those of fewer lamps
+_SPACING = 64  # steps between two clips of one lamp
+_SHOWN = 8  # lamps of a film
+_FILM_STEPS = 64
+_DRAWN_AT_ONCE = 64  # frames
+_RECORDS = 10_000  # states of one lamp over time
+_RIVAL_HORIZON = 20
+_MOTION_LAMPS, _MOTION_STEPS = 64, 2_000
+
+FILM, LEARNED = "held-out film", "learned film (the floor)"
+LINEAR, VIDEO = "linear texture", "video texture"
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """How much is looked at.
+
+    Attributes:
+      horizons: numbers of steps, ascending, after which lamps are measured.
+      num_clips: clips that are compared with as many of film.
+      clip_length: in steps.
+      num_lamps: lamps that run to horizons up to `NEAR`, at least `num_clips`.
+      num_far_lamps: lamps that run to horizons beyond.
+      seed: of all that is random.
+    """
+
+    horizons: tuple[int, ...] = (20, 1_000, 10_000)
+    num_clips: int = 512
+    clip_length: int = 16
+    num_lamps: int = 1024
+    num_far_lamps: int = 64
+    seed: int = 0
+
+    def runs(self) -> list[tuple[tuple[int, ...], int]]:
+        """Returns the horizons of each run, and its number of lamps."""
+        near = tuple(h for h in self.horizons if h <= NEAR)
+        far = tuple(h for h in self.horizons if h > NEAR)
+        runs = [(near, self.num_lamps), (far, self.num_far_lamps)]
+        return [(horizons, lamps) for horizons, lamps in runs if horizons]
+
+    @property
+    def num_steps(self) -> int:
+        """Steps of all runs."""
+        return sum(horizons[-1] for horizons, _ in self.runs())
+
+
+class Evaluation(NamedTuple):
+    """What came out.
+
+    Attributes:
+      contenders: figures of `measures.compare` by name; horizons are `20 steps`, ...
+      durability: tests of the latents, and of frozen or periodic lamps.
+      films: u8[T, 8, H, W, 3] of each contender, and of `FILM`, one frame a step.
+    """
+
+    contenders: dict[str, dict[str, Any]]
+    durability: dict[str, Any]
+    films: dict[str, np.ndarray]
+
+
+def evaluate(
+    pretrained: Pretrained,
+    learned: measures.Segments,
+    held_out: measures.Segments,
+    *,
+    stride: int,
+    plan: Plan,
+    rivals: Mapping[str, Pretrained],
+    begin: Callable[[str], Any],
+    advance: Callable[[int], Any],
+) -> Evaluation:
+    """Evaluates a lamp.
+
+    Args:
+      pretrained: the lamp.
+      learned: film that it was trained on.
+      held_out: other film of the same kind.
+      stride: frames of film per model step.
+      plan: how much is looked at.
+      rivals: other lamps by name; measured after 20 steps.
+      begin: is told each thing that is done, before it is.
+      advance: is told the steps that lamps have made.
+
+    Raises:
+      ValueError: the plan or the films do not serve.
+    """
+    data = pretrained.config.data
+    begin("held-out film")
+    reference, known = measures.make_reference(
+        learned,
+        held_out,
+        num_clips=plan.num_clips,
+        clip_length=plan.clip_length,
+        stride=stride,
+        step_seconds=1 / data.steps_per_second,
+        mirrored=data.horizontal_flip,
+    )
+    contenders, films = {}, {}
+
+    def judge(name: str, clips: np.ndarray, film: np.ndarray) -> None:
+        contenders[name] = measures.compare(clips, reference)
+        films[name] = film
+
+    def cut(film: measures.Segments) -> np.ndarray:
+        longest = max(len(segment) for segment in film)
+        num_steps = min(_FILM_STEPS, -(-longest // stride))
+        return measures.cut_clips(film, _SHOWN, num_steps, stride=stride)
+
+    films[FILM] = cut(held_out)
+    begin(LEARNED)
+    judge(LEARNED, known, cut(learned))
+    rng = np.random.default_rng(plan.seed)
+    for name, fit, sample in (
+        (LINEAR, baselines.fit_linear_texture, baselines.sample_linear_texture),
+        (VIDEO, baselines.fit_video_texture, baselines.sample_video_texture),
+    ):
+        begin(name)
+        texture = fit([segment[::stride] for segment in learned])
+        judge(
+            name,
+            sample(texture, plan.num_clips, plan.clip_length, rng=rng),
+            sample(texture, _SHOWN, _FILM_STEPS, rng=rng),
+        )
+    for name, rival in rivals.items():
+        begin(name)
+        for state in _run(rival, (_RIVAL_HORIZON,), plan.num_lamps, plan):
+            judge(name, *_pictures(rival, state.latents, plan))
+
+    tests, record = {}, []
+    for horizons, num_lamps in plan.runs():
+        begin(f"{num_lamps} lamps to {horizons[-1]:,} steps")
+        record = []
+        for state in _run(pretrained, horizons, num_lamps, plan, advance):
+            name = f"{state.step:,} steps"
+            judge(name, *_pictures(pretrained, state.latents, plan))
+            tests[name] = durable(state)
+            record.append(state.record)
+    begin("dynamics")
+    numbers = {
+        "horizons": tests,
+        "one lamp": one_lamp(np.concatenate(record)),
+        "motion": _motion(pretrained, plan),
+    }
+    return Evaluation(contenders, numbers, films)
+
+
+def durable(state: durability.HorizonState) -> dict[str, Any]:
+    """Tests of lamps at one horizon; a small p-value says that something is wrong."""
+    monitor = state.monitor
+    return {
+        "normality": _plain(normality.test_normality(state.latents[0])),
+        "smallest_step": float(monitor.smallest_step.min()),
+        "repeated": int(monitor.repeated.sum()),
+        "largest_cosine": float(monitor.largest_cosine.max()),
+        "period_p_value": durability.p_value(monitor),
+    }
+
+
+def one_lamp(record: np.ndarray) -> dict[str, Any]:
+    """Tests states f32[R, Z] of one lamp over time, as many as are independent."""
+    try:
+        spacing = normality.independent_spacing(record[:, None])
+        test = normality.test_normality(record[::spacing])
+    except ValueError as reason:
+        return {"untested": str(reason)}
+    return {"spacing": spacing, "normality": _plain(test)}
+
+
+def _plain(test: normality.NormalityTest) -> dict[str, Any]:
+    values = dataclasses.asdict(test)
+    return {
+        name: value.tolist() if isinstance(value, np.ndarray) else value
+        for name, value in values.items()
+    }
+
+
+def _motion(lamp: Pretrained, plan: Plan) -> dict[str, float]:
+    """Returns memory and chaos of the latents."""
+    model = lamp.config.model
+    latent_key, noise_key = jax.random.split(jax.random.key(plan.seed))
+    latents = jax.random.normal(latent_key, (_MOTION_LAMPS, model.latent_size))
+    params = lamp.params["transition"]
+    exponents = dynamics.lyapunov_exponent(
+        params, latents, noise_key, num_steps=_MOTION_STEPS, config=model
+    )
+    _, trajectory = models.rollout(
+        params, latents, noise_key, 0, num_steps=_MOTION_STEPS, config=model
+    )
+    correlations = dynamics.autocorrelation(np.asarray(trajectory), _MOTION_STEPS // 4)
+    seconds = 1 / lamp.config.data.steps_per_second
+    try:
+        memory = seconds * dynamics.correlation_time(correlations)
+    except ValueError:
+        memory = float("inf")
+    return {
+        "correlation_seconds": memory,
+        "lyapunov_per_second": float(exponents.mean()) / seconds,
+    }
+
+
+def _run(
+    lamp: Pretrained,
+    horizons: tuple[int, ...],
+    num_lamps: int,
+    plan: Plan,
+    advance: Callable[[int], Any] = lambda steps: None,
+) -> Iterator[durability.HorizonState]:
+    model = lamp.config.model
+    latent_key, noise_key = jax.random.split(jax.random.key(plan.seed))
+    latents = jax.random.normal(latent_key, (num_lamps, model.latent_size))
+    each = -(-plan.num_clips // num_lamps)
+    window = max(_FILM_STEPS, (each - 1) * _SPACING + plan.clip_length)
+    return durability.run_to_horizons(
+        lamp.params["transition"],
+        latents,
+        noise_key,
+        horizons,
+        window=window,
+        config=model,
+        record_every=max(1, horizons[-1] // _RECORDS),
+        advance=advance,
+    )
+
+
+def _pictures(
+    lamp: Pretrained, latents: jax.Array, plan: Plan
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draws the clips that are compared and the film that is shown.
+
+    Lamps that are fewer than the clips give several each, some time apart.
+    """
+    num_lamps = latents.shape[1]
+    each = -(-plan.num_clips // num_lamps)
+    starts = [_SPACING * index for index in range(each)]
+    clips = np.concatenate(
+        [np.asarray(latents[s : s + plan.clip_length]) for s in starts], axis=1
+    )[:, : plan.num_clips]
+    film = latents[:_FILM_STEPS, :_SHOWN]
+    return tuple(draw(lamp.params, z, config=lamp.config.model) for z in (clips, film))
+
+
+def draw(params: Any, latents: np.ndarray, *, config: ModelConfig) -> np.ndarray:
+    """Draws latents f32[T, N, Z] as frames u8[T, N, H, W, 3]."""
+    flat = jnp.asarray(latents).reshape(-1, latents.shape[-1])
+    frames = _draw(params["generator"], flat, config)
+    return np.asarray(frames).reshape(*latents.shape[:2], *frames.shape[1:])
+
+
+@functools.partial(jax.jit, static_argnames="config")
+def _draw(generator: Any, latents: jax.Array, config: ModelConfig) -> jax.Array:
+    return jax.lax.map(
+        lambda z: models.to_uint8(models.generate(generator, z, config=config)),
+        latents,
+        batch_size=_DRAWN_AT_ONCE,
+    )

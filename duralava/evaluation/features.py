@@ -1,0 +1,176 @@
+"""What is measured of clips: features that need no download.
+
+Every extractor turns clips u8[T, N, H, W, 3] into f32[N, D], a row for each clip. The
+convolutional ones have random kernels, which tell distributions apart about as well as
+trained ones do (Sarafijanovic-Djukic & Davis 2019; Betzalel et al. 2022); a fixed seed
+makes them the same on every machine. Histograms are given as square roots of shares,
+which vary by chance about equally where a share is large and where it is small.
+"""
+
+import functools
+import math
+from collections.abc import Callable, Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from duralava import models
+from duralava.evaluation import motion
+
+_SEED = 20
+_CHANNELS = (32, 64, 64)
+_SMALLEST = 8  # height and width of the last layer's map
+_LAYOUT_FEATURES = 96  # that say where in the picture something is
+_COLOUR_BINS = 16  # of each colour channel
+_JOINT_BINS = 4  # of each channel, of the three together
+_LAG = 3  # steps between two frames whose motion is measured
+_BLOCK, _SEARCH = 8, 6  # pixels of a frame of 64
+_DIRECTIONS = 8
+_SPEED_EDGES = (0.25, 0.5, 1.0, 2.0, 4.0)  # pixels of a frame of 64, per lag
+_AT_ONCE = 16  # clips
+
+Extractor = Callable[[jax.Array], jax.Array]
+"""Clips u8[T, N, H, W, 3] -> features f32[N, D]."""
+
+
+def random_conv_frames(clips: jax.Array) -> jax.Array:
+    """Random convolutional features of each clip's first frame."""
+    frames = models.from_uint8(clips[0])
+    return _random_features(frames[:, None], kernel_steps=1)
+
+
+def random_conv_clips(clips: jax.Array) -> jax.Array:
+    """Random space-time convolutional features of each clip.
+
+    Half of the first layer's kernels sum to zero over time: they see change alone.
+    """
+    return _random_features(models.from_uint8(clips).swapaxes(0, 1), kernel_steps=3)
+
+
+def colour_histogram(clips: jax.Array) -> jax.Array:
+    """Histograms of red, green and blue, and of all three together, of all frames."""
+    pixels = clips.swapaxes(0, 1).reshape(clips.shape[1], -1, 3)
+    each = pixels // (256 // _COLOUR_BINS) + _COLOUR_BINS * jnp.arange(3)
+    joint = (pixels // (256 // _JOINT_BINS)).astype(jnp.int32)
+    joint = joint @ jnp.array([_JOINT_BINS**2, _JOINT_BINS, 1])
+    count = jax.vmap(_histogram, in_axes=(0, None))
+    each = count(each.reshape(len(pixels), -1), 3 * _COLOUR_BINS)
+    joint = count(joint, _JOINT_BINS**3)
+    return jnp.concatenate([each, joint], axis=-1)
+
+
+def radial_spectrum(clips: jax.Array) -> jax.Array:
+    """Logarithm of the power at each spatial frequency, over directions and frames.
+
+    Of the brightness under a Hann window; frequencies 1 to H / 2 cycles a picture, in
+    rings one wide.
+    """
+    size = clips.shape[2]
+    grey = models.from_uint8(clips).mean(axis=-1)
+    window = np.hanning(size)[:, None] * np.hanning(size)
+    grey = (grey - grey.mean(axis=(2, 3), keepdims=True)) * window
+    power = jnp.square(jnp.abs(jnp.fft.fft2(grey))).mean(axis=0)
+    frequency = np.fft.fftfreq(size, 1 / size)
+    radius = np.rint(np.hypot(frequency[:, None], frequency)).astype(int)
+    rings = [power[:, radius == r].mean(axis=-1) for r in range(1, size // 2 + 1)]
+    # A black picture has no power: the floor is that of rounding to whole grey levels.
+    return jnp.log(jnp.stack(rings, axis=-1) + size**2 / 127.5**2 / 12)
+
+
+def motion_histogram(clips: jax.Array) -> jax.Array:
+    """Histogram of the directions and speeds of what moves.
+
+    Block matching of brightness over three steps; share of the blocks with anything to
+    match that stand still, and that move in each of eight directions at five speeds
+    (FVMD, Liu et al. 2024, has the same idea on tracked points).
+    """
+    count, size = clips.shape[1:3]
+    moments = clips[:: min(_LAG, len(clips) - 1)].mean(axis=-1, keepdims=True)
+    first, second = (m.reshape(-1, size, size, 1) for m in (moments[:-1], moments[1:]))
+    scale = max(size // 64, 1)
+    moved, reliable = motion.block_motion(
+        first, second, block=_BLOCK * scale, search=_SEARCH * scale
+    )
+    moved = moved / scale
+    speed = jnp.linalg.norm(moved, axis=-1)
+    turn = jnp.arctan2(moved[..., 0], moved[..., 1]) / (2 * math.pi) * _DIRECTIONS
+    direction = jnp.round(turn).astype(jnp.int32) % _DIRECTIONS
+    quick = jnp.searchsorted(jnp.array(_SPEED_EDGES), speed, side="right")
+    bins = jnp.where(quick == 0, 0, 1 + (quick - 1) * _DIRECTIONS + direction)
+    num_bins = 1 + len(_SPEED_EDGES) * _DIRECTIONS
+    # What cannot be matched is put into a bin of its own, which is left out.
+    bins = jnp.where(reliable, bins, num_bins)
+    bins = bins.reshape(-1, count, bins[0].size).swapaxes(0, 1).reshape(count, -1)
+    counts = jax.vmap(lambda b: jnp.bincount(b, length=num_bins + 1)[:-1])(bins)
+    return jnp.sqrt(counts / jnp.maximum(counts.sum(axis=-1, keepdims=True), 1))
+
+
+EXTRACTORS: Mapping[str, Extractor] = {
+    extractor.__name__: extractor
+    for extractor in (
+        random_conv_frames,
+        random_conv_clips,
+        colour_histogram,
+        radial_spectrum,
+        motion_histogram,
+    )
+}
+
+
+def extract(
+    clips: np.ndarray, extractors: Mapping[str, Extractor] = EXTRACTORS
+) -> dict[str, np.ndarray]:
+    """Returns the features f32[N, D] of clips u8[T, N, H, W, 3] by extractor's name."""
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in extractors}
+    for start in range(0, clips.shape[1], _AT_ONCE):
+        some = clips[:, start : start + _AT_ONCE]
+        for name, extractor in extractors.items():
+            parts[name].append(np.asarray(_compiled(extractor)(some)))
+    return {name: np.concatenate(part) for name, part in parts.items()}
+
+
+@functools.cache
+def _compiled(extractor: Extractor) -> Extractor:
+    return jax.jit(extractor)
+
+
+def _histogram(values: jax.Array, num_bins: int) -> jax.Array:
+    return jnp.sqrt(jnp.bincount(values, length=num_bins) / values.size)
+
+
+def _random_features(clips: jax.Array, *, kernel_steps: int) -> jax.Array:
+    """Means of every layer's channels, and where in the picture the last one's are.
+
+    f32[N, T, H, W, 3] -> f32[N, D].
+    """
+    key = jax.random.key(_SEED)
+    num_layers = len(_CHANNELS)
+    features, x = [], clips
+    while x.shape[2] > _SMALLEST:
+        index = len(features)
+        channels = _CHANNELS[min(index, num_layers - 1)]
+        shape = (min(kernel_steps, x.shape[1]), 4, 4, x.shape[-1], channels)
+        kernel = jax.random.normal(jax.random.fold_in(key, index), shape)
+        if index == 0 and kernel_steps > 1:
+            change = kernel - kernel.mean(axis=0)
+            kernel = jnp.where(jnp.arange(channels) % 2, kernel, change)
+        kernel *= math.sqrt(2 / math.prod(shape[:-1]))
+        x = jax.lax.conv_general_dilated(
+            x,
+            kernel,
+            (1 if index == 0 else min(2, x.shape[1]), 2, 2),
+            ((0, 0), (1, 1), (1, 1)),
+            dimension_numbers=("NDHWC", "DHWIO", "NDHWC"),
+        )
+        x = jax.nn.relu(x)
+        features.append(x.mean(axis=(1, 2, 3)))
+    last = x.mean(axis=1)
+    half = last.shape[1] // 2
+    last = last.reshape(len(last), half, 2, half, 2, -1).mean(axis=(2, 4))
+    flat = last.reshape(len(last), -1)
+    matrix = jax.random.normal(
+        jax.random.fold_in(key, len(features)), (flat.shape[-1], _LAYOUT_FEATURES)
+    )
+    layout = flat @ matrix / math.sqrt(flat.shape[-1])
+    return jnp.concatenate([*features, layout], axis=-1)

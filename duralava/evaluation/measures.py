@@ -1,0 +1,251 @@
+"""What is asked of clips: how far they are from film that was never learned.
+
+All is relative to a `Reference`, made of two films: the one that was learned, and
+another of the same kind that was held out. Figures of the learned film against the
+held-out one are the floor: what a perfect model would reach.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from duralava.evaluation import distances, features, novelty, wax
+
+_SMALLEST_BLOB = 0.01  # of the glass; less is spray
+_MOST_BLOBS = 8
+_HEIGHT_BINS = 10
+_SPEED_EDGES = np.linspace(-0.3, 0.3, 13)  # heights of the frame a second
+_SPEED_STEPS, _SEARCH = 3, 6  # steps between two frames compared, pixels searched
+_MOTION = {"motion_histogram": features.motion_histogram}
+_LEAST_SPREAD = 0.05  # of a feature, in usual ones
+
+Segments = Sequence[np.ndarray]
+"""Pieces of film without a cut, u8[N, H, W, 3] each."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Reference:
+    """Held-out film, and what is known of the film that was learned.
+
+    Attributes:
+      step_seconds: time from one frame of a clip to the next.
+      extractors: of features.
+      scales: mean of each feature over the learned film, and what it is divided by,
+        by extractor.
+      features: of the held-out clips f64[N, D], scaled, by extractor.
+      wax_colour: how wax is told from liquid.
+      share: of wax in the held-out clips' first frames, f64[N].
+      blobs: of the same frames.
+      speeds: at which wax rises in the held-out clips, f64[M].
+      motion: mean change from frame to frame of each held-out clip, f64[N].
+      learned: frames u8[M, H, W, 3] that a copy would be a copy of.
+      mirrored: whether their mirror images were learned too.
+      nearest: median distance of held-out frames to learned ones.
+    """
+
+    step_seconds: float
+    extractors: Mapping[str, features.Extractor]
+    scales: Mapping[str, tuple[np.ndarray, np.ndarray]]
+    features: Mapping[str, np.ndarray]
+    wax_colour: wax.WaxColour
+    share: np.ndarray
+    blobs: wax.Blobs
+    speeds: np.ndarray
+    motion: np.ndarray
+    learned: np.ndarray
+    mirrored: bool
+    nearest: float
+
+
+def cut_clips(
+    segments: Segments, num_clips: int, clip_length: int, *, stride: int
+) -> np.ndarray:
+    """Cuts clips u8[T, N, H, W, 3] from film, evenly spread over all of it.
+
+    Args:
+      segments: the film.
+      num_clips: number N of clips; where the film is short they overlap.
+      clip_length: steps T of a clip.
+      stride: frames of film per step.
+
+    Raises:
+      ValueError: no segment is as long as a clip.
+    """
+    span = (clip_length - 1) * stride + 1
+    starts = [
+        (index, start)
+        for index, segment in enumerate(segments)
+        for start in range(len(segment) - span + 1)
+    ]
+    if not starts:
+        raise ValueError(
+            f"no piece of the film has the {span} frames of a clip of {clip_length} "
+            "steps"
+        )
+    chosen = np.linspace(0, len(starts) - 1, num_clips).round().astype(int)
+    return np.stack(
+        [
+            segments[index][start : start + span : stride]
+            for index, start in (starts[i] for i in chosen)
+        ],
+        axis=1,
+    )
+
+
+def make_reference(
+    learned: Segments,
+    held_out: Segments,
+    *,
+    num_clips: int,
+    clip_length: int,
+    stride: int,
+    step_seconds: float,
+    mirrored: bool,
+    extractors: Mapping[str, features.Extractor] = features.EXTRACTORS,
+) -> tuple[Reference, np.ndarray]:
+    """Measures the held-out film.
+
+    Args:
+      learned: film that the model was trained on.
+      held_out: other film.
+      num_clips: number N of clips that are cut from each.
+      clip_length: in steps.
+      stride: frames of film per step.
+      step_seconds: time from one step to the next.
+      mirrored: whether mirror images were trained on too.
+      extractors: of features.
+
+    Returns:
+      The reference, and N clips of the learned film u8[T, N, H, W, 3], whose figures
+      are the floor.
+
+    Raises:
+      ValueError: the films are too short, or show no wax.
+    """
+    known, clips = (
+        cut_clips(film, num_clips, clip_length, stride=stride)
+        for film in (learned, held_out)
+    )
+    scales = {
+        name: _scale(rows) for name, rows in features.extract(known, extractors).items()
+    }
+    frames = np.concatenate([segment[::stride] for segment in learned])
+    colour = wax.fit_wax_colour(frames)
+    nearest = novelty.nearest_distances(clips[0], frames, mirrored=mirrored)
+    return Reference(
+        step_seconds=step_seconds,
+        extractors=extractors,
+        scales=scales,
+        features=_scaled(features.extract(clips, extractors), scales),
+        wax_colour=colour,
+        share=wax.wax_share(clips[0], colour),
+        blobs=wax.find_blobs(clips[0], colour, _SMALLEST_BLOB),
+        speeds=_speeds(clips, colour, step_seconds),
+        motion=motion_energy(clips),
+        learned=frames,
+        mirrored=mirrored,
+        nearest=float(np.median(nearest)),
+    ), known
+
+
+def compare(clips: np.ndarray, reference: Reference) -> dict[str, Any]:
+    """Measures how far clips are from the held-out film.
+
+    Args:
+      clips: u8[T, N, H, W, 3], as long and as many as the reference's.
+      reference: of the film.
+
+    Returns:
+      By extractor, `frechet`, `kernel` (with its 95 % interval), `density` and
+      `coverage`; then `wax` (share over that of the film, spread of the share over the
+      film's, total variation of blob counts, heights and rise speeds), `novelty`
+      (nearest learned frame, over that of held-out film), `motion` (mean change from
+      frame to frame, over the film's) and `backwards` (kernel distance of
+      `motion_histogram` if the clips are played backwards: no less than forwards if
+      they know where time goes).
+    """
+    found = _scaled(features.extract(clips, reference.extractors), reference.scales)
+    turned = _scaled(features.extract(clips[::-1], _MOTION), reference.scales)
+    (name,) = _MOTION
+    backwards = distances.kernel_distance(turned[name], reference.features[name])
+    by_extractor = {
+        name: feature_distances(rows, reference.features[name])
+        for name, rows in found.items()
+    }
+    nearest = novelty.nearest_distances(
+        clips[0], reference.learned, mirrored=reference.mirrored
+    )
+    energy = motion_energy(clips)
+    return {
+        "samples": clips.shape[1],
+        **by_extractor,
+        "wax": _wax(clips, reference),
+        "novelty": float(np.median(nearest)) / reference.nearest,
+        "motion": float(energy.mean() / reference.motion.mean()),
+        "backwards": backwards._asdict(),
+    }
+
+
+def feature_distances(found: np.ndarray, real: np.ndarray) -> dict[str, Any]:
+    """Returns all distances between features f64[N, D] by their names."""
+    density, coverage = distances.density_and_coverage(found, real)
+    return {
+        "frechet": distances.frechet_distance(found, real),
+        "kernel": distances.kernel_distance(found, real)._asdict(),
+        "density": density,
+        "coverage": coverage,
+    }
+
+
+def motion_energy(clips: np.ndarray) -> np.ndarray:
+    """Mean absolute change from frame to frame f64[N], in units of [-1, 1]."""
+    changes = [
+        np.abs(second.astype(np.int16) - first).mean(axis=(1, 2, 3))
+        for first, second in itertools.pairwise(clips)
+    ]
+    return np.mean(changes, axis=0) / 127.5
+
+
+def _wax(clips: np.ndarray, reference: Reference) -> dict[str, float]:
+    colour = reference.wax_colour
+    share = wax.wax_share(clips[0], colour)
+    blobs = wax.find_blobs(clips[0], colour, _SMALLEST_BLOB)
+    speeds = _speeds(clips, colour, reference.step_seconds)
+    counts = np.arange(_MOST_BLOBS + 2) - 0.5
+    heights = np.linspace(0, 1, _HEIGHT_BINS + 1)
+    vary = distances.total_variation
+    return {
+        "share": float(share.mean() / reference.share.mean()),
+        "spread": float(share.std() / reference.share.std()),
+        "blob_count": vary(blobs.counts, reference.blobs.counts, counts),
+        "blob_height": vary(blobs.heights, reference.blobs.heights, heights),
+        "rise_speed": vary(speeds, reference.speeds, _SPEED_EDGES),
+    }
+
+
+def _speeds(
+    clips: np.ndarray, colour: wax.WaxColour, step_seconds: float
+) -> np.ndarray:
+    return wax.rise_speeds(
+        clips[::_SPEED_STEPS], colour, _SPEED_STEPS * step_seconds, search=_SEARCH
+    )
+
+
+def _scale(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns mean and divisor of features, so that all together vary by about 1.
+
+    What hardly varies in the learned film is not blown up.
+    """
+    std = rows.std(axis=0, dtype=np.float64)
+    least = _LEAST_SPREAD * np.sqrt(np.mean(np.square(std)))
+    return rows.mean(axis=0), np.maximum(std, least) * np.sqrt(len(std))
+
+
+def _scaled(
+    rows: Mapping[str, np.ndarray],
+    scales: Mapping[str, tuple[np.ndarray, np.ndarray]],
+) -> dict[str, np.ndarray]:
+    return {name: (rows[name] - scales[name][0]) / scales[name][1] for name in rows}

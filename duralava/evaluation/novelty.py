@@ -1,0 +1,35 @@
+"""Whether frames are new, or copies of the film that was learned."""
+
+import numpy as np
+
+_ROWS = 1024
+
+
+def nearest_distances(
+    frames: np.ndarray, film: np.ndarray, *, mirrored: bool = False
+) -> np.ndarray:
+    """Distance of each frame to the film's frame that is most like it.
+
+    Args:
+      frames: u8[N, H, W, 3].
+      film: u8[M, H, W, 3].
+      mirrored: whether the film's mirror image counts as well.
+
+    Returns:
+      Root mean square difference f64[N], in units of [-1, 1].
+    """
+    queries = _flatten(frames)
+    squares = np.full(len(queries), np.inf)
+    versions = (film, film[:, :, ::-1]) if mirrored else (film,)
+    for version in versions:
+        for start in range(0, len(version), _ROWS):
+            known = _flatten(version[start : start + _ROWS])
+            # By |a - b|^2 = |a|^2 + |b|^2 - 2ab: one matrix product.
+            square = np.square(known).sum(axis=1) - 2 * queries @ known.T
+            np.minimum(squares, square.min(axis=1), out=squares)
+    squares += np.square(queries).sum(axis=1)
+    return np.sqrt(np.maximum(squares, 0) / queries.shape[1])
+
+
+def _flatten(frames: np.ndarray) -> np.ndarray:
+    return frames.reshape(len(frames), -1).astype(np.float32) / 127.5 - 1
