@@ -1,3 +1,5 @@
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -250,3 +252,36 @@ def test_the_divergence_is_the_integral_of_p_log_p_over_q():
         integrals.append(np.sum(np.exp(log_p) * (log_p - log_q)) * (x[1] - x[0]))
     divergence = losses.normal_divergence(jnp.asarray(means), jnp.log(stds))
     np.testing.assert_allclose(divergence, np.mean(integrals), rtol=1e-5)
+
+
+def test_moment_distance_is_the_kernel_distance_from_the_normal_itself():
+    """MMD^2 with the kernel x.y + (x.y)^2, over pairs of clips, by loops.
+
+    Against N(0, I): E k(x, n) = |x|^2, as E x.n = 0 and E (x.n)^2 = |x|^2;
+    E k(n, n') = Z.
+    """
+    codes = np.random.default_rng(0).normal(size=(2, 3, 4)) + 0.5
+    pairs = [
+        (x @ y) + (x @ y) ** 2
+        for i, j in itertools.permutations(range(3), 2)
+        for x in codes[:, i]
+        for y in codes[:, j]
+    ]
+    norms = np.square(codes).sum(axis=-1).mean()
+    expected = (np.mean(pairs) - 2 * norms + 4) / 4
+    actual = losses.moment_distance(jnp.asarray(codes))
+    np.testing.assert_allclose(actual, expected, rtol=1e-5)
+
+
+def test_moment_distance_of_normal_codes_is_zero_in_the_mean_for_small_batches():
+    """And that of a shift by s in all dimensions s^2, plus what second moments add."""
+    size, shift = 8, 0.5
+    codes = jax.random.normal(jax.random.key(0), (2000, 1, 4, size))
+    distance = jax.vmap(losses.moment_distance)
+    values = np.asarray(distance(codes))
+    error = values.std() / len(values) ** 0.5
+    assert abs(values.mean()) < 4 * error < 0.1
+    # E zz' - I is s^2 everywhere: |.|^2 / Z = s^4 Z.
+    values = np.asarray(distance(codes + shift))
+    expected = shift**2 + shift**4 * size
+    np.testing.assert_allclose(values.mean(), expected, atol=0.1)
