@@ -96,6 +96,10 @@ class LossConfig:
       adversarial_weight: weight of the adversarial term in the generator's loss.
       adversarial_start_step: first step with the adversary, so that the encoder's
         terms may warm the generator up.
+      adversarial_steps: length of the part of a clip, drawn anew each time, that is
+        judged; 0 for the whole.
+      adversarial_shift: pixels by which all clips that are judged are moved, at most,
+        down and right, anew in each step.
       gradient_penalty: how |dD/dclip|^2 is had: `exact` by double backward,
         `finite_difference` from D(clip + noise) - D(clip), or `none`.
       gradient_penalty_weight: gamma of gamma / 2 |dD/dclip|^2, on real and on fake.
@@ -107,7 +111,7 @@ class LossConfig:
       rollout_weight: `frame_error` of a rollout from the first code.
       code_divergence_weight: Kullback-Leibler divergence of the encoder's posterior
         from N(0, I), in nats per latent dimension.
-      code_normality_weight: normality penalty on the codes of a batch.
+      code_normality_weight: `moment_distance` of the codes from N(0, I).
       rollout_steps: length of that rollout, less than the clip's.
       rollout_frames: number of its steps that are decoded, drawn anew each time.
     """
@@ -115,6 +119,8 @@ class LossConfig:
     adversarial: Literal["relativistic", "bce"] = "relativistic"
     adversarial_weight: float = 1.0
     adversarial_start_step: int = 0
+    adversarial_steps: int = 0
+    adversarial_shift: int = 0
     gradient_penalty: Literal["exact", "finite_difference", "none"] = (
         "finite_difference"
     )
@@ -158,9 +164,8 @@ ENCODER_ASSISTED = LossConfig(
     reconstruction_weight=2.0,
     rollout_weight=1.0,
     rollout_frames=3,
-    latent_prediction_weight=5e-4,
     code_divergence_weight=1e-4,
-    code_normality_weight=0.02,
+    code_normality_weight=0.04,
 )
 
 
@@ -198,6 +203,8 @@ class TrainingConfig:
     Attributes:
       num_steps: training steps.
       seed: of parameters, latents and the order of clips.
+      start_from: weights that generator, transition and encoder begin with, as
+        `pretrained.load` takes them; none for fresh ones.
       clips_at_once: clips that the adversary's game holds in memory at a time, a
         divisor of the batch; 0 for as many as suit the machine.
       log_every: steps between scalars.
@@ -208,6 +215,7 @@ class TrainingConfig:
 
     num_steps: int = 20_000
     seed: int = 0
+    start_from: str = ""
     clips_at_once: int = 0
     log_every: int = 50
     sample_every: int = 1_000

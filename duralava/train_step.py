@@ -228,7 +228,6 @@ def encoder_loss(
     # from the next frame's. In units of that one's spread: what a picture does not
     # show, the transition is free to choose.
     distance = (trajectory[1] - mean[1]) * jnp.exp(-log_std[1])
-    normality, _ = losses.normality_penalty(codes)
     terms = {
         "reconstruction": losses.frame_error(drawn[:2], encoded[jnp.array([0, -1])]),
         "rollout": losses.frame_error(drawn[2:], models.from_uint8(clips[steps])),
@@ -236,7 +235,7 @@ def encoder_loss(
             0.5 * (jnp.square(distance) - 1) + log_std[1] - log_std[0]
         ),
         "code_divergence": losses.normal_divergence(mean, log_std),
-        "code_normality": normality,
+        "code_normality": losses.moment_distance(codes),
     }
     weights = {
         "reconstruction": loss.reconstruction_weight,
@@ -259,7 +258,7 @@ def _adversarial_gradients(
 ) -> AdversarialGradients:
     """Plays one round of the game, or none before its first step."""
     start = config.loss.adversarial_start_step
-    play = functools.partial(_play_in_groups, config=config)
+    play = functools.partial(_play_part, config=config)
     operands = (state.generator["generator"], state.discriminator)
     if start == 0:
         return play(*operands, clips, trajectory, key)
@@ -273,9 +272,53 @@ def _adversarial_gradients(
     )
 
 
+def _play_part(
+    generator: Params,
+    discriminator: Params,
+    clips: jax.Array,
+    trajectory: jax.Array,
+    key: jax.Array,
+    *,
+    config: Config,
+) -> AdversarialGradients:
+    """Plays with as much of the clips as is to be judged, moved by some pixels.
+
+    Film and dreams are cut and moved alike: a clip is judged as well by any of its
+    parts, and more clips for the same work show more of what lamps do.
+    """
+    loss, length = config.loss, len(clips)
+    num_steps = loss.adversarial_steps or length
+    if num_steps > length:
+        raise ValueError(
+            f"adversarial_steps {num_steps} is more than clip_length {length}"
+        )
+    start_key, shift_key = jax.random.split(jax.random.fold_in(key, 1))
+    start = jax.random.randint(start_key, (), 0, length - num_steps + 1)
+    shift = jax.random.randint(shift_key, (2,), 0, 2 * loss.adversarial_shift + 1)
+
+    def cut(whole: jax.Array) -> jax.Array:
+        return jax.lax.dynamic_slice_in_dim(whole, start, num_steps)
+
+    gradients = _play_in_groups(
+        generator,
+        discriminator,
+        shift,
+        cut(clips),
+        cut(trajectory),
+        key,
+        config=config,
+    )
+    return gradients._replace(
+        trajectory=jax.lax.dynamic_update_slice_in_dim(
+            jnp.zeros_like(trajectory), gradients.trajectory, start, axis=0
+        )
+    )
+
+
 def _play_in_groups(
     generator: Params,
     discriminator: Params,
+    shift: jax.Array,
     clips: jax.Array,
     trajectory: jax.Array,
     key: jax.Array,
@@ -288,7 +331,7 @@ def _play_in_groups(
     gradients are those of a game with all at once, of which only a group's activations
     are ever in memory. On a CPU they then fit into its caches.
     """
-    play = functools.partial(_play, generator, discriminator, config=config)
+    play = functools.partial(_play, generator, discriminator, shift, config=config)
     num_steps, count = trajectory.shape[:2]
     size = config.training.clips_at_once or _clips_at_once(num_steps, count)
     if count % size:
@@ -336,6 +379,7 @@ def _clips_at_once(num_steps: int, count: int) -> int:
 def _play(
     generator: Params,
     discriminator: Params,
+    shift: jax.Array,
     clips: jax.Array,
     trajectory: jax.Array,
     keys: jax.Array,
@@ -344,10 +388,13 @@ def _play(
 ) -> AdversarialGradients:
     """Gradients of both players from one forward pass of the discriminator."""
     loss = config.loss
-    real = models.from_uint8(clips)
-    fake, pull_generator = jax.vjp(
-        functools.partial(models.generate, config=config.model), generator, trajectory
-    )
+    real = _shifted(models.from_uint8(clips), shift, reach=loss.adversarial_shift)
+
+    def dream(generator: Params, trajectory: jax.Array) -> jax.Array:
+        frames = models.generate(generator, trajectory, config=config.model)
+        return _shifted(frames, shift, reach=loss.adversarial_shift)
+
+    fake, pull_generator = jax.vjp(dream, generator, trajectory)
     judge = functools.partial(models.discriminate, config=config.model)
     real_logits, pull_real = jax.vjp(lambda params: judge(params, real), discriminator)
     fake_logits, pull_fake = jax.vjp(judge, discriminator, fake)
@@ -391,6 +438,19 @@ def _play(
             "logits/fake": fake_logits.mean(),
         },
     )
+
+
+def _shifted(clips: jax.Array, shift: jax.Array, *, reach: int) -> jax.Array:
+    """Moves pictures by `shift - reach` pixels; they go on as their border pixels do.
+
+    Strided convolutions look at some pixels more than at others. Where a discriminator
+    always looks at the same, a generator learns to draw their pattern.
+    """
+    if not reach:
+        return clips
+    margin = ((0, 0), (0, 0), (reach, reach), (reach, reach), (0, 0))
+    wide = jnp.pad(clips, margin, mode="edge")
+    return jax.lax.dynamic_slice(wide, (0, 0, shift[0], shift[1], 0), clips.shape)
 
 
 def _gradient_penalty(

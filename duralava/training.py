@@ -20,7 +20,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from PIL import Image
 from tensorboardX.proto.summary_pb2 import Summary
 
-from duralava import models
+from duralava import models, pretrained
 from duralava.checkpoints import Checkpoints, open_workdir
 from duralava.config import Config, ModelConfig, TrainingConfig
 from duralava.datasets import clips
@@ -50,8 +50,8 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> TrainState:
       The last state.
 
     Raises:
-      ValueError: the data set is not prepared or does not fit the config, or the
-        workdir holds another config.
+      ValueError: the data set is not prepared or does not fit the config, the
+        workdir holds another config, or the weights to start from do not fit.
       OSError: the workdir cannot be written.
       FloatingPointError: a loss is not finite any more.
     """
@@ -70,7 +70,7 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> TrainState:
     key = jax.random.key(training.seed)
     init_state, make_step = programs()
     if checkpoints.latest_step is None:
-        state = init_state(key, config=config)
+        state = _start(init_state(key, config=config), training.start_from)
     else:
         state, position = checkpoints.restore(config)
         batches.set_state(position)
@@ -109,6 +109,19 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> TrainState:
         if step > saved:
             checkpoints.save(state, batches.get_state(), score=None)
     return state
+
+
+def _start(state: TrainState, weights: str) -> TrainState:
+    """Returns the first state, with other networks in place of its fresh ones."""
+    if not weights:
+        return state
+    found = pretrained.load(weights).params
+    expected, given = (pretrained.named_leaves(p) for p in (state.generator, found))
+    pretrained.check_shapes(expected, given, source=weights)
+    leaves = [jnp.asarray(given[name]) for name in expected]
+    params = jax.tree.unflatten(jax.tree.structure(state.generator), leaves)
+    # Copies: the state is donated, and one array cannot be given away twice.
+    return state._replace(generator=params, ema=jax.tree.map(jnp.copy, params))
 
 
 def _check_size(frames: np.ndarray, config: Config) -> None:

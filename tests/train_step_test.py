@@ -306,6 +306,52 @@ def test_a_game_in_groups_is_the_game_with_all_clips(adversarial, penalty, atol)
     assert_trees_close(metrics_of_groups, metrics, rtol=1e-4, atol=1e-6)
 
 
+def test_a_part_of_a_still_clip_is_judged_as_a_shorter_still_clip():
+    """With a transition that stands still, wherever the part is."""
+    loss = dataclasses.replace(
+        RELATIVISTIC.loss, gradient_penalty="none", normality_weight=0.0
+    )
+    part = make_config(dataclasses.replace(loss, adversarial_steps=4))
+    state = random_state(part)
+    still = jax.tree.map(jnp.zeros_like, state.generator["transition"])
+    state = state._replace(generator=state.generator | {"transition": still})
+    clip = jnp.repeat(film()[:1], 5, axis=0)
+    after, _ = jax.jit(train_step, static_argnames="config")(
+        state, clip, KEY, config=part
+    )
+    expected, _ = jax.jit(train_step, static_argnames="config")(
+        state, clip[:4], KEY, config=make_config(loss)
+    )
+    assert largest_difference(state.discriminator, after.discriminator) > 1e-4
+    assert_trees_close(after.discriminator, expected.discriminator, atol=1e-6)
+    assert_trees_close(
+        after.generator["generator"], expected.generator["generator"], atol=1e-6
+    )
+
+
+@pytest.mark.parametrize(("flat", "same"), [(True, True), (False, False)])
+def test_only_pictures_with_detail_change_where_they_are_moved(flat, same):
+    loss = dataclasses.replace(RELATIVISTIC.loss, gradient_penalty="none")
+    configs = [
+        make_config(dataclasses.replace(loss, adversarial_shift=s)) for s in (0, 3)
+    ]
+    state = random_state(configs[0])
+    # Without weights, the generator draws grey pictures.
+    grey = jax.tree.map(jnp.zeros_like, state.generator["generator"])
+    state = state._replace(generator=state.generator | {"generator": grey})
+    clips = jnp.broadcast_to(film()[:, :, :1, :1], film().shape) if flat else film()
+    still, moved = (step(state, config, clips=clips)[0] for config in configs)
+    assert largest_difference(state.discriminator, still.discriminator) > 1e-4
+    difference = largest_difference(still.discriminator, moved.discriminator)
+    assert (difference < 1e-7) == same
+
+
+def test_a_part_longer_than_the_clip_is_refused():
+    config = make_config(dataclasses.replace(RELATIVISTIC.loss, adversarial_steps=6))
+    with pytest.raises(ValueError, match="adversarial_steps 6 is more than"):
+        step(random_state(config), config)
+
+
 def test_groups_that_do_not_share_the_batch_are_refused():
     config = dataclasses.replace(
         make_config(LossConfig()), training=TrainingConfig(clips_at_once=3)

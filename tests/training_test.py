@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from tensorboardX.proto.event_pb2 import Event
 
-from duralava import checkpoints, training
+from duralava import checkpoints, pretrained, training
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -126,3 +126,20 @@ def test_refuses_film_of_another_size(tiny_config, tmp_path):
     model = dataclasses.replace(tiny_config.model, resolution=32)
     with pytest.raises(ValueError, match="frames of 16x16, the model draws 32x32"):
         training.train(dataclasses.replace(tiny_config, model=model), tmp_path / "w")
+
+
+def test_starts_from_other_weights(tiny_config, with_training, tmp_path):
+    """At a learning rate of zero, they are what the run ends with."""
+    training.train(tiny_config, tmp_path / "first")
+    weights = pretrained.load(tmp_path / "first").params
+    optimizer = dataclasses.replace(tiny_config.optimizer, learning_rate=0.0)
+    config = dataclasses.replace(tiny_config, optimizer=optimizer)
+    config = with_training(config, start_from=str(tmp_path / "first"), seed=1)
+    state = training.train(config, tmp_path / "second")
+    assert_identical(state.generator, weights)
+
+
+def test_weights_to_start_from_must_fit(tiny_config, with_training, tmp_path):
+    config = with_training(tiny_config, start_from="simulated_64")
+    with pytest.raises(ValueError, match="simulated_64 do not fit their config"):
+        training.train(config, tmp_path)
