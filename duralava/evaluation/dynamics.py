@@ -1,4 +1,4 @@
-"""How a series of states moves: its memory, and whether neighbours part."""
+"""How a series of states moves: its memory, its returns, whether neighbours part."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.fft
+import scipy.spatial
 
 from duralava.config import ModelConfig
 from duralava.models.rollout import numbered_step
@@ -76,6 +77,36 @@ def correlation_time(correlations: np.ndarray) -> float:
             " time"
         )
     return float(times[np.argmax(enough)])
+
+
+def recurrence(series: np.ndarray, min_lag: int) -> np.ndarray:
+    """How near each lamp comes to a state that it has been in before.
+
+    The smallest distance of any state to one at least `min_lag` steps earlier (the
+    least of a recurrence plot off its diagonal: Eckmann, Kamphorst & Ruelle 1987), over
+    the root mean square distance of two independent states. That is sqrt(2 tr S) with
+    the covariance S over all moments and lamps.
+
+    Args:
+      series: f[T, N, D], T moments of N lamps.
+      min_lag: at least 1, below T. Take more than a lamp needs to forget where it was.
+
+    Returns:
+      f64[N]: 0 for a lamp that is frozen, or periodic with some period below T.
+
+    Raises:
+      ValueError: the series is too short for `min_lag`.
+    """
+    length = len(series)
+    if not 1 <= min_lag < length:
+        raise ValueError(f"a series of {length} steps has no states {min_lag} apart")
+    pairs = np.tril_indices(length, -min_lag)
+    lamps = np.asarray(series, np.float64).swapaxes(0, 1)
+    nearest = np.array(
+        [scipy.spatial.distance.cdist(lamp, lamp)[pairs].min() for lamp in lamps]
+    )
+    spread = np.sqrt(2 * lamps.var(axis=(0, 1)).sum())
+    return nearest / spread if spread > 0 else nearest
 
 
 def lyapunov_exponent(

@@ -156,13 +156,20 @@ def _random_features(clips: jax.Array, *, kernel_steps: int) -> jax.Array:
             change = kernel - kernel.mean(axis=0)
             kernel = jnp.where(jnp.arange(channels) % 2, kernel, change)
         kernel *= math.sqrt(2 / math.prod(shape[:-1]))
+        # A convolution over space and time as one over pictures, quicker on CPUs.
+        stride = 1 if index == 0 else min(2, x.shape[1])
+        count = (x.shape[1] - shape[0]) // stride + 1
+        span = stride * (count - 1) + 1
+        steps = [x[:, i : i + span : stride] for i in range(shape[0])]
+        pictures = jnp.concatenate(steps, axis=-1)
         x = jax.lax.conv_general_dilated(
-            x,
-            kernel,
-            (1 if index == 0 else min(2, x.shape[1]), 2, 2),
-            ((0, 0), (1, 1), (1, 1)),
-            dimension_numbers=("NDHWC", "DHWIO", "NDHWC"),
+            pictures.reshape(-1, *pictures.shape[2:]),
+            jnp.concatenate(kernel, axis=-2),
+            (2, 2),
+            ((1, 1), (1, 1)),
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
         )
+        x = x.reshape(len(clips), count, *x.shape[1:])
         x = jax.nn.relu(x)
         features.append(x.mean(axis=(1, 2, 3)))
     last = x.mean(axis=1)

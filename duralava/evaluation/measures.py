@@ -7,13 +7,15 @@ held-out one are the floor: what a perfect model would reach.
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from duralava.evaluation import distances, features, novelty, wax
+from duralava.evaluation import distances, dynamics, features, novelty, wax
 
+NUM_LAMPS = 8  # of a film that shows how they move in the long run
 _SMALLEST_BLOB = 0.01  # of the glass; less is spray
 _MOST_BLOBS = 8
 _HEIGHT_BINS = 10
@@ -21,6 +23,7 @@ _SPEED_EDGES = np.linspace(-0.3, 0.3, 13)  # heights of the frame a second
 _SPEED_STEPS, _SEARCH = 3, 6  # steps between two frames compared, pixels searched
 _MOTION = {"motion_histogram": features.motion_histogram}
 _LEAST_SPREAD = 0.05  # of a feature, in usual ones
+_SMALL = 16  # height and width of the frames whose dynamics are looked at
 
 Segments = Sequence[np.ndarray]
 """Pieces of film without a cut, u8[N, H, W, 3] each."""
@@ -44,6 +47,8 @@ class Reference:
       learned: frames u8[M, H, W, 3] that a copy would be a copy of.
       mirrored: whether their mirror images were learned too.
       nearest: median distance of held-out frames to learned ones.
+      memory: steps after which the held-out lamps have largely forgotten where they
+        were.
     """
 
     step_seconds: float
@@ -58,6 +63,13 @@ class Reference:
     learned: np.ndarray
     mirrored: bool
     nearest: float
+    memory: int
+
+
+def count_clips(segments: Segments, clip_length: int, *, stride: int) -> int:
+    """Returns the number of clips that can be cut, each from another frame on."""
+    span = (clip_length - 1) * stride + 1
+    return sum(max(0, len(segment) - span + 1) for segment in segments)
 
 
 def cut_clips(
@@ -72,24 +84,26 @@ def cut_clips(
       stride: frames of film per step.
 
     Raises:
-      ValueError: no segment is as long as a clip.
+      ValueError: the film has not as many clips.
     """
     span = (clip_length - 1) * stride + 1
+    count = count_clips(segments, clip_length, stride=stride)
+    if count < num_clips:
+        raise ValueError(
+            f"a film of {sum(map(len, segments))} frames has {count} clips of "
+            f"{clip_length} steps, {span} frames without a cut, but {num_clips} are "
+            "needed: take fewer or shorter ones, or a longer film"
+        )
     starts = [
-        (index, start)
-        for index, segment in enumerate(segments)
+        (segment, start)
+        for segment in segments
         for start in range(len(segment) - span + 1)
     ]
-    if not starts:
-        raise ValueError(
-            f"no piece of the film has the {span} frames of a clip of {clip_length} "
-            "steps"
-        )
-    chosen = np.linspace(0, len(starts) - 1, num_clips).round().astype(int)
+    chosen = np.linspace(0, count - 1, num_clips).round().astype(int)
     return np.stack(
         [
-            segments[index][start : start + span : stride]
-            for index, start in (starts[i] for i in chosen)
+            segment[start : start + span : stride]
+            for segment, start in (starts[index] for index in chosen)
         ],
         axis=1,
     )
@@ -101,6 +115,7 @@ def make_reference(
     *,
     num_clips: int,
     clip_length: int,
+    film_length: int,
     stride: int,
     step_seconds: float,
     mirrored: bool,
@@ -113,6 +128,7 @@ def make_reference(
       held_out: other film.
       num_clips: number N of clips that are cut from each.
       clip_length: in steps.
+      film_length: in steps, of films that show how a lamp moves in the long run.
       stride: frames of film per step.
       step_seconds: time from one step to the next.
       mirrored: whether mirror images were trained on too.
@@ -123,7 +139,7 @@ def make_reference(
       are the floor.
 
     Raises:
-      ValueError: the films are too short, or show no wax.
+      ValueError: the films are too short, or one of them does not move.
     """
     known, clips = (
         cut_clips(film, num_clips, clip_length, stride=stride)
@@ -132,6 +148,10 @@ def make_reference(
     scales = {
         name: _scale(rows) for name, rows in features.extract(known, extractors).items()
     }
+    film = cut_clips(held_out, NUM_LAMPS, film_length, stride=stride)
+    motion = motion_energy(clips)
+    if not motion.any():
+        raise ValueError("nothing changes in the held-out film")
     frames = np.concatenate([segment[::stride] for segment in learned])
     colour = wax.fit_wax_colour(frames)
     nearest = novelty.nearest_distances(clips[0], frames, mirrored=mirrored)
@@ -144,18 +164,22 @@ def make_reference(
         share=wax.wax_share(clips[0], colour),
         blobs=wax.find_blobs(clips[0], colour, _SMALLEST_BLOB),
         speeds=_speeds(clips, colour, step_seconds),
-        motion=motion_energy(clips),
+        motion=motion,
         learned=frames,
         mirrored=mirrored,
         nearest=float(np.median(nearest)),
+        memory=_memory(_shrunk(film)),
     ), known
 
 
-def compare(clips: np.ndarray, reference: Reference) -> dict[str, Any]:
+def compare(
+    clips: np.ndarray, film: np.ndarray, reference: Reference
+) -> dict[str, Any]:
     """Measures how far clips are from the held-out film.
 
     Args:
       clips: u8[T, N, H, W, 3], as long and as many as the reference's.
+      film: some lamps for as long as the reference's films, u8[S, L, H, W, 3].
       reference: of the film.
 
     Returns:
@@ -163,9 +187,12 @@ def compare(clips: np.ndarray, reference: Reference) -> dict[str, Any]:
       `coverage`; then `wax` (share over that of the film, spread of the share over the
       film's, total variation of blob counts, heights and rise speeds), `novelty`
       (nearest learned frame, over that of held-out film), `motion` (mean change from
-      frame to frame, over the film's) and `backwards` (kernel distance of
-      `motion_histogram` if the clips are played backwards: no less than forwards if
-      they know where time goes).
+      frame to frame, over the film's), `backwards` (kernel distance of
+      `motion_histogram` if the clips are played backwards: more than forwards if they
+      know where time goes) and `dynamics` of `film` beyond the held-out film's memory
+      (`recurrence`: that of the lamp that comes nearest to where it was, 0 if it is
+      frozen or loops; `autocorrelation`: the largest, 1 if all lamps are or do).
+      What cannot be told, as the speed of wax where there is none, is NaN.
     """
     found = _scaled(features.extract(clips, reference.extractors), reference.scales)
     turned = _scaled(features.extract(clips[::-1], _MOTION), reference.scales)
@@ -183,9 +210,10 @@ def compare(clips: np.ndarray, reference: Reference) -> dict[str, Any]:
         "samples": clips.shape[1],
         **by_extractor,
         "wax": _wax(clips, reference),
-        "novelty": float(np.median(nearest)) / reference.nearest,
-        "motion": float(energy.mean() / reference.motion.mean()),
+        "novelty": _ratio(np.median(nearest), reference.nearest),
+        "motion": _ratio(energy.mean(), reference.motion.mean()),
         "backwards": backwards._asdict(),
+        "dynamics": _dynamics(_shrunk(film), reference.memory),
     }
 
 
@@ -216,14 +244,53 @@ def _wax(clips: np.ndarray, reference: Reference) -> dict[str, float]:
     speeds = _speeds(clips, colour, reference.step_seconds)
     counts = np.arange(_MOST_BLOBS + 2) - 0.5
     heights = np.linspace(0, 1, _HEIGHT_BINS + 1)
-    vary = distances.total_variation
     return {
-        "share": float(share.mean() / reference.share.mean()),
-        "spread": float(share.std() / reference.share.std()),
-        "blob_count": vary(blobs.counts, reference.blobs.counts, counts),
-        "blob_height": vary(blobs.heights, reference.blobs.heights, heights),
-        "rise_speed": vary(speeds, reference.speeds, _SPEED_EDGES),
+        "share": _ratio(share.mean(), reference.share.mean()),
+        "spread": _ratio(share.std(), reference.share.std()),
+        "blob_count": _variation(blobs.counts, reference.blobs.counts, counts),
+        "blob_height": _variation(blobs.heights, reference.blobs.heights, heights),
+        "rise_speed": _variation(speeds, reference.speeds, _SPEED_EDGES),
     }
+
+
+def _ratio(found: float, real: float) -> float:
+    return float(found / real) if real else float("nan")
+
+
+def _variation(found: np.ndarray, real: np.ndarray, edges: np.ndarray) -> float:
+    """Total variation; 1 where only the real film has values, NaN where it has none."""
+    if not real.size:
+        return float("nan")
+    return distances.total_variation(found, real, edges) if found.size else 1.0
+
+
+def _dynamics(series: np.ndarray, memory: int) -> dict[str, float]:
+    try:
+        correlations = dynamics.autocorrelation(series, len(series) // 2)
+    except ValueError:  # all lamps rest at one state
+        correlations = np.ones(memory + 1)
+    return {
+        "recurrence": float(dynamics.recurrence(series, memory).min()),
+        "autocorrelation": float(correlations[memory:].max()),
+    }
+
+
+def _memory(series: np.ndarray) -> int:
+    """Returns the correlation time in whole steps, at most a third of the series."""
+    longest = max(1, len(series) // 3)
+    try:
+        time = dynamics.correlation_time(dynamics.autocorrelation(series, longest))
+    except ValueError:  # the series is too short for it
+        return longest
+    return min(math.ceil(time), longest)
+
+
+def _shrunk(film: np.ndarray) -> np.ndarray:
+    """Returns lamps u8[T, N, H, W, 3] as series f32[T, N, D] of small pictures."""
+    steps, lamps, size = film.shape[:3]
+    small = min(size, _SMALL)
+    pieces = film.reshape(steps, lamps, small, size // small, small, size // small, 3)
+    return pieces.mean(axis=(3, 5), dtype=np.float32).reshape(steps, lamps, -1)
 
 
 def _speeds(

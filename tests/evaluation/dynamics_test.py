@@ -13,6 +13,7 @@ from duralava.evaluation.dynamics import (
     correlation_time,
     largest_exponent,
     lyapunov_exponent,
+    recurrence,
 )
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -72,6 +73,48 @@ def test_series_that_tell_too_little_are_refused():
         autocorrelation(np.full((5, 1, 1), np.nan), 4)
     with pytest.raises(ValueError, match="lag 20 are too few"):
         correlation_time(0.9 ** np.arange(21))
+
+
+def test_the_recurrence_equals_the_loop_over_all_pairs():
+    series = np.random.default_rng(0).normal(size=(9, 2, 3)) * [1, 2, 3]
+    spread = np.sqrt(2 * series.reshape(18, 3).var(axis=0).sum())
+    for min_lag in (1, 4, 8):
+        expected = [
+            min(
+                np.linalg.norm(lamp[i] - lamp[j]) / spread
+                for i in range(9)
+                for j in range(i - min_lag + 1)
+            )
+            for lamp in series.swapaxes(0, 1)
+        ]
+        np.testing.assert_allclose(recurrence(series, min_lag), expected)
+
+
+def test_independent_states_in_many_dimensions_never_come_near():
+    """Distances there are all alike: 1 but for a spread of 1 / sqrt(2 D)."""
+    nearest = recurrence(np.random.default_rng(0).normal(size=(60, 3, 5000)), 1)
+    np.testing.assert_allclose(nearest, 1, atol=0.06)
+
+
+@pytest.mark.parametrize("period", [1, 7, 30])
+def test_a_lamp_that_is_frozen_or_loops_comes_back_and_another_does_not(period):
+    series = np.random.default_rng(0).normal(size=(80, 2, 20))
+    series[:, 0] = series[np.arange(80) % period, 0]
+    nearest = recurrence(series, 10)
+    assert nearest[0] == 0
+    assert nearest[1] > 0.3
+    # Near in time is no return.
+    assert recurrence(np.linspace(0, 1, 80)[:, None, None], 40) > 0.5
+
+
+def test_lamps_that_are_all_the_same_come_back_too():
+    np.testing.assert_array_equal(recurrence(np.ones((5, 2, 3)), 2), 0)
+
+
+def test_recurrence_needs_states_that_far_apart():
+    for min_lag in (0, 5):
+        with pytest.raises(ValueError, match="5 steps has no states"):
+            recurrence(np.ones((5, 1, 1)), min_lag)
 
 
 def henon(states, index):
