@@ -34,6 +34,9 @@ _HORIZONS = flags.DEFINE_list(
 _NUM_CLIPS = flags.DEFINE_integer(
     "num_clips", 512, "Clips compared with as many of film.", lower_bound=40
 )
+_CLIP_LENGTH = flags.DEFINE_integer(
+    "clip_length", 16, "Steps of a clip; fewer for a short film.", lower_bound=4
+)
 _NUM_LAMPS = flags.DEFINE_integer(
     "num_lamps", 1024, "Lamps up to 100,000 steps.", lower_bound=32
 )
@@ -51,6 +54,7 @@ def main(_: Sequence[str]) -> None:
     plan = evaluate.Plan(
         horizons=_horizons(),
         num_clips=_NUM_CLIPS.value,
+        clip_length=_CLIP_LENGTH.value,
         num_lamps=_NUM_LAMPS.value,
         num_far_lamps=_NUM_FAR_LAMPS.value,
         seed=_SEED.value,
@@ -60,7 +64,7 @@ def main(_: Sequence[str]) -> None:
     start = time.monotonic()
     with contextlib.ExitStack() as stack:
         data_dir, name = _DATA_DIR.value, _DATASET.value
-        if not name.startswith(preparation.DATASETS):
+        if name.partition("/")[0] not in preparation.DATASETS:
             size = lamp.config.model.resolution
             data_dir = stack.enter_context(tempfile.TemporaryDirectory())
             builder = f"lava_lamp/{size}x{size}"
@@ -77,7 +81,7 @@ def main(_: Sequence[str]) -> None:
             lamp,
             learned.segments(),
             held_out.segments(),
-            stride=max(1, round(learned.fps / config.steps_per_second)),
+            stride=evaluate.film_stride(learned.fps, config.steps_per_second),
             plan=plan,
             rivals=rivals,
             begin=progress.set_description,

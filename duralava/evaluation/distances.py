@@ -77,12 +77,17 @@ def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
     from equally many.
 
     Args:
-      first: features f[N, D].
-      second: features f[M, D].
+      first: features f[N, D], N at least 2.
+      second: features f[M, D], M as well.
 
     Returns:
       The squared distance, in units of the features' square.
+
+    Raises:
+      ValueError: a sample has fewer rows.
     """
+    if min(len(first), len(second)) < 2:
+        raise ValueError("a Frechet distance needs two rows or more of each sample")
     x, y = np.asarray(first, np.float64), np.asarray(second, np.float64)
     # The nuclear norm of X'Y is the trace of (S1 S2)^(1/2), with no root of a matrix
     # that rounding has made indefinite.
@@ -108,12 +113,19 @@ def kernel_distance(
       first: features f[N, D], N at least twice `num_groups`.
       second: features f[M, D], M as well.
       num_groups: of the jackknife.
+
+    Raises:
+      ValueError: there are too few rows, or more than half of the second sample's
+        pairs are equal.
     """
+    fewest = min(len(first), len(second))
+    if fewest < 2 * num_groups:
+        raise ValueError(f"{fewest} rows are too few for {num_groups} groups")
     x, y = np.asarray(first, np.float64), np.asarray(second, np.float64)
     within_y = _square_distances(y, y)
     width = np.median(within_y[np.triu_indices(len(y), 1)])
     if width == 0:
-        raise ValueError("more than half of the second sample's rows are the same")
+        raise ValueError("more than half of the second sample's pairs are the same")
     kernels = [np.exp(-d / width) for d in (_square_distances(x, x), within_y)]
     across = np.exp(-_square_distances(x, y) / width)
     ends = [np.linspace(0, len(z), num_groups + 1).astype(int) for z in (x, y)]
@@ -157,7 +169,12 @@ def density_and_coverage(
       generated: features f[N, D].
       real: features f[M, D], M above `neighbours`.
       neighbours: k.
+
+    Raises:
+      ValueError: there are too few real rows.
     """
+    if len(real) <= neighbours:
+        raise ValueError(f"{len(real)} real rows have no {neighbours} neighbours each")
     among_real = _square_distances(real, real)
     np.fill_diagonal(among_real, np.inf)
     radius = np.partition(among_real, neighbours - 1, axis=1)[:, neighbours - 1]

@@ -2,7 +2,9 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Mapping
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -16,8 +18,8 @@ from duralava.pretrained import Pretrained
 
 NEAR = 100_000  # steps; horizons beyond are those of fewer lamps
 _SPACING = 64  # steps between two clips of one lamp
-_SHOWN = 8  # lamps of a film
-_FILM_STEPS = 64
+_FILM_STEPS = 300  # at most, of the films whose dynamics are looked at
+_SHOWN_STEPS = 64
 _DRAWN_AT_ONCE = 64  # frames
 _RECORDS = 10_000  # states of one lamp over time
 _RIVAL_HORIZON = 20
@@ -33,11 +35,15 @@ class Plan:
 
     Attributes:
       horizons: numbers of steps, ascending, after which lamps are measured.
-      num_clips: clips that are compared with as many of film.
-      clip_length: in steps.
-      num_lamps: lamps that run to horizons up to `NEAR`, at least `num_clips`.
-      num_far_lamps: lamps that run to horizons beyond.
+      num_clips: clips that are compared with as many of film, at least 40.
+      clip_length: in steps, at least 4.
+      num_lamps: lamps that run to horizons up to `NEAR`, at least 32; fewer than the
+        clips give several clips each.
+      num_far_lamps: lamps that run to horizons beyond, at least 32.
       seed: of all that is random.
+
+    Raises:
+      ValueError: horizons do not ascend, or a number is too small.
     """
 
     horizons: tuple[int, ...] = (20, 1_000, 10_000)
@@ -46,6 +52,20 @@ class Plan:
     num_lamps: int = 1024
     num_far_lamps: int = 64
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        ascend = all(b > a for a, b in itertools.pairwise(self.horizons))
+        if not (self.horizons and self.horizons[0] >= 0 and ascend):
+            raise ValueError(
+                "horizons must be ascending numbers of steps, not "
+                f"{', '.join(map(str, self.horizons))}"
+            )
+        least = {"num_clips": 40, "clip_length": 4, "num_lamps": 32}
+        for name, value in (least | {"num_far_lamps": 32}).items():
+            if getattr(self, name) < value:
+                raise ValueError(
+                    f"{name} must be at least {value}, not {getattr(self, name)}"
+                )
 
     def runs(self) -> list[tuple[tuple[int, ...], int]]:
         """Returns the horizons of each run, and its number of lamps."""
@@ -66,7 +86,8 @@ class Evaluation(NamedTuple):
     Attributes:
       contenders: figures of `measures.compare` by name; horizons are `20 steps`, ...
       durability: tests of the latents, and of frozen or periodic lamps.
-      films: u8[T, 8, H, W, 3] of each contender, and of `FILM`, one frame a step.
+      films: u8[T, 8, H, W, 3] of each contender, and of `FILM`, one frame a step: the
+        beginning of those whose dynamics were looked at.
     """
 
     contenders: dict[str, dict[str, Any]]
@@ -98,15 +119,20 @@ def evaluate(
       advance: is told the steps that lamps have made.
 
     Raises:
-      ValueError: the plan or the films do not serve.
+      ValueError: the films are too short, or a lamp's frames are of another size or
+        follow each other at another rate.
     """
     data = pretrained.config.data
-    begin("held-out film")
+    for name, lamp in {"the lamp": pretrained, **rivals}.items():
+        _check_fits(name, lamp, learned[0].shape[1], data.steps_per_second)
+    begin(FILM)
+    film_length = _film_length((learned, held_out), stride)
     reference, known = measures.make_reference(
         learned,
         held_out,
         num_clips=plan.num_clips,
         clip_length=plan.clip_length,
+        film_length=film_length,
         stride=stride,
         step_seconds=1 / data.steps_per_second,
         mirrored=data.horizontal_flip,
@@ -114,15 +140,13 @@ def evaluate(
     contenders, films = {}, {}
 
     def judge(name: str, clips: np.ndarray, film: np.ndarray) -> None:
-        contenders[name] = measures.compare(clips, reference)
-        films[name] = film
+        contenders[name] = measures.compare(clips, film, reference)
+        films[name] = film[:_SHOWN_STEPS]
 
     def cut(film: measures.Segments) -> np.ndarray:
-        longest = max(len(segment) for segment in film)
-        num_steps = min(_FILM_STEPS, -(-longest // stride))
-        return measures.cut_clips(film, _SHOWN, num_steps, stride=stride)
+        return measures.cut_clips(film, measures.NUM_LAMPS, film_length, stride=stride)
 
-    films[FILM] = cut(held_out)
+    films[FILM] = cut(held_out)[:_SHOWN_STEPS]
     begin(LEARNED)
     judge(LEARNED, known, cut(learned))
     rng = np.random.default_rng(plan.seed)
@@ -135,12 +159,12 @@ def evaluate(
         judge(
             name,
             sample(texture, plan.num_clips, plan.clip_length, rng=rng),
-            sample(texture, _SHOWN, _FILM_STEPS, rng=rng),
+            sample(texture, measures.NUM_LAMPS, film_length, rng=rng),
         )
     for name, rival in rivals.items():
         begin(name)
         for state in _run(rival, (_RIVAL_HORIZON,), plan.num_lamps, plan):
-            judge(name, *_pictures(rival, state.latents, plan))
+            judge(name, *_pictures(rival, state.latents, plan, film_length))
 
     tests, record = {}, []
     for horizons, num_lamps in plan.runs():
@@ -148,7 +172,7 @@ def evaluate(
         record = []
         for state in _run(pretrained, horizons, num_lamps, plan, advance):
             name = f"{state.step:,} steps"
-            judge(name, *_pictures(pretrained, state.latents, plan))
+            judge(name, *_pictures(pretrained, state.latents, plan, film_length))
             tests[name] = durable(state)
             record.append(state.record)
     begin("dynamics")
@@ -158,6 +182,21 @@ def evaluate(
         "motion": _motion(pretrained, plan),
     }
     return Evaluation(contenders, numbers, films)
+
+
+def film_stride(fps: float, steps_per_second: float) -> int:
+    """Returns the frames of film per model step.
+
+    Raises:
+      ValueError: whole frames make steps that are more than a tenth too long or short.
+    """
+    stride = max(1, round(fps / steps_per_second))
+    if abs(stride * steps_per_second / fps - 1) > 0.1:
+        raise ValueError(
+            f"film of {fps:g} frames a second does not give the {steps_per_second:g} "
+            "steps a second that the lamp makes"
+        )
+    return stride
 
 
 def durable(state: durability.HorizonState) -> dict[str, Any]:
@@ -202,9 +241,11 @@ def _motion(lamp: Pretrained, plan: Plan) -> dict[str, float]:
     _, trajectory = models.rollout(
         params, latents, noise_key, 0, num_steps=_MOTION_STEPS, config=model
     )
-    correlations = dynamics.autocorrelation(np.asarray(trajectory), _MOTION_STEPS // 4)
     seconds = 1 / lamp.config.data.steps_per_second
     try:
+        correlations = dynamics.autocorrelation(
+            np.asarray(trajectory), _MOTION_STEPS // 4
+        )
         memory = seconds * dynamics.correlation_time(correlations)
     except ValueError:
         memory = float("inf")
@@ -239,20 +280,44 @@ def _run(
 
 
 def _pictures(
-    lamp: Pretrained, latents: jax.Array, plan: Plan
+    lamp: Pretrained, latents: np.ndarray, plan: Plan, film_length: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draws the clips that are compared and the film that is shown.
+    """Draws the clips that are compared and the film of some lamps.
 
-    Lamps that are fewer than the clips give several each, some time apart.
+    Lamps that are fewer than the clips give several each, some time apart; they are
+    neighbours, as `distances.kernel_distance` wants what depends on each other.
     """
-    num_lamps = latents.shape[1]
+    num_lamps, size = latents.shape[1:]
     each = -(-plan.num_clips // num_lamps)
-    starts = [_SPACING * index for index in range(each)]
-    clips = np.concatenate(
-        [np.asarray(latents[s : s + plan.clip_length]) for s in starts], axis=1
-    )[:, : plan.num_clips]
-    film = latents[:_FILM_STEPS, :_SHOWN]
+    steps = _SPACING * np.arange(each) + np.arange(plan.clip_length)[:, None]
+    clips = latents[steps].swapaxes(1, 2).reshape(plan.clip_length, -1, size)
+    clips = clips[:, : plan.num_clips]
+    film = latents[:film_length, : measures.NUM_LAMPS]
     return tuple(draw(lamp.params, z, config=lamp.config.model) for z in (clips, film))
+
+
+def _film_length(films: Sequence[measures.Segments], stride: int) -> int:
+    """Returns the steps of the longest films that all of these films have."""
+    for steps in range(_FILM_STEPS, 1, -1):
+        counts = [measures.count_clips(film, steps, stride=stride) for film in films]
+        if min(counts) >= measures.NUM_LAMPS:
+            return steps
+    return 1
+
+
+def _check_fits(
+    name: str, lamp: Pretrained, size: int, steps_per_second: float
+) -> None:
+    if lamp.config.model.resolution != size:
+        raise ValueError(
+            f"{name} makes frames of {lamp.config.model.resolution} pixels, but the "
+            f"film's have {size}"
+        )
+    if not math.isclose(lamp.config.data.steps_per_second, steps_per_second):
+        raise ValueError(
+            f"{name} makes {lamp.config.data.steps_per_second:g} steps a second, but "
+            f"is to be compared with {steps_per_second:g}"
+        )
 
 
 def draw(params: Any, latents: np.ndarray, *, config: ModelConfig) -> np.ndarray:

@@ -22,7 +22,7 @@ _HEIGHT_BINS = 10
 _SPEED_EDGES = np.linspace(-0.3, 0.3, 13)  # heights of the frame a second
 _SPEED_STEPS, _SEARCH = 3, 6  # steps between two frames compared, pixels searched
 _MOTION = {"motion_histogram": features.motion_histogram}
-_LEAST_SPREAD = 0.05  # of a feature, in usual ones
+_LEAST_SPREAD = 0.3  # of a feature, in usual ones
 _SMALL = 16  # height and width of the frames whose dynamics are looked at
 
 Segments = Sequence[np.ndarray]
@@ -190,8 +190,8 @@ def compare(
       frame to frame, over the film's), `backwards` (kernel distance of
       `motion_histogram` if the clips are played backwards: more than forwards if they
       know where time goes) and `dynamics` of `film` beyond the held-out film's memory
-      (`recurrence`: that of the lamp that comes nearest to where it was, 0 if it is
-      frozen or loops; `autocorrelation`: the largest, 1 if all lamps are or do).
+      (`recurrence`: that of the median lamp, 0 if it is frozen or loops;
+      `autocorrelation`: the largest, 1 if all lamps are frozen or loop).
       What cannot be told, as the speed of wax where there is none, is NaN.
     """
     found = _scaled(features.extract(clips, reference.extractors), reference.scales)
@@ -270,7 +270,7 @@ def _dynamics(series: np.ndarray, memory: int) -> dict[str, float]:
     except ValueError:  # all lamps rest at one state
         correlations = np.ones(memory + 1)
     return {
-        "recurrence": float(dynamics.recurrence(series, memory).min()),
+        "recurrence": float(np.median(dynamics.recurrence(series, memory))),
         "autocorrelation": float(correlations[memory:].max()),
     }
 
@@ -304,7 +304,8 @@ def _speeds(
 def _scale(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns mean and divisor of features, so that all together vary by about 1.
 
-    What hardly varies in the learned film is not blown up.
+    What hardly varies in the learned film is not blown up: a bin of a histogram that is
+    hit once in a film would drown all others.
     """
     std = rows.std(axis=0, dtype=np.float64)
     least = _LEAST_SPREAD * np.sqrt(np.mean(np.square(std)))

@@ -51,9 +51,12 @@ def write_report(
         "Distances to film that was never learned": _distance_rows(evaluation),
         "The lamp in the picture": _lamp_rows(evaluation),
         "Durability": _durability_rows(evaluation),
+        "Motion of the latents": _motion_rows(evaluation),
     }
-    figures = {"horizons.png": _draw_horizons(evaluation)}
-    figures["latents.png"] = _draw_latents(evaluation)
+    figures = {
+        "horizons.png": _draw_horizons(evaluation),
+        "latents.png": _draw_latents(evaluation),
+    }
     numbers = {
         "about": about,
         "contenders": evaluation.contenders,
@@ -91,7 +94,7 @@ def _distance_rows(evaluation: Evaluation) -> list[list[Cell]]:
 def _lamp_rows(evaluation: Evaluation) -> list[list[Cell]]:
     rows = []
     for name, found in evaluation.contenders.items():
-        wax = found["wax"]
+        wax, recurs = found["wax"], found["dynamics"]
         rows.append(
             [
                 ("", name),
@@ -104,6 +107,8 @@ def _lamp_rows(evaluation: Evaluation) -> list[list[Cell]]:
                 ("nearest learned frame / film's", f"{found['novelty']:.3f}"),
                 ("motion / film's", f"{found['motion']:.3f}"),
                 ("MMD x 1000 backwards", f"{1e3 * found['backwards']['value']:.1f}"),
+                ("nearest return to a state", f"{recurs['recurrence']:.3f}"),
+                ("largest late autocorrelation", f"{recurs['autocorrelation']:.3f}"),
             ]
         )
     return rows
@@ -131,6 +136,23 @@ def _durability_rows(evaluation: Evaluation) -> list[list[Cell]]:
             ]
         )
     return rows
+
+
+def _motion_rows(evaluation: Evaluation) -> list[list[Cell]]:
+    found, lamp = evaluation.durability["motion"], evaluation.durability["one lamp"]
+    p = (
+        lamp["untested"]
+        if "untested" in lamp
+        else f"{lamp['normality']['p_value']:.3g}"
+    )
+    return [
+        [
+            ("", "this lamp"),
+            ("correlation time, s", f"{found['correlation_seconds']:.1f}"),
+            ("Lyapunov exponent, 1/s", f"{found['lyapunov_per_second']:.3f}"),
+            ("one lamp over time is N(0, I): p", p),
+        ]
+    ]
 
 
 def _text(rows: list[list[Cell]]) -> str:
