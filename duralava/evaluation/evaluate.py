@@ -119,12 +119,16 @@ def evaluate(
       advance: is told the steps that lamps have made.
 
     Raises:
-      ValueError: the films are too short, or a lamp's frames are of another size or
+      ValueError: the films are too short or the horizons too far, or a lamp's frames are of another size or
         follow each other at another rate.
     """
     data = pretrained.config.data
     for name, lamp in {"the lamp": pretrained, **rivals}.items():
         _check_fits(name, lamp, learned[0].shape[1], data.steps_per_second)
+    runs = [
+        (horizons, lamps, _run(pretrained, horizons, lamps, plan, advance))
+        for horizons, lamps in plan.runs()
+    ]
     begin(FILM)
     film_length = _film_length((learned, held_out), stride)
     reference, known = measures.make_reference(
@@ -167,10 +171,10 @@ def evaluate(
             judge(name, *_pictures(rival, state.latents, plan, film_length))
 
     tests, record = {}, []
-    for horizons, num_lamps in plan.runs():
+    for horizons, num_lamps, states in runs:
         begin(f"{num_lamps} lamps to {horizons[-1]:,} steps")
         record = []
-        for state in _run(pretrained, horizons, num_lamps, plan, advance):
+        for state in states:
             name = f"{state.step:,} steps"
             judge(name, *_pictures(pretrained, state.latents, plan, film_length))
             tests[name] = durable(state)

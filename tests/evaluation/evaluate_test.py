@@ -165,6 +165,19 @@ def test_a_lamp_of_another_size_or_rate_is_refused(films):
         run(films, rival=rival)
 
 
+def test_horizons_that_are_too_far_are_refused_before_anything_is_done(films):
+    with pytest.raises(ValueError, match="too far"):
+        evaluate.evaluate(
+            lamp(),
+            *films,
+            stride=2,
+            plan=dataclasses.replace(PLAN, horizons=(5, 2**31)),
+            rivals={},
+            begin=pytest.fail,
+            advance=pytest.fail,
+        )
+
+
 def test_film_that_is_too_short_is_refused(films):
     plan = dataclasses.replace(PLAN, num_clips=200)
     with pytest.raises(ValueError, match="180 frames has 168 clips of 4 steps"):

@@ -1,0 +1,100 @@
+import functools
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from duralava import models, pretrained
+from duralava.config import Config, DataConfig, ModelConfig
+from duralava.rendering import writers
+
+MODEL = ModelConfig(
+    resolution=64,
+    latent_size=8,
+    generator_hidden=0,
+    generator_channels=(8,),
+    transition_layers=1,
+    transition_hidden=8,
+)
+QUICK = ("--num_clips=40", "--clip_length=4", "--num_lamps=32", "--horizons=5,10")
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    """Folder with the weights of a lamp that is not trained, and a film."""
+    folder = tmp_path_factory.mktemp("inputs")
+    init = functools.partial(models.init_lamp, config=MODEL, with_encoder=False)
+    config = Config(data=DataConfig(film_fps=10, frame_stride=2), model=MODEL)
+    lamp = pretrained.Pretrained(jax.jit(init)(jax.random.key(0)), config)
+    pretrained.save(folder / "lamp.safetensors", lamp)
+    row, column = np.mgrid[:64, :64]
+
+    def frame(index):
+        height = 32 + 24 * np.sin(index / 9)
+        away = np.hypot(row - height, column - 32 - 12 * np.sin(index / 31))
+        share = np.clip(12 - away, 0, 1)[..., None]
+        return np.uint8([40, 20, 70] + share * np.array([200, 80, -30]))
+
+    writers.write_frames(folder / "film.mp4", map(frame, range(550)), fps=10)
+    (folder / "text.txt").write_text("no film\n")
+    return folder
+
+
+def test_a_lamp_is_evaluated_on_a_video(run_tool, tmp_path, inputs):
+    done = run_tool(
+        "evaluate.py",
+        f"--checkpoint={inputs / 'lamp.safetensors'}",
+        f"--dataset={inputs / 'film.mp4'}",
+        f"--rivals={inputs / 'lamp.safetensors'}",
+        "--output=out",
+        *QUICK,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "wrote the report: out/report.html"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    assert written == {"report.json", "report.html", "horizons.png", "latents.png"}
+    numbers = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert numbers["about"]["plan"]["clip_length"] == 4
+    assert numbers["about"]["plan"]["horizons"] == [5, 10]
+    contenders = numbers["contenders"]
+    assert {"5 steps", "10 steps", str(inputs / "lamp.safetensors")} < set(contenders)
+    floor = contenders["learned film (the floor)"]["colour_histogram"]["frechet"]
+    assert contenders["10 steps"]["colour_histogram"]["frechet"] > 3 * floor
+    # The tables are printed too.
+    assert f"{contenders['10 steps']['novelty']:.3f}" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (["--checkpoint=nothing"], "no checkpoint 'nothing'"),
+        (["--dataset=lava_lamp/64x64"], "lava_lamp/64x64 is not prepared in"),
+        (["--dataset=lava_lamp.mp4"], "no video and no folder of images at lava_lamp"),
+        (["--dataset={inputs}/text.txt"], "text.txt is not a video"),
+        (["--horizons=a,b"], "--horizons are whole numbers of steps, not a,b"),
+        (["--horizons=10,5"], "horizons must be ascending numbers of steps"),
+        (["--output=no/report"], "no folder no"),
+        (["--num_clips=42"], "55 frames has 41 clips of 8 steps"),
+    ],
+)
+def test_bad_input_gets_one_line_and_writes_nothing(
+    run_tool, tmp_path, inputs, flags, says
+):
+    usual = {
+        "--checkpoint": inputs / "lamp.safetensors",
+        "--dataset": inputs / "film.mp4",
+        "--data_dir": "data",
+        "--clip_length": "8",
+        "--num_clips": "40",
+    }
+    usual |= dict(flag.format(inputs=inputs).split("=", 1) for flag in flags)
+    done = run_tool("evaluate.py", *(f"{k}={v}" for k, v in usual.items()))
+    assert done.returncode == 1
+    assert says in done.stderr
+    lines = done.stderr.replace("\r", "\n").strip().splitlines()
+    assert lines[-1].startswith("error: ")
+    assert done.stderr.count("error") == 1
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
