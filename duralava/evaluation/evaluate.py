@@ -119,8 +119,8 @@ def evaluate(
       advance: is told the steps that lamps have made.
 
     Raises:
-      ValueError: the films are too short or the horizons too far, or a lamp's frames are of another size or
-        follow each other at another rate.
+      ValueError: the films are too short or the horizons too far, or a lamp's frames
+        are of another size or follow each other at another rate.
     """
     data = pretrained.config.data
     for name, lamp in {"the lamp": pretrained, **rivals}.items():

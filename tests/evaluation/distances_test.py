@@ -199,6 +199,31 @@ def test_kernel_distance_wants_rows_that_differ():
         kernel_distance(rows, rows)
 
 
+def test_distances_of_too_few_rows_are_refused():
+    rows = np.random.default_rng(8).normal(size=(40, 3))
+    assert np.isfinite(kernel_distance(rows, rows + 1)).all()
+    for pair in ((rows, rows[:39]), (rows[:39], rows)):
+        with pytest.raises(ValueError, match="39 rows are too few for 20 groups"):
+            kernel_distance(*pair)
+    with pytest.raises(ValueError, match="two rows or more"):
+        frechet_distance(rows, rows[:1])
+    with pytest.raises(ValueError, match="5 real rows have no 5 neighbours"):
+        density_and_coverage(rows, rows[:5])
+
+
+def test_frechet_distance_of_few_rows_is_biased_for_all_alike():
+    """Of N draws each of N(0, I) in D dimensions: 2 D / N + D (D + 1) / (2 N).
+
+    The means differ by 2 D / N. For covariances I + A and I + B the roots differ by
+    |A - B|^2 / 4 to second order, and E |A|^2 = E |B|^2 = D (D + 1) / N.
+    """
+    size, count = 8, 400
+    rng = np.random.default_rng(9)
+    found = [frechet_distance(*rng.normal(size=(2, count, size))) for _ in range(60)]
+    expected = 2 * size / count + size * (size + 1) / (2 * count)
+    np.testing.assert_allclose(np.mean(found), expected, rtol=0.1)
+
+
 def test_density_and_coverage_of_one_distribution_are_near_one():
     """Density exactly, coverage 1 - 2^-k for many samples (Naeem et al. 2020, 3.2)."""
     rng = np.random.default_rng(6)

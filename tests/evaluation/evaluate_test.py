@@ -10,6 +10,8 @@ from duralava.config import Config, DataConfig, ModelConfig
 from duralava.evaluation import evaluate, features, measures
 from duralava.pretrained import Pretrained
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 PLAN = evaluate.Plan(
     horizons=(5, 20), num_clips=40, clip_length=4, num_lamps=32, num_far_lamps=32
 )
