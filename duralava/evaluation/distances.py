@@ -104,7 +104,8 @@ def kernel_distance(
     """Squared maximum mean discrepancy under a normal kernel (Gretton et al. 2012).
 
     The unbiased estimate, zero in expectation if both come from one distribution; the
-    kernel is as wide as the median distance of two of the second sample. The interval
+    kernel is as wide as the median distance of two of the second sample (the root mean
+    square where that is 0). The interval
     is that of the jackknife which leaves out one group of neighbouring rows of each
     sample at a time, so that rows from neighbouring moments of a film do not make it
     narrower than it is.
@@ -115,17 +116,17 @@ def kernel_distance(
       num_groups: of the jackknife.
 
     Raises:
-      ValueError: there are too few rows, or more than half of the second sample's
-        pairs are equal.
+      ValueError: there are too few rows, or all of the second sample are the same.
     """
     fewest = min(len(first), len(second))
     if fewest < 2 * num_groups:
         raise ValueError(f"{fewest} rows are too few for {num_groups} groups")
     x, y = np.asarray(first, np.float64), np.asarray(second, np.float64)
     within_y = _square_distances(y, y)
-    width = np.median(within_y[np.triu_indices(len(y), 1)])
+    pairs = within_y[np.triu_indices(len(y), 1)]
+    width = np.median(pairs) or pairs.mean()
     if width == 0:
-        raise ValueError("more than half of the second sample's pairs are the same")
+        raise ValueError("all rows of the second sample are the same")
     kernels = [np.exp(-d / width) for d in (_square_distances(x, x), within_y)]
     across = np.exp(-_square_distances(x, y) / width)
     ends = [np.linspace(0, len(z), num_groups + 1).astype(int) for z in (x, y)]
@@ -178,7 +179,7 @@ def density_and_coverage(
     among_real = _square_distances(real, real)
     np.fill_diagonal(among_real, np.inf)
     radius = np.partition(among_real, neighbours - 1, axis=1)[:, neighbours - 1]
-    inside = _square_distances(generated, real) < radius
+    inside = _square_distances(generated, real) <= radius
     density = inside.sum(axis=1).mean() / neighbours
     return float(density), float(inside.any(axis=0).mean())
 

@@ -144,17 +144,15 @@ def _random_features(clips: jax.Array, *, kernel_steps: int) -> jax.Array:
 
     f32[N, T, H, W, 3] -> f32[N, D].
     """
-    key = jax.random.key(_SEED)
     num_layers = len(_CHANNELS)
     features, x = [], clips
     while x.shape[2] > _SMALLEST:
         index = len(features)
         channels = _CHANNELS[min(index, num_layers - 1)]
         shape = (min(kernel_steps, x.shape[1]), 4, 4, x.shape[-1], channels)
-        kernel = jax.random.normal(jax.random.fold_in(key, index), shape)
+        kernel = _normal(index, shape)
         if index == 0 and kernel_steps > 1:
-            change = kernel - kernel.mean(axis=0)
-            kernel = jnp.where(jnp.arange(channels) % 2, kernel, change)
+            kernel[..., ::2] -= kernel[..., ::2].mean(axis=0)
         kernel *= math.sqrt(2 / math.prod(shape[:-1]))
         # A convolution over space and time as one over pictures, quicker on CPUs.
         stride = 1 if index == 0 else min(2, x.shape[1])
@@ -164,7 +162,7 @@ def _random_features(clips: jax.Array, *, kernel_steps: int) -> jax.Array:
         pictures = jnp.concatenate(steps, axis=-1)
         x = jax.lax.conv_general_dilated(
             pictures.reshape(-1, *pictures.shape[2:]),
-            jnp.concatenate(kernel, axis=-2),
+            np.concatenate(kernel, axis=-2),
             (2, 2),
             ((1, 1), (1, 1)),
             dimension_numbers=("NHWC", "HWIO", "NHWC"),
@@ -176,8 +174,13 @@ def _random_features(clips: jax.Array, *, kernel_steps: int) -> jax.Array:
     half = last.shape[1] // 2
     last = last.reshape(len(last), half, 2, half, 2, -1).mean(axis=(2, 4))
     flat = last.reshape(len(last), -1)
-    matrix = jax.random.normal(
-        jax.random.fold_in(key, len(features)), (flat.shape[-1], _LAYOUT_FEATURES)
-    )
+    matrix = _normal(len(features), (flat.shape[-1], _LAYOUT_FEATURES))
     layout = flat @ matrix / math.sqrt(flat.shape[-1])
     return jnp.concatenate([*features, layout], axis=-1)
+
+
+def _normal(index: int, shape: tuple[int, ...]) -> np.ndarray:
+    """Draws weights while a program is traced: XLA would fold them for seconds."""
+    with jax.ensure_compile_time_eval():
+        key = jax.random.fold_in(jax.random.key(_SEED), index)
+        return np.array(jax.random.normal(key, shape))

@@ -35,7 +35,8 @@ class Reference:
 
     Attributes:
       step_seconds: time from one frame of a clip to the next.
-      extractors: of features.
+      extractors: of features; those that do not vary in one of the
+        films are left out.
       scales: mean of each feature over the learned film, and what it is divided by,
         by extractor.
       features: of the held-out clips f64[N, D], scaled, by extractor.
@@ -145,9 +146,13 @@ def make_reference(
         cut_clips(film, num_clips, clip_length, stride=stride)
         for film in (learned, held_out)
     )
-    scales = {
-        name: _scale(rows) for name, rows in features.extract(known, extractors).items()
+    known_rows, rows = (features.extract(c, extractors) for c in (known, clips))
+    extractors = {
+        name: extractor
+        for name, extractor in extractors.items()
+        if np.ptp(known_rows[name], axis=0).any() and np.ptp(rows[name], axis=0).any()
     }
+    scales = {name: _scale(known_rows[name]) for name in extractors}
     film = cut_clips(held_out, NUM_LAMPS, film_length, stride=stride)
     motion = motion_energy(clips)
     if not motion.any():
@@ -159,7 +164,7 @@ def make_reference(
         step_seconds=step_seconds,
         extractors=extractors,
         scales=scales,
-        features=_scaled(features.extract(clips, extractors), scales),
+        features=_scaled({name: rows[name] for name in extractors}, scales),
         wax_colour=colour,
         share=wax.wax_share(clips[0], colour),
         blobs=wax.find_blobs(clips[0], colour, _SMALLEST_BLOB),
@@ -195,9 +200,6 @@ def compare(
       What cannot be told, as the speed of wax where there is none, is NaN.
     """
     found = _scaled(features.extract(clips, reference.extractors), reference.scales)
-    turned = _scaled(features.extract(clips[::-1], _MOTION), reference.scales)
-    (name,) = _MOTION
-    backwards = distances.kernel_distance(turned[name], reference.features[name])
     by_extractor = {
         name: feature_distances(rows, reference.features[name])
         for name, rows in found.items()
@@ -212,7 +214,7 @@ def compare(
         "wax": _wax(clips, reference),
         "novelty": _ratio(np.median(nearest), reference.nearest),
         "motion": _ratio(energy.mean(), reference.motion.mean()),
-        "backwards": backwards._asdict(),
+        "backwards": _backwards(clips, reference),
         "dynamics": _dynamics(_shrunk(film), reference.memory),
     }
 
@@ -235,6 +237,14 @@ def motion_energy(clips: np.ndarray) -> np.ndarray:
         for first, second in itertools.pairwise(clips)
     ]
     return np.mean(changes, axis=0) / 127.5
+
+
+def _backwards(clips: np.ndarray, reference: Reference) -> dict[str, float]:
+    (name,) = _MOTION
+    if name not in reference.extractors:
+        return dict.fromkeys(distances.Estimate._fields, float("nan"))
+    turned = _scaled(features.extract(clips[::-1], _MOTION), reference.scales)
+    return distances.kernel_distance(turned[name], reference.features[name])._asdict()
 
 
 def _wax(clips: np.ndarray, reference: Reference) -> dict[str, float]:

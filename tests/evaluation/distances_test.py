@@ -224,6 +224,17 @@ def test_frechet_distance_of_few_rows_is_biased_for_all_alike():
     np.testing.assert_allclose(np.mean(found), expected, rtol=0.1)
 
 
+def test_rows_that_come_again_and_again_are_near_to_themselves():
+    """Most of the real rows are one: it has no neighbours at any distance above 0."""
+    real = np.concatenate(
+        [np.zeros((60, 2)), np.random.default_rng(10).normal(size=(20, 2))]
+    )
+    assert density_and_coverage(real, real)[1] == 1
+    assert density_and_coverage(real + 50, real) == (0, 0)
+    same, other = kernel_distance(real, real), kernel_distance(real + 50, real)
+    assert same.value < 0.01 and other.low > 0.3
+
+
 def test_density_and_coverage_of_one_distribution_are_near_one():
     """Density exactly, coverage 1 - 2^-k for many samples (Naeem et al. 2020, 3.2)."""
     rng = np.random.default_rng(6)

@@ -62,6 +62,9 @@ def test_a_lamp_is_evaluated_on_a_video(run_tool, tmp_path, inputs):
     assert {"5 steps", "10 steps", str(inputs / "lamp.safetensors")} < set(contenders)
     floor = contenders["learned film (the floor)"]["colour_histogram"]["frechet"]
     assert contenders["10 steps"]["colour_histogram"]["frechet"] > 3 * floor
+    # No block of so smooth a film can be followed.
+    assert "motion_histogram" not in contenders["10 steps"]
+    assert contenders["10 steps"]["backwards"]["value"] is None
     # The tables are printed too.
     assert f"{contenders['10 steps']['novelty']:.3f}" in done.stdout
 
