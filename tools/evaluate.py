@@ -17,7 +17,7 @@ from absl import flags
 from duralava import command_line, files, pretrained
 from duralava.config import DataConfig
 from duralava.datasets import clips, preparation
-from duralava.evaluation import evaluate, report
+from duralava.evaluation import evaluate, features, imagenet, report
 
 _CHECKPOINT = flags.DEFINE_string(
     "checkpoint", pretrained.DEFAULT, "Shipped name, training workdir or file."
@@ -44,6 +44,9 @@ _NUM_FAR_LAMPS = flags.DEFINE_integer(
     "num_far_lamps", 64, "Lamps beyond.", lower_bound=32
 )
 _RIVALS = flags.DEFINE_list("rivals", [], "Other checkpoints to measure beside it.")
+_IMAGENET = flags.DEFINE_bool(
+    "imagenet", False, "Compare learned features too; needs the extra [metrics]."
+)
 _SEED = flags.DEFINE_integer("seed", 0, "Of all that is random.", lower_bound=0)
 _OUTPUT = flags.DEFINE_string("output", "report", "Folder for the report.")
 
@@ -59,6 +62,10 @@ def main(_: Sequence[str]) -> None:
         num_far_lamps=_NUM_FAR_LAMPS.value,
         seed=_SEED.value,
     )
+    extractors = dict(features.EXTRACTORS)
+    if _IMAGENET.value:
+        imagenet.load()  # fails at once where it is not installed
+        extractors[imagenet.efficientnet_lite0.__name__] = imagenet.efficientnet_lite0
     lamp = pretrained.load(_CHECKPOINT.value)
     rivals = {name: pretrained.load(name) for name in _RIVALS.value}
     start = time.monotonic()
@@ -86,6 +93,7 @@ def main(_: Sequence[str]) -> None:
             rivals=rivals,
             begin=progress.set_description,
             advance=progress.update,
+            extractors=extractors,
         )
     about = {
         "checkpoint": _CHECKPOINT.value,

@@ -13,7 +13,14 @@ import numpy as np
 
 from duralava import models
 from duralava.config import ModelConfig
-from duralava.evaluation import baselines, durability, dynamics, measures, normality
+from duralava.evaluation import (
+    baselines,
+    durability,
+    dynamics,
+    features,
+    measures,
+    normality,
+)
 from duralava.pretrained import Pretrained
 
 NEAR = 100_000  # steps; horizons beyond are those of fewer lamps
@@ -105,6 +112,7 @@ def evaluate(
     rivals: Mapping[str, Pretrained],
     begin: Callable[[str], Any],
     advance: Callable[[int], Any],
+    extractors: Mapping[str, features.Extractor] = features.EXTRACTORS,
 ) -> Evaluation:
     """Evaluates a lamp.
 
@@ -117,6 +125,7 @@ def evaluate(
       rivals: other lamps by name; measured after 20 steps.
       begin: is told each thing that is done, before it is.
       advance: is told the steps that lamps have made.
+      extractors: of the features that clips are compared by.
 
     Raises:
       ValueError: the films are too short or the horizons too far, or a lamp's frames
@@ -140,6 +149,7 @@ def evaluate(
         stride=stride,
         step_seconds=1 / data.steps_per_second,
         mirrored=data.horizontal_flip,
+        extractors=extractors,
     )
     contenders, films = {}, {}
 
