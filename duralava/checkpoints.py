@@ -19,7 +19,7 @@ from duralava.config import Config, from_dict, to_dict
 from duralava.pretrained import abstract_params, check_shapes, named_leaves
 from duralava.train_step import TrainState, init_train_state
 
-_CONFIG = "config.json"
+CONFIG = "config.json"
 _FOLDER = "checkpoints"
 _NO_METRIC = float("inf")
 
@@ -115,7 +115,7 @@ def open_workdir(workdir: str | os.PathLike[str], config: Config) -> None:
     """
     folder = _absolute(workdir)
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / _CONFIG
+    path = folder / CONFIG
     text = json.dumps(to_dict(config), indent=2) + "\n"
     if path.exists():
         before, now = _flatten(to_dict(read_config(folder))), _flatten(json.loads(text))
@@ -139,9 +139,9 @@ def read_config(workdir: str | os.PathLike[str]) -> Config:
     Raises:
       ValueError: there is none, or it is not a config.
     """
-    path = _absolute(workdir) / _CONFIG
+    path = _absolute(workdir) / CONFIG
     if not path.is_file():
-        raise ValueError(f"{workdir} is not a training's workdir: it has no {_CONFIG}")
+        raise ValueError(f"{workdir} is not a training's workdir: it has no {CONFIG}")
     try:
         return from_dict(Config, json.loads(path.read_text()))
     except (TypeError, ValueError) as error:

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import io
+import math
 import os
 import signal
 import threading
@@ -31,20 +32,23 @@ _SAMPLES = 256  # generated frames against as many of held-out film
 _GRID = (4, 8)  # stills in a picture
 
 
-def train(config: Config, workdir: str | os.PathLike[str]) -> TrainState:
-    """Trains until `config.training.num_steps`, or until SIGTERM or Ctrl-C.
+def train(
+    config: Config, workdir: str | os.PathLike[str], *, max_seconds: float = math.inf
+) -> TrainState:
+    """Trains until `config.training.num_steps`, for a time, or until SIGTERM or Ctrl-C.
 
     Goes on from the latest checkpoint in `workdir`, if there is one; the parameters
-    at the end are, bit for bit, those of a run that never stopped. Either signal
-    finishes the step, saves and returns.
+    at the end are, bit for bit, those of a run that never stopped. When the time is
+    over, or at either signal, it finishes the step, saves and returns.
 
     All devices of all processes of `jax.distributed` train together: each reads its
     clips, the first alone shows and writes what is there once. The workdir is on a
-    disk that all share. A signal to any process stops all, at the next log.
+    disk that all share. What stops any process stops all, at the next log.
 
     Args:
       config: of the run; its `film_fps` is taken from the data set.
       workdir: folder for `config.json`, `checkpoints/` and TensorBoard's events.
+      max_seconds: time from this call's first step, which is compiled before, on.
 
     Returns:
       The last state.
@@ -92,9 +96,17 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> TrainState:
     ):
         saved = step
         report = _scalar_reporter(writer, progress, config=config)
-        while step < training.num_steps and not _any_stopped(stopped, step, training):
+        first, deadline = step, math.inf
+
+        def ends() -> bool:
+            over = stopped.is_set() or time.monotonic() >= deadline
+            return _on_any_process(over, step, training)
+
+        while step < training.num_steps and not ends():
             batch = place_clips(next(batches))
             state, metrics = make_step(state, batch, key, config=config)
+            if step == first:
+                deadline = time.monotonic() + max_seconds
             step += 1
             progress.update()
             if step % training.log_every == 0 or step == training.num_steps:
@@ -109,6 +121,39 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> TrainState:
         if step > saved:
             checkpoints.save(state, batches.get_state(), score=None)
     return state
+
+
+def measure_pace(config: Config, *, num_steps: int) -> float:
+    """Trains for a moment, keeps nothing, and tells how long it took.
+
+    Args:
+      config: of the run.
+      num_steps: steps that are measured, after a first one that is not: it is compiled.
+
+    Returns:
+      Seconds of a step.
+
+    Raises:
+      ValueError: the data set is not prepared or does not fit the config.
+    """
+    data, training = config.data, config.training
+    film = clips.load_film(data.dataset, data.data_dir, "train")
+    _check_size(film.frames, config)
+    batches = clips.clip_iterator(film, data, seed=training.seed)
+    place_state, place_clips = _placement(config)
+    key = jax.random.key(training.seed)
+    init_state, make_step = programs()
+    state = place_state(init_state(key, config=config))
+
+    def advance(state: TrainState) -> TrainState:
+        return make_step(state, place_clips(next(batches)), key, config=config)[0]
+
+    state = jax.block_until_ready(advance(state))
+    begin = time.monotonic()
+    for _ in range(num_steps):
+        state = advance(state)
+    jax.block_until_ready(state)
+    return (time.monotonic() - begin) / num_steps
 
 
 def _start(state: TrainState, weights: str) -> TrainState:
@@ -186,17 +231,17 @@ def _stop_signals() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def _any_stopped(stopped: threading.Event, step: int, training: TrainingConfig) -> bool:
-    """Whether this process, or any of several, has been told to stop.
+def _on_any_process(over: bool, step: int, training: TrainingConfig) -> bool:
+    """Whether it is over for this process, or for any of several.
 
     Several must leave the loop at the same step. To ask the others takes a message, so
     they do it only where the host waits for the devices anyway.
     """
     if jax.process_count() == 1:
-        return stopped.is_set()
+        return over
     if step % training.log_every:
         return False
-    return bool(multihost_utils.process_allgather(np.array(stopped.is_set())).any())
+    return bool(multihost_utils.process_allgather(np.array(over)).any())
 
 
 def _local(params: Any) -> Any:

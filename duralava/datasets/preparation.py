@@ -66,8 +66,8 @@ def prepare(
     if target.exists() and not overwrite:
         if source and builder.info.metadata["source"] != video.fingerprint(source):
             raise ValueError(
-                f"{target} holds another film than {source}; overwrite it, or give "
-                "another data_dir"
+                f"{target} holds another film than {source}; take another folder, or "
+                "overwrite it"
             )
         return builder, False
 

@@ -152,7 +152,7 @@ def make_reference(
         for name, extractor in extractors.items()
         if np.ptp(known_rows[name], axis=0).any() and np.ptp(rows[name], axis=0).any()
     }
-    scales = {name: _scale(known_rows[name]) for name in extractors}
+    scales = {name: fit_scale(known_rows[name]) for name in extractors}
     film = cut_clips(held_out, NUM_LAMPS, film_length, stride=stride)
     motion = motion_energy(clips)
     if not motion.any():
@@ -164,7 +164,7 @@ def make_reference(
         step_seconds=step_seconds,
         extractors=extractors,
         scales=scales,
-        features=_scaled({name: rows[name] for name in extractors}, scales),
+        features=rescale({name: rows[name] for name in extractors}, scales),
         wax_colour=colour,
         share=wax.wax_share(clips[0], colour),
         blobs=wax.find_blobs(clips[0], colour, _SMALLEST_BLOB),
@@ -199,7 +199,7 @@ def compare(
       `autocorrelation`: the largest, 1 if all lamps are frozen or loop).
       What cannot be told, as the speed of wax where there is none, is NaN.
     """
-    found = _scaled(features.extract(clips, reference.extractors), reference.scales)
+    found = rescale(features.extract(clips, reference.extractors), reference.scales)
     by_extractor = {
         name: feature_distances(rows, reference.features[name])
         for name, rows in found.items()
@@ -243,7 +243,7 @@ def _backwards(clips: np.ndarray, reference: Reference) -> dict[str, float]:
     (name,) = _MOTION
     if name not in reference.extractors:
         return dict.fromkeys(distances.Estimate._fields, float("nan"))
-    turned = _scaled(features.extract(clips[::-1], _MOTION), reference.scales)
+    turned = rescale(features.extract(clips[::-1], _MOTION), reference.scales)
     return distances.kernel_distance(turned[name], reference.features[name])._asdict()
 
 
@@ -311,7 +311,7 @@ def _speeds(
     )
 
 
-def _scale(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def fit_scale(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns mean and divisor of features, so that all together vary by about 1.
 
     What hardly varies in the learned film is not blown up: a bin of a histogram that is
@@ -322,8 +322,9 @@ def _scale(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return rows.mean(axis=0), np.maximum(std, least) * np.sqrt(len(std))
 
 
-def _scaled(
+def rescale(
     rows: Mapping[str, np.ndarray],
     scales: Mapping[str, tuple[np.ndarray, np.ndarray]],
 ) -> dict[str, np.ndarray]:
+    """Returns features by extractor, less their means and divided by their divisors."""
     return {name: (rows[name] - scales[name][0]) / scales[name][1] for name in rows}

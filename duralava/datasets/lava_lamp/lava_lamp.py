@@ -13,7 +13,7 @@ import tqdm
 from duralava.datasets import film, video
 
 _FILM_NAME = "lavalamp.mov"
-_TRAIN_PERCENT = 90
+TRAIN_PERCENT = 90
 
 
 @dataclasses.dataclass(eq=False)
@@ -71,7 +71,7 @@ class LavaLamp(film.FilmBuilder):
         info = video.probe(source)
         self.info.metadata.update(fps=info.fps, source=video.fingerprint(source))
         frames = self._decode(source, info.num_frames)
-        num_train = len(frames) * _TRAIN_PERCENT // 100
+        num_train = len(frames) * TRAIN_PERCENT // 100
         if num_train == 0:
             raise ValueError(f"{source} is too short: {len(frames)} frame")
         return {
