@@ -96,7 +96,7 @@ def prepare(
         earlier = checkpoints.read_config(workdir)
         if earlier.data.data_dir != data.data_dir:
             raise ValueError(f"{workdir} is the workdir of another training")
-    start = _starting_weights(config, start_from)
+    start = starting_weights(config, start_from)
     told = video.probe(source)
     if told.num_frames:  # else known only once the film has been decoded
         fit_to_film(config, told.num_frames, told.fps)
@@ -116,8 +116,8 @@ def prepare(
 def fit_to_film(config: Config, num_frames: int, fps: float) -> Config:
     """Returns the config with steps of 0.2 s, and clips no longer than suit the film.
 
-    The part that is learned should hold two clips one after the other, the part that is
-    held out two steps.
+    The part that is learned holds two clips one after the other, that which is held out
+    two pairs of frames a step apart.
 
     Args:
       config: whose clips are shortened, if need be.
@@ -132,14 +132,14 @@ def fit_to_film(config: Config, num_frames: int, fps: float) -> Config:
     percent = lava_lamp.TRAIN_PERCENT
     needed = max(
         -(-200 * ((shortest - 1) * stride + 1) // percent),
-        -(-100 * (stride + 1) // (100 - percent)),
+        -(-200 * (stride + 1) // (100 - percent)),
     )
     if num_frames < needed:
         raise ValueError(
             f"the film has {num_frames} frames; to learn from it, it should have "
             f"{needed} at least, {needed / fps:.1f} s"
         )
-    longest = 1 + (num_frames * percent // 200 - 1) // stride
+    longest = _longest_clip(num_frames * percent // 100, stride)
     data = dataclasses.replace(
         config.data,
         clip_length=min(config.data.clip_length, longest),
@@ -147,6 +147,35 @@ def fit_to_film(config: Config, num_frames: int, fps: float) -> Config:
         film_fps=fps,
     )
     return dataclasses.replace(config, data=data)
+
+
+def starting_weights(config: Config, name: str | None) -> str:
+    """Returns the weights to begin with, "" for none.
+
+    Args:
+      config: of the networks.
+      name: as `pretrained.load` takes it, or ""; None for the shipped ones if they fit.
+
+    Raises:
+      ValueError: there are none of that name, or they do not fit.
+    """
+    if name == "":
+        return ""
+    source = pretrained.DEFAULT if name is None else name
+    expected, found = (
+        pretrained.named_leaves(params)
+        for params in (
+            pretrained.abstract_params(config),
+            pretrained.load(source).params,
+        )
+    )
+    try:
+        pretrained.check_shapes(expected, found, source=source)
+    except ValueError:
+        if name:
+            raise
+        return ""
+    return source
 
 
 def judge(workdir: str | os.PathLike[str]) -> Verdict:
@@ -158,7 +187,7 @@ def judge(workdir: str | os.PathLike[str]) -> Verdict:
     lamp = pretrained.load(workdir)
     learned, held_out = _films(lamp.config)
     stride = lamp.config.data.frame_stride
-    longest = 1 + (len(held_out.frames) - 1) // stride
+    longest = _longest_clip(len(held_out.frames), stride)
     dreamt = _dream(lamp, min(_CLIP_LENGTH, longest))
     return compare(
         dreamt,
@@ -182,7 +211,7 @@ def compare(
     Args:
       generated: clips u8[T, N, H, W, 3].
       learned: film u8[M, H, W, 3].
-      held_out: film u8[K, H, W, 3], as long as a clip at least.
+      held_out: film u8[K, H, W, 3], twice as long as a clip at least.
       stride: frames of film per step.
       mirrored: whether mirror images of the film were learned too.
     """
@@ -205,11 +234,10 @@ def compare(
         )
         for name in extractors
     ]
+    unseen = held_out[np.linspace(0, len(held_out) - 1, count).round().astype(int)]
     nearest = [
-        np.median(
-            novelty.nearest_distances(some[0], learned[::stride], mirrored=mirrored)
-        )
-        for some in (generated, real)
+        np.median(novelty.nearest_distances(some, learned[::stride], mirrored=mirrored))
+        for some in (generated[0], unseen)
     ]
     return Verdict(*over_floor, nearest=_ratio(*nearest))
 
@@ -236,27 +264,6 @@ def _films(config: Config) -> tuple[clips.Film, clips.Film]:
     return learned, held_out
 
 
-def _starting_weights(config: Config, name: str | None) -> str:
-    """Returns the weights to begin with, "" for none."""
-    if name == "":
-        return ""
-    source = pretrained.DEFAULT if name is None else name
-    expected, found = (
-        pretrained.named_leaves(params)
-        for params in (
-            pretrained.abstract_params(config),
-            pretrained.load(source).params,
-        )
-    )
-    try:
-        pretrained.check_shapes(expected, found, source=source)
-    except ValueError:
-        if name:
-            raise
-        return ""
-    return source
-
-
 def _schedule(config: Config, num_steps: int, *, start_from: str) -> Config:
     warmup = min(config.optimizer.warmup_steps, num_steps // 10)
     return dataclasses.replace(
@@ -266,6 +273,11 @@ def _schedule(config: Config, num_steps: int, *, start_from: str) -> Config:
             config.training, num_steps=num_steps, start_from=start_from
         ),
     )
+
+
+def _longest_clip(num_frames: int, stride: int) -> int:
+    """Returns the steps of a clip in half of a film: that there are many to choose."""
+    return 1 + (num_frames // 2 - 1) // stride
 
 
 def _shortest_clip(loss: LossConfig) -> int:

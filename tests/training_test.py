@@ -5,6 +5,7 @@ import pathlib
 import signal
 import struct
 import threading
+import time
 
 import jax
 import numpy as np
@@ -64,6 +65,24 @@ def test_stopped_and_resumed_run_equals_one_that_never_stopped(
     whole = training.train(tiny_config, tmp_path / "b")
     assert resumed.step == whole.step == tiny_config.training.num_steps
     assert_identical(resumed, whole)
+
+
+def test_run_that_was_over_in_time_goes_on_to_the_same_end(tiny_config, tmp_path):
+    """With no time left after its first step, a call makes one step."""
+    for step in (1, 2):
+        part = training.train(tiny_config, tmp_path / "a", max_seconds=0)
+        assert part.step == step
+        assert steps_kept(tmp_path / "a")[-1] == step
+    rest = training.train(tiny_config, tmp_path / "a", max_seconds=1e6)
+    whole = training.train(tiny_config, tmp_path / "b")
+    assert_identical(rest, whole)
+
+
+def test_pace_is_measured_of_real_steps(tiny_config, tmp_path):
+    """As many as a clock allows: neither longer than it ran, nor for nothing."""
+    begin = time.monotonic()
+    pace = training.measure_pace(tiny_config, num_steps=50)
+    assert 0 < 50 * pace < time.monotonic() - begin
 
 
 def test_a_save_that_was_killed_leaves_the_one_before(

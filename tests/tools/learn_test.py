@@ -1,0 +1,135 @@
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from duralava import checkpoints
+from duralava.rendering import writers
+
+TOOL = pathlib.Path(__file__).parents[2] / "tools" / "learn.py"
+TINY = [
+    "--config.data.batch_size=2",
+    "--config.model.latent_size=8",
+    "--config.model.generator_hidden=0",
+    "--config.model.generator_channels=(8,)",
+    "--config.model.encoder_channels=(8,)",
+    "--config.model.encoder_hidden=8",
+    "--config.model.transition_layers=1",
+    "--config.model.transition_hidden=8",
+    "--config.loss.rollout_steps=4",
+    "--config.training.checkpoint_every=5",
+]
+
+
+def start(*flags):
+    environment = os.environ | {
+        "JAX_PLATFORMS": "cpu",
+    }
+    return subprocess.Popen(
+        [sys.executable, TOOL, *TINY, *flags],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def save_film(path, *, colour=(250, 120, 20), num_frames=100, fps=10):
+    """A square that goes round on a dark ground."""
+
+    def frames():
+        for index in range(num_frames):
+            frame = np.full((64, 80, 3), 20, np.uint8)
+            row = round(24 + 20 * np.sin(index / 4))
+            column = round(32 + 20 * np.cos(index / 4))
+            frame[row : row + 16, column : column + 16] = colour
+            yield frame
+
+    writers.write_frames(path, frames(), fps=fps)
+    return path
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("films")
+    save_film(folder / "film.mp4")
+    save_film(folder / "other.mp4", colour=(20, 120, 250))
+    save_film(folder / "short.mp4", num_frames=20)
+    (folder / "text.txt").write_text("no film\n")
+    return folder
+
+
+def steps_kept(workdir):
+    return sorted(int(p.name) for p in (workdir / "checkpoints").glob("[0-9]*"))
+
+
+def test_film_becomes_a_lamp_and_the_run_goes_on_where_it_was_stopped(films, tmp_path):
+    workdir = tmp_path / "new" / "lamp"
+    flags = f"--source={films / 'film.mp4'}", f"--workdir={workdir}"
+    with start(*flags, "--minutes=600") as first:
+        while not (workdir / "checkpoints" / "5").exists():
+            assert first.poll() is None, first.stderr.read()
+            time.sleep(0.01)
+        first.send_signal(signal.SIGINT)
+        output, errors = first.communicate()
+    assert first.returncode == 0, errors
+    config = checkpoints.read_config(workdir)
+    num_steps, step = config.training.num_steps, steps_kept(workdir)[-1]
+    assert 5 <= step < num_steps
+    assert output.startswith(
+        f"trained {step} of {num_steps} steps; run again to go on\n"
+    )
+    assert output.endswith(f"wrote the preview: {workdir}/preview.png\n")
+    with Image.open(workdir / "preview.png") as picture:
+        assert (picture.size, picture.n_frames) == ((64, 64), 300)
+    data = config.data
+    assert (data.frame_stride, data.clip_length, data.film_fps) == (2, 20, 10)
+    assert not data.horizontal_flip
+    assert config.training.start_from == ""  # the shipped weights do not fit
+
+    with start(*flags, "--minutes=1e-5") as second:
+        output, errors = second.communicate()
+    assert second.returncode == 0, errors
+    further = steps_kept(workdir)[-1]
+    assert further > step
+    assert output.startswith(f"trained {further} of {num_steps} steps;")
+
+    for changed, says in (
+        (f"--source={films / 'other.mp4'}", "holds another film"),
+        ("--mirror", "data.horizontal_flip is false there, true here"),
+    ):
+        with start(*flags, changed) as refused:
+            output, errors = refused.communicate()
+        assert (refused.returncode, output) == (1, "")
+        assert errors.count("\n") == 1
+        assert says in errors
+        assert steps_kept(workdir)[-1] == further
+
+
+@pytest.mark.parametrize(
+    ("source", "flags", "says"),
+    [
+        ("nowhere.mov", [], "nowhere.mov"),
+        ("text.txt", [], "text.txt is not a video"),
+        ("short.mp4", [], "the film has 20 frames; to learn from it"),
+        ("film.mp4", ["--minutes=0"], "time to train must be above 0"),
+        ("film.mp4", ["--minutes=nan"], "time to train must be above 0"),
+        ("film.mp4", ["--start_from=nothing"], "no checkpoint 'nothing'"),
+        ("film.mp4", ["--start_from=simulated_64"], "do not fit their config"),
+        ("film.mp4", ["--config.model.resolution=63"], "no config '63x63'"),
+    ],
+)
+def test_bad_input_is_one_line_and_writes_nothing(films, tmp_path, source, flags, says):
+    workdir = tmp_path / "lamp"
+    with start(f"--source={films / source}", f"--workdir={workdir}", *flags) as done:
+        output, errors = done.communicate()
+    assert (done.returncode, output) == (1, "")
+    assert errors.count("\n") == 1, errors
+    assert says in errors
+    assert not workdir.exists()
