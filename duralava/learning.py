@@ -23,7 +23,7 @@ from duralava.rendering import frames, writers
 _STEP_SECONDS = 0.2
 _MEASURED_STEPS = 10
 _SPARE = 0.9  # of the time is planned with: a machine may have other work later
-_NUM_CLIPS, _CLIP_LENGTH = 256, 16
+_NUM_CLIPS, _CLIP_LENGTH = 128, 16
 _HORIZON = 20  # steps that a lamp has run when it is looked at
 _MEMORISED = 0.5  # share of held-out film's distance to learned film
 _PREVIEW_FRAMES, _PREVIEW_FPS = 300, 30.0

@@ -1,10 +1,12 @@
 import dataclasses
+import math
 
 import numpy as np
 import pytest
 
-from duralava import learning
+from duralava import checkpoints, learning
 from duralava.config import ENCODER_ASSISTED, Config
+from duralava.rendering import writers
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -98,3 +100,46 @@ def test_shipped_weights_are_the_start_where_they_fit(tiny_config):
     assert learning.starting_weights(without_encoder, None) == ""
     with pytest.raises(ValueError, match="simulated_64 do not fit their config"):
         learning.starting_weights(tiny_config, "simulated_64")
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sources")
+    for name, length in (("film.png", 100), ("short.png", 20)):
+        writers.write_frames(folder / name, iter(film(0, length)), fps=10)
+    (folder / "text.txt").write_text("no film\n")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("source", "changes", "error", "says"),
+    [
+        ("nowhere.mov", {}, OSError, r"nowhere\.mov"),
+        ("text.txt", {}, ValueError, r"text\.txt is not a video"),
+        ("short.png", {}, ValueError, "the film has 20 frames; to learn from it"),
+        ("film.png", {"seconds": 0.0}, ValueError, "must be above 0"),
+        ("film.png", {"seconds": math.nan}, ValueError, "must be above 0"),
+        ("film.png", {"start_from": "none"}, ValueError, "no checkpoint 'none'"),
+        ("film.png", {}, ValueError, "no config '16x16'"),
+    ],
+)
+def test_bad_input_writes_nothing(
+    tiny_config, tmp_path, sources, source, changes, error, says
+):
+    plan = {"mirror": False, "start_from": None, "seconds": 1.0} | changes
+    with pytest.raises(error, match=says):
+        learning.prepare(sources / source, tmp_path / "lamp", tiny_config, **plan)
+    assert not (tmp_path / "lamp").exists()
+
+
+def test_refuses_the_workdir_of_another_training(tiny_config, tmp_path, sources):
+    checkpoints.open_workdir(tmp_path, tiny_config)
+    with pytest.raises(ValueError, match="is the workdir of another training"):
+        learning.prepare(
+            sources / "film.png",
+            tmp_path,
+            tiny_config,
+            mirror=False,
+            start_from=None,
+            seconds=1.0,
+        )
