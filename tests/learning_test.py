@@ -105,7 +105,7 @@ def test_shipped_weights_are_the_start_where_they_fit(tiny_config):
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sources")
-    for name, length in (("film.png", 100), ("short.png", 20)):
+    for name, length in (("film.png", 100), ("short.mp4", 20)):
         writers.write_frames(folder / name, iter(film(0, length)), fps=10)
     (folder / "text.txt").write_text("no film\n")
     return folder
@@ -116,7 +116,7 @@ def sources(tmp_path_factory):
     [
         ("nowhere.mov", {}, OSError, r"nowhere\.mov"),
         ("text.txt", {}, ValueError, r"text\.txt is not a video"),
-        ("short.png", {}, ValueError, "the film has 20 frames; to learn from it"),
+        ("short.mp4", {}, ValueError, "the film has 20 frames; to learn from it"),
         ("film.png", {"seconds": 0.0}, ValueError, "must be above 0"),
         ("film.png", {"seconds": math.nan}, ValueError, "must be above 0"),
         ("film.png", {"start_from": "none"}, ValueError, "no checkpoint 'none'"),
