@@ -4,7 +4,7 @@ python tools/learn.py --source=film.mp4 --workdir=my_lamp --minutes=60
 
 Run again, it goes on where it was stopped. Ctrl-C ends the training early, to look at
 what it has reached; a second one ends all. The workdir then is a checkpoint for the
-other tools: python tools/live.py --checkpoint=my_lamp
+other tools: python tools/render.py --checkpoint=my_lamp
 """
 
 import pathlib
