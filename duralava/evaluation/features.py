@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from duralava import models
+from duralava import compilation, models
 from duralava.evaluation import motion
 
 _SEED = 20
@@ -132,7 +132,7 @@ def extract(
 
 @functools.cache
 def _compiled(extractor: Extractor) -> Extractor:
-    return jax.jit(extractor)
+    return compilation.jit(extractor)
 
 
 def _histogram(values: jax.Array, num_bins: int) -> jax.Array:
