@@ -5,6 +5,8 @@ import scipy.stats
 
 from duralava.evaluation import measures
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 NUM_CLIPS, CLIP_LENGTH, FILM_LENGTH, STRIDE = 64, 8, 240, 2
 OPTIONS = {
     "num_clips": NUM_CLIPS,
