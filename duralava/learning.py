@@ -216,10 +216,13 @@ def compare(
       mirrored: whether mirror images of the film were learned too.
     """
     length, count = generated.shape[:2]
-    known, real = (
-        measures.cut_clips([film], count, length, stride=stride)
-        for film in (learned, held_out)
-    )
+
+    def cut(film: np.ndarray) -> np.ndarray:
+        # A short film has fewer clips than a lamp can dream.
+        available = measures.count_clips([film], length, stride=stride)
+        return measures.cut_clips([film], min(count, available), length, stride=stride)
+
+    known, real = cut(learned), cut(held_out)
     extractors = {
         extractor.__name__: extractor
         for extractor in (features.random_conv_frames, features.random_conv_clips)
