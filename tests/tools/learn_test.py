@@ -30,6 +30,8 @@ TINY = [
 def start(*flags):
     environment = os.environ | {
         "JAX_PLATFORMS": "cpu",
+        # What it compiles runs for seconds.
+        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
     }
     return subprocess.Popen(
         [sys.executable, TOOL, *TINY, *flags],
