@@ -98,8 +98,9 @@ class Downsample(nn.Module):
         shape = (size, size, x.shape[-1], self.features)
         kernel = self.param("kernel", by_fan_in(2.0), shape)
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
-        x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
-        return convolution.downsample(x, kernel) + bias
+        x, kernel = nn.dtypes.promote_dtype(x, kernel, dtype=self.dtype)
+        # In float32 the bias, as its gradient is a sum over all pixels.
+        return (convolution.downsample(x, kernel) + bias).astype(self.dtype)
 
 
 class Upsample(nn.Module):
@@ -119,8 +120,9 @@ class Upsample(nn.Module):
         shape = (size, size, x.shape[-1], self.features)
         kernel = self.param("kernel", nn.initializers.constant(deviation), shape)
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
-        x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
-        return convolution.upsample(x, kernel) + bias
+        x, kernel = nn.dtypes.promote_dtype(x, kernel, dtype=self.dtype)
+        # In float32 the bias, as its gradient is a sum over all pixels.
+        return (convolution.upsample(x, kernel) + bias).astype(self.dtype)
 
 
 class FrameCode(nn.Module):
