@@ -107,13 +107,14 @@ class LossConfig:
       normality_weight: weight of the normality penalty on the latents of a rollout.
       reset_probability: chance that a carried latent starts afresh from N(0, I).
       reconstruction_weight: `frame_error` of encoded and decoded frames.
-      latent_prediction_weight: one transition step of a code against the next code.
       rollout_weight: `frame_error` of a rollout from the first code.
+      change_weight: `change_error` of that rollout.
       code_divergence_weight: Kullback-Leibler divergence of the encoder's posterior
         from N(0, I), in nats per latent dimension.
       code_normality_weight: `moment_distance` of the codes from N(0, I).
       rollout_steps: length of that rollout, less than the clip's.
-      rollout_frames: number of its steps that are decoded, drawn anew each time.
+      rollout_frames: length of the part of it, drawn anew each time, that is decoded;
+        at least 2.
     """
 
     adversarial: Literal["relativistic", "bce"] = "relativistic"
@@ -129,8 +130,8 @@ class LossConfig:
     normality_weight: float = 0.1
     reset_probability: float = 0.5
     reconstruction_weight: float = 0.0
-    latent_prediction_weight: float = 0.0
     rollout_weight: float = 0.0
+    change_weight: float = 0.0
     code_divergence_weight: float = 0.0
     code_normality_weight: float = 0.0
     rollout_steps: int = 8
@@ -149,7 +150,7 @@ class LossConfig:
             for weight in (
                 self.reconstruction_weight,
                 self.rollout_weight,
-                self.latent_prediction_weight,
+                self.change_weight,
                 self.code_divergence_weight,
                 self.code_normality_weight,
             )
@@ -163,6 +164,7 @@ ENCODER_ASSISTED = LossConfig(
     normality_weight=0.0,
     reconstruction_weight=2.0,
     rollout_weight=1.0,
+    change_weight=10.0,
     rollout_frames=3,
     code_divergence_weight=1e-4,
     code_normality_weight=0.04,

@@ -160,6 +160,21 @@ def frame_error(drawn: jax.Array, film: jax.Array) -> jax.Array:
     return jnp.mean(difference * (1 + difference)) / 2
 
 
+def change_error(drawn: jax.Array, film: jax.Array) -> jax.Array:
+    """Mean squared error of the change from each step to the next, f32[].
+
+    What a generator draws wrongly is nearly the same from step to step, and flicker is
+    as nothing beside it. If errors e are a process e' = r e + noise, their likelihood
+    weights `(e' - r e)^2` by 1 / (1 - r^2) against the error of one frame: for slow
+    film, whose r is near 1, by ten and more.
+
+    Args:
+      drawn: f32[T, B, H, W, 3], consecutive steps, at least 2.
+      film: of the same shape.
+    """
+    return jnp.mean(jnp.square(jnp.diff(drawn, axis=0) - jnp.diff(film, axis=0)))
+
+
 def normal_divergence(mean: jax.Array, log_std: jax.Array) -> jax.Array:
     """Kullback-Leibler divergence of N(mean, std^2) from N(0, 1).
 

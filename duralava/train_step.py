@@ -16,6 +16,7 @@ import optax
 from duralava import compilation, losses, models
 from duralava.config import Config, OptimizerConfig
 
+_ENCODED_FRAMES = 5  # of each clip
 _FRAMES_IN_CACHE = 40  # activations of so many frames, on a CPU
 
 Params = Any
@@ -183,27 +184,28 @@ def encoder_loss(
     """Terms by which film itself teaches generator, transition and encoder.
 
     Some frames of each clip are encoded; samples of the posteriors of the first and the
-    last are decoded, and the first is run on. To keep a step cheap, `rollout_frames`
-    steps of the rollout, drawn anew each time, are decoded and compared with the film.
+    last are decoded, and the first is run on. To keep a step cheap, only a part of the
+    rollout, of `rollout_frames` steps and drawn anew each time, is decoded and compared
+    with the film.
 
     Args:
       params: `{generator, transition, encoder}`.
       clips: film u8[T, B, H, W, 3].
-      key: of the posterior's noise and of the steps drawn.
+      key: of the posterior's noise and of the part drawn.
       config: of the run.
 
     Returns:
       The weighted sum f32[], and the terms.
     """
     loss, model = config.loss, config.model
-    if not loss.rollout_frames <= loss.rollout_steps < clips.shape[0]:
+    if not 2 <= loss.rollout_frames <= loss.rollout_steps < clips.shape[0]:
         raise ValueError(
-            f"rollout_frames {loss.rollout_frames} <= rollout_steps "
+            f"2 <= rollout_frames {loss.rollout_frames} <= rollout_steps "
             f"{loss.rollout_steps} < clip_length {clips.shape[0]} does not hold"
         )
-    noise_key, rollout_key, frames_key = jax.random.split(key, 3)
-    # The first two for the transition, others to know the codes' distribution better.
-    chosen = jnp.r_[0, jnp.linspace(1, clips.shape[0] - 1, 4).astype(int)]
+    noise_key, rollout_key, part_key = jax.random.split(key, 3)
+    # More than are decoded, to know the distribution of codes better.
+    chosen = jnp.linspace(0, clips.shape[0] - 1, _ENCODED_FRAMES).astype(int)
     encoded = models.from_uint8(clips[chosen])
     mean, log_std = models.encode_posterior(params["encoder"], encoded, config=model)
     noise = jax.random.normal(noise_key, mean.shape)
@@ -216,31 +218,26 @@ def encoder_loss(
         num_steps=loss.rollout_steps + 1,
         config=model,
     )
-    steps = 1 + jax.random.choice(
-        frames_key, loss.rollout_steps, (loss.rollout_frames,), replace=False
-    )
+    last_start = loss.rollout_steps - loss.rollout_frames + 1
+    steps = jax.random.randint(part_key, (), 1, last_start + 1)
+    steps += jnp.arange(loss.rollout_frames)
     drawn = models.generate(
         params["generator"],
         jnp.concatenate([codes[:1], codes[-1:], trajectory[steps]]),
         config=model,
     )
-    # Divergence of the first posterior, moved on by a transition that keeps volume,
-    # from the next frame's. In units of that one's spread: what a picture does not
-    # show, the transition is free to choose.
-    distance = (trajectory[1] - mean[1]) * jnp.exp(-log_std[1])
+    film = models.from_uint8(clips[steps])
     terms = {
-        "reconstruction": losses.frame_error(drawn[:2], encoded[jnp.array([0, -1])]),
-        "rollout": losses.frame_error(drawn[2:], models.from_uint8(clips[steps])),
-        "latent_prediction": jnp.mean(
-            0.5 * (jnp.square(distance) - 1) + log_std[1] - log_std[0]
-        ),
+        "reconstruction": losses.frame_error(drawn[:2], encoded[:: len(encoded) - 1]),
+        "rollout": losses.frame_error(drawn[2:], film),
+        "change": losses.change_error(drawn[2:], film),
         "code_divergence": losses.normal_divergence(mean, log_std),
         "code_normality": losses.moment_distance(codes),
     }
     weights = {
         "reconstruction": loss.reconstruction_weight,
         "rollout": loss.rollout_weight,
-        "latent_prediction": loss.latent_prediction_weight,
+        "change": loss.change_weight,
         "code_divergence": loss.code_divergence_weight,
         "code_normality": loss.code_normality_weight,
     }

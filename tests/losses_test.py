@@ -221,6 +221,21 @@ def test_the_error_of_frames_is_half_absolute_and_half_square():
     np.testing.assert_allclose(error, losses.frame_error(film, drawn), rtol=1e-6)
 
 
+def test_the_error_of_changes_by_hand():
+    drawn, film = jnp.array([0.0, 1.0, 1.5]), jnp.array([0.2, 0.2, -0.3])
+    # Changes 1 and 1/2 against 0 and -1/2: (1 + 1) / 2.
+    error = losses.change_error(drawn[:, None], film[:, None])
+    np.testing.assert_allclose(error, 1.0, rtol=1e-6)
+
+
+def test_the_error_of_changes_sees_flicker_but_no_error_that_stays():
+    film = jax.random.uniform(jax.random.key(0), (6, 2, 4, 4, 3))
+    wrong = film + 0.5 * jax.random.normal(jax.random.key(1), film.shape[1:])
+    np.testing.assert_allclose(losses.change_error(wrong, film), 0, atol=1e-12)
+    flicker = film + 0.1 * jnp.array([1, -1] * 3).reshape(6, 1, 1, 1, 1)
+    np.testing.assert_allclose(losses.change_error(flicker, film), 0.04, rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("mean", "std", "expected"),
     [

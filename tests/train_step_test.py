@@ -143,7 +143,7 @@ ENCODED = make_config(
         reset_probability=0.0,
         reconstruction_weight=1.0,
         rollout_weight=0.5,
-        latent_prediction_weight=0.01,
+        change_weight=2.0,
         code_divergence_weight=0.01,
         code_normality_weight=0.01,
         rollout_steps=4,
@@ -396,6 +396,42 @@ def test_before_its_first_step_the_adversary_asks_for_nothing():
     assert_trees_close(
         taken_off(state.generator, after.generator), expected, rtol=2e-3, atol=2e-6
     )
+
+
+def test_a_part_of_the_rollout_is_compared_with_the_film_of_its_steps():
+    params = random_state(ENCODED).generator
+    loss = jax.jit(encoder_loss, static_argnames="config")
+    film_frames = models.from_uint8(film())
+    mean, log_std = models.encode_posterior(
+        params["encoder"], film_frames, config=MODEL
+    )
+
+    def errors_of_all_parts(key):
+        noise = jax.random.normal(jax.random.split(key, 3)[0], mean.shape)
+        code = (mean + jnp.exp(log_std) * noise)[0]
+        _, latents = rollout(
+            params["transition"], code, key, 0, num_steps=5, config=MODEL
+        )
+        dream = models.generate(params["generator"], latents, config=MODEL)
+        parts = [slice(1, 3), slice(2, 4), slice(3, 5)]
+        return [
+            (
+                losses.frame_error(dream[part], film_frames[part]),
+                losses.change_error(dream[part], film_frames[part]),
+            )
+            for part in parts
+        ]
+
+    drawn = set()
+    for key in jax.random.split(jax.random.key(3), 12):
+        _, terms = loss(params, film(), key, config=ENCODED)
+        found = (terms["loss/rollout"], terms["loss/change"])
+        matches = [
+            np.allclose(found, errors, rtol=1e-5) for errors in errors_of_all_parts(key)
+        ]
+        assert sum(matches) == 1
+        drawn.add(matches.index(True))
+    assert drawn == {0, 1, 2}
 
 
 @pytest.mark.parametrize(("index", "plays"), [(1, False), (2, True), (3, True)])

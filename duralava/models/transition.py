@@ -26,8 +26,9 @@ class Perceptron(nn.Module):
         """f32[..., C] -> f32[..., features]."""
         for _ in range(self.num_hidden):
             x = layers.activate(layers.Dense(self.hidden)(x))
-        # Small at the start, so that a lamp begins by moving slowly.
-        kernel, bias = nn.initializers.constant(0.02), nn.initializers.constant(0.1)
+        # Small at the start: a lamp begins by moving as slowly as wax does, and what
+        # its pictures hardly show goes on so. Moving fast, that would be flicker.
+        kernel, bias = nn.initializers.constant(0.005), nn.initializers.constant(0.02)
         return layers.Dense(self.features, kernel_init=kernel, bias_init=bias)(x)
 
 
@@ -36,11 +37,12 @@ def rotation(params: Any, *, config: ModelConfig) -> Callable[[jax.Array], jax.A
 
     Halves a and b of the latent take turns: the pairs of one are turned by angles
     that are computed from the other. Neither |z| nor volume changes, as an angle
-    does not depend on what it turns; a learned orthogonal matrix mixes the halves
-    between layers. The density of N(0, I) depends on |z| alone, so it is kept.
+    does not depend on what it turns. The density of N(0, I) depends on |z| alone, so
+    it is kept. Each layer does so in a learned orthonormal basis of its own, so that
+    halves and pairs are others in each, and angles alone say how fast a latent moves.
     """
     network = _angles(config)
-    mixers = cayley(params["mix"] - jnp.swapaxes(params["mix"], -1, -2))
+    bases = cayley(params["basis"] - jnp.swapaxes(params["basis"], -1, -2))
 
     def angles(turn: Any, half: int, x: jax.Array) -> jax.Array:
         turn = jax.tree.map(lambda leaf: leaf[half], turn)
@@ -48,15 +50,15 @@ def rotation(params: Any, *, config: ModelConfig) -> Callable[[jax.Array], jax.A
         return jnp.tanh(network.apply({"params": turn}, x))
 
     def layer(z: jax.Array, params: tuple[Any, jax.Array]) -> tuple[jax.Array, None]:
-        turn, mixer = params
-        a, b = jnp.split(z, 2, axis=-1)
+        turn, basis = params
+        a, b = jnp.split(jnp.matmul(z, basis, precision="highest"), 2, axis=-1)
         a = rotate_pairs(a, angles(turn, 0, b))
         b = rotate_pairs(b, angles(turn, 1, a))
         z = jnp.concatenate([a, b], axis=-1)
-        return jnp.matmul(z, mixer, precision="highest"), None
+        return jnp.matmul(z, basis.T, precision="highest"), None
 
     def move(latents: jax.Array) -> jax.Array:
-        z, _ = jax.lax.scan(layer, latents, (params["turn"], mixers))
+        z, _ = jax.lax.scan(layer, latents, (params["turn"], bases))
         # The norm is kept by mathematics; this keeps rounding from adding up over
         # millions of steps. Differences are summed, as a difference of sums would be
         # rounded more coarsely than what is lost in a step.
@@ -92,7 +94,7 @@ def init_transition(key: jax.Array, *, config: ModelConfig) -> Any:
     count = config.transition_layers
     deviations = {
         "turn": jax.tree.map(lambda d: jnp.broadcast_to(d, (count, 2, *d.shape)), turn),
-        "mix": jnp.full((count, size, size), 0.02),
+        "basis": jnp.full((count, size, size), 0.1),
     }
     return layers.draw(key, deviations)
 

@@ -80,6 +80,30 @@ def test_a_rotation_keeps_each_norm_and_moves_the_latent_far():
     assert jnp.linalg.norm(moved - latents, axis=-1).min() > 0.5
 
 
+def test_a_latent_rests_where_angles_are_zero_in_whatever_basis():
+    params = random_params(ROTATION)
+    params["turn"] = jax.tree.map(jnp.zeros_like, params["turn"])
+    latents = normal(2, 16, 8)
+    moved = transition(params, latents, jnp.zeros_like(latents), config=ROTATION)
+    np.testing.assert_allclose(moved, latents, atol=1e-5)
+
+
+def test_bases_mix_what_a_layer_keeps_apart():
+    """All values depend on all, though a layer turns pairs of one half by the other."""
+    one = dataclasses.replace(ROTATION, transition_layers=1)
+    params, latent = random_params(one), normal(2, 8)
+
+    def influences(params):
+        def step(z):
+            return models.transition(params, z[None], z[None], config=one)[0]
+
+        return np.abs(np.asarray(jax.jacfwd(step)(latent))) > 1e-4
+
+    assert influences(params).all()
+    plain = params | {"basis": jnp.zeros_like(params["basis"])}
+    assert not influences(plain).all()
+
+
 def test_a_rotation_keeps_volume():
     # In double precision, as the single derivatives are large.
     with jax.enable_x64():
@@ -165,8 +189,8 @@ def test_a_fresh_lamp_moves_but_slowly(config):
     moved = transition(params, latents, 0 * latents, config=config)
     distance = jnp.linalg.norm(moved - latents, axis=-1)
     norm = jnp.linalg.norm(latents, axis=-1)
-    assert distance.min() > 0.01
-    assert jnp.mean(distance / norm) < 0.5
+    assert jnp.min(distance / norm) > 0.001
+    assert jnp.mean(distance / norm) < 0.2
 
 
 def test_norms_last_for_twenty_thousand_steps():
