@@ -188,19 +188,27 @@ def test_bfloat16_convolutions_give_nearly_the_losses_and_state_of_float32(confi
         config, model=dataclasses.replace(MODEL, convolution_dtype="bfloat16")
     )
     before = random_state(config)
-    (exact, losses), (state, rounded_losses) = (
-        step(before, used) for used in (config, rounded)
+    # Of eight films together: rounding takes some pixels over an activation's kink.
+    exact, close = (
+        [step(before, used, clips=film(seed)) for seed in range(8)]
+        for used in (config, rounded)
     )
-    assert jax.tree.map(jnp.dtype, state) == jax.tree.map(jnp.dtype, exact)
-    gradient, error = (
-        optax.global_norm(jax.tree.map(jnp.subtract, tree, exact.generator))
-        for tree in (before.generator, state.generator)
-    )
+    for (state, values), (rounded_state, rounded_values) in zip(
+        exact, close, strict=True
+    ):
+        assert jax.tree.map(jnp.dtype, rounded_state) == jax.tree.map(jnp.dtype, state)
+        for name, value in values.items():
+            np.testing.assert_allclose(
+                rounded_values[name], value, rtol=0.03, atol=1e-3, err_msg=name
+            )
+
+    def total(results):
+        taken = [taken_off(before.generator, state.generator) for state, _ in results]
+        return jax.tree.map(lambda *leaves: sum(leaves), *taken)
+
+    error = optax.global_norm(taken_off(total(exact), total(close)))
+    gradient = optax.global_norm(total(exact))
     assert 1e-5 * gradient < error < 0.05 * gradient
-    for name, value in losses.items():
-        np.testing.assert_allclose(
-            rounded_losses[name], value, rtol=0.03, atol=1e-3, err_msg=name
-        )
 
 
 def straightforward_losses(config, clips):
