@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import grain
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -59,13 +60,9 @@ def train(
       OSError: the workdir cannot be written.
       FloatingPointError: a loss is not finite any more.
     """
+    config, batches = _open_film(config)
     data, training = config.data, config.training
-    film = clips.load_film(data.dataset, data.data_dir, "train")
     held_out = clips.load_film(data.dataset, data.data_dir, "test")
-    _check_size(film.frames, config)
-    data = dataclasses.replace(data, film_fps=film.fps)
-    config = dataclasses.replace(config, data=data)
-    batches = clips.clip_iterator(film, config.data, seed=training.seed)
     place_state, place_clips = _placement(config)
     open_workdir(workdir, config)
 
@@ -136,12 +133,9 @@ def measure_pace(config: Config, *, num_steps: int) -> float:
     Raises:
       ValueError: the data set is not prepared or does not fit the config.
     """
-    data, training = config.data, config.training
-    film = clips.load_film(data.dataset, data.data_dir, "train")
-    _check_size(film.frames, config)
-    batches = clips.clip_iterator(film, data, seed=training.seed)
+    config, batches = _open_film(config)
     place_state, place_clips = _placement(config)
-    key = jax.random.key(training.seed)
+    key = jax.random.key(config.training.seed)
     init_state, make_step = programs()
     state = place_state(init_state(key, config=config))
 
@@ -169,13 +163,18 @@ def _start(state: TrainState, weights: str) -> TrainState:
     return state._replace(generator=params, ema=jax.tree.map(jnp.copy, params))
 
 
-def _check_size(frames: np.ndarray, config: Config) -> None:
+def _open_film(config: Config) -> tuple[Config, grain.DatasetIterator[np.ndarray]]:
+    """Returns the config with the film's rate in it, and the clips to learn from."""
     size = config.model.resolution
-    if frames.shape[1:] != (size, size, 3):
+    film = clips.load_film(config.data.dataset, config.data.data_dir, "train")
+    if film.frames.shape[1:] != (size, size, 3):
         raise ValueError(
-            f"{config.data.dataset} has frames of {frames.shape[1]}x{frames.shape[2]}, "
-            f"the model draws {size}x{size}"
+            f"{config.data.dataset} has frames of {film.frames.shape[1]}x"
+            f"{film.frames.shape[2]}, the model draws {size}x{size}"
         )
+    data = dataclasses.replace(config.data, film_fps=film.fps)
+    batches = clips.clip_iterator(film, data, seed=config.training.seed)
+    return dataclasses.replace(config, data=data), batches
 
 
 def _placement(
