@@ -71,14 +71,14 @@ class ModelConfig:
     resolution: int = 64
     latent_size: int = 64
     generator_hidden: int = 256
-    generator_channels: tuple[int, ...] = (128, 64, 64)
+    generator_channels: tuple[int, ...] = (128, 96, 64, 32)
     generator_background: bool = True
     pixel_norm: bool = True
     discriminator_channels: tuple[int, ...] = (32, 64, 128)
     discriminator_code: int = 128
     discriminator_hidden: int = 128
     discriminator_time: Literal["recurrent", "shift"] = "shift"
-    encoder_channels: tuple[int, ...] = (32, 64, 96)
+    encoder_channels: tuple[int, ...] = (64, 96, 128)
     encoder_hidden: int = 256
     transition: Literal["rotation", "mlp"] = "rotation"
     transition_layers: int = 3
