@@ -38,7 +38,7 @@ def get_config() -> ConfigDict:
                     gradient_clip=1.0,
                     warmup_steps=100,
                 ),
-                training=c.TrainingConfig(num_steps=2_000),
+                training=c.TrainingConfig(num_steps=700),
             )
         )
     )
