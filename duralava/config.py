@@ -60,7 +60,8 @@ class ModelConfig:
       encoder_hidden: width of the encoder's dense layer.
       transition: `rotation` (exactly normal by construction) or `mlp` (kept normal by
         the penalty).
-      transition_layers: number of rotation layers, or of hidden layers of the MLP.
+      transition_layers: number of rotation layers, or of hidden layers of the MLP. A
+        rotation of one layer keeps the radius of each of its pairs for ever; two mix.
       transition_hidden: width of the transition's hidden layers.
       refresh: share s of noise in a step, `sqrt(1 - s^2) z + s noise`.
       convolution_dtype: in which the convolutions of generator and encoder compute.

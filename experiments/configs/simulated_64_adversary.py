@@ -3,9 +3,9 @@
   python experiments/train.py --config=experiments/configs/simulated_64_adversary.py \
       --workdir=DIR --config.training.start_from=WORKDIR_OF_SIMULATED_64
 
-The encoder's terms alone teach true motion, quickly, but blur what a code does not tell.
-A step with the adversary takes three times as long, so that it comes last. What it took
-and what it reached: docs/results.md.
+The encoder's terms alone teach true motion, quickly, but blur what a code does not
+tell. A step with the adversary takes three times as long, so that it comes last. What
+it took and what it reached: docs/results.md.
 """
 
 import dataclasses
