@@ -105,10 +105,9 @@ def kernel_distance(
 
     The unbiased estimate, zero in expectation if both come from one distribution; the
     kernel is as wide as the median distance of two of the second sample (the root mean
-    square where that is 0). The interval
-    is that of the jackknife which leaves out one group of neighbouring rows of each
-    sample at a time, so that rows from neighbouring moments of a film do not make it
-    narrower than it is.
+    square where that is 0). The interval is that of the jackknife which leaves out one
+    group of neighbouring rows of each sample at a time, so that rows from neighbouring
+    moments of a film do not make it narrower than it is.
 
     Args:
       first: features f[N, D], N at least twice `num_groups`.

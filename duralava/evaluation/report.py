@@ -53,9 +53,9 @@ def write_report(
         "Durability": _durability_rows(evaluation),
         "Motion of the latents": _motion_rows(evaluation),
     }
-    figures = {
-        "horizons.png": _draw_horizons(evaluation),
-        "latents.png": _draw_latents(evaluation),
+    pictures = {
+        "horizons.png": _png(_draw_horizons(evaluation)),
+        "latents.png": _png(_draw_latents(evaluation)),
     }
     numbers = {
         "about": about,
@@ -65,9 +65,9 @@ def write_report(
     with files.written_whole(directory) as folder:
         folder.mkdir()
         files.write_json(folder / "report.json", numbers)
-        for name, figure in figures.items():
-            figure.savefig(folder / name, dpi=110)
-        page = _page(about, tables, figures, evaluation.films, fps)
+        for name, picture in pictures.items():
+            (folder / name).write_bytes(picture)
+        page = _page(about, tables, pictures, evaluation.films, fps)
         (folder / "report.html").write_text(page)
     return "\n\n".join(f"{name}\n{_text(rows)}" for name, rows in tables.items())
 
@@ -76,9 +76,7 @@ def _distance_rows(evaluation: Evaluation) -> list[list[Cell]]:
     rows = []
     for name, found in evaluation.contenders.items():
         row = [("", name)]
-        for extractor, values in found.items():
-            if not isinstance(values, dict) or "frechet" not in values:
-                continue
+        for extractor, values in _by_extractor(found).items():
             kernel = values["kernel"]
             reach = (kernel["high"] - kernel["low"]) / 2
             row += [
@@ -89,6 +87,15 @@ def _distance_rows(evaluation: Evaluation) -> list[list[Cell]]:
             ]
         rows.append(row)
     return rows
+
+
+def _by_extractor(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Returns those figures of a contender that are distances between features."""
+    return {
+        name: values
+        for name, values in found.items()
+        if isinstance(values, dict) and "frechet" in values
+    }
 
 
 def _lamp_rows(evaluation: Evaluation) -> list[list[Cell]]:
@@ -172,21 +179,15 @@ def _draw_horizons(evaluation: Evaluation) -> matplotlib.figure.Figure:
     """Draws the Frechet distances over the floor, by contender."""
     figure = matplotlib.figure.Figure((11, 4.5), layout="constrained")
     axes = figure.subplots()
-    floor = evaluation.contenders[LEARNED]
+    floor = _by_extractor(evaluation.contenders[LEARNED])
     names = [name for name in evaluation.contenders if name != LEARNED]
-    extractors = [
-        name
-        for name, values in floor.items()
-        if isinstance(values, dict) and "frechet" in values
-    ]
-    width = 0.8 / len(extractors)
-    for index, extractor in enumerate(extractors):
+    width = 0.8 / len(floor)
+    for index, (extractor, values) in enumerate(floor.items()):
         ratios = [
-            evaluation.contenders[name][extractor]["frechet"]
-            / floor[extractor]["frechet"]
+            evaluation.contenders[name][extractor]["frechet"] / values["frechet"]
             for name in names
         ]
-        places = np.arange(len(names)) + (index - len(extractors) / 2 + 0.5) * width
+        places = np.arange(len(names)) + (index - len(floor) / 2 + 0.5) * width
         axes.bar(places, ratios, width, label=extractor)
     axes.axhline(1, color="black", linewidth=0.8)
     axes.set(yscale="log", ylabel="Frechet distance over that of learned film")
@@ -229,7 +230,7 @@ def _draw_latents(evaluation: Evaluation) -> matplotlib.figure.Figure:
 def _page(
     about: dict[str, Any],
     tables: dict[str, list[list[Cell]]],
-    figures: dict[str, matplotlib.figure.Figure],
+    pictures: dict[str, bytes],
     films: dict[str, np.ndarray],
     fps: float,
 ) -> str:
@@ -249,7 +250,10 @@ def _page(
             )
         )
         parts.append(f"<h2>{html.escape(name)}</h2><table>{lines}</table>")
-    parts += [f"<img src='{_picture(figure)}'>" for figure in figures.values()]
+    parts += [
+        f"<img src='{_data_uri('image/png', picture)}'>"
+        for picture in pictures.values()
+    ]
     lines = "".join(
         f"<tr><td>{html.escape(key)}</td><td>{html.escape(str(value))}</td></tr>"
         for key, value in about.items()
@@ -289,10 +293,10 @@ def _film(film: np.ndarray, fps: float) -> str:
         return _data_uri("video/mp4", path.read_bytes())
 
 
-def _picture(figure: matplotlib.figure.Figure) -> str:
+def _png(figure: matplotlib.figure.Figure) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
-    return _data_uri("image/png", buffer.getvalue())
+    return buffer.getvalue()
 
 
 def _data_uri(kind: str, content: bytes) -> str:
