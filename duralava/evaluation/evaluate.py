@@ -217,7 +217,7 @@ def durable(state: durability.HorizonState) -> dict[str, Any]:
     """Tests of lamps at one horizon; a small p-value says that something is wrong."""
     monitor = state.monitor
     return {
-        "normality": _plain(normality.test_normality(state.latents[0])),
+        "normality": dataclasses.asdict(normality.test_normality(state.latents[0])),
         "smallest_step": float(monitor.smallest_step.min()),
         "repeated": int(monitor.repeated.sum()),
         "largest_cosine": float(monitor.largest_cosine.max()),
@@ -232,15 +232,7 @@ def one_lamp(record: np.ndarray) -> dict[str, Any]:
         test = normality.test_normality(record[::spacing])
     except ValueError as reason:
         return {"untested": str(reason)}
-    return {"spacing": spacing, "normality": _plain(test)}
-
-
-def _plain(test: normality.NormalityTest) -> dict[str, Any]:
-    values = dataclasses.asdict(test)
-    return {
-        name: value.tolist() if isinstance(value, np.ndarray) else value
-        for name, value in values.items()
-    }
+    return {"spacing": spacing, "normality": dataclasses.asdict(test)}
 
 
 def _motion(lamp: Pretrained, plan: Plan) -> dict[str, float]:
