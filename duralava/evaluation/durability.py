@@ -10,11 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from duralava import compilation, models
+from duralava import models
 from duralava.config import ModelConfig
 from duralava.evaluation.normality import bonferroni, cosine_p_value
 
-_BLOCK = 500  # steps of one call: the latents of 64 lamps stay in a processor's cache
+_BLOCK = 100  # steps of one call: the latents of 64 lamps stay in a processor's cache
 _MAX_STEP = 2**31 - 1
 
 
@@ -213,14 +213,13 @@ def _run(
     record_every: int | None,
     advance: Callable[[int], Any],
 ) -> Iterator[HorizonState]:
-    run_block, rollout = _programs()
     monitor = init_monitor(latents)
     step = 0
     for horizon in horizons:
         record = [np.zeros((0, latents.shape[-1]), np.float32)]
         while step < horizon:
             count = min(_BLOCK, horizon - step)
-            latents, monitor, first_lamp = run_block(
+            latents, monitor, first_lamp = _run_block(
                 params,
                 latents,
                 monitor,
@@ -236,7 +235,7 @@ def _run(
                 record.append(states[-step % record_every : count : record_every])
             step += count
             advance(count)
-        _, trajectory = rollout(
+        _, trajectory = _rollout(
             params, latents, key, step, num_steps=window, config=config
         )
         yield HorizonState(
@@ -244,14 +243,7 @@ def _run(
         )
 
 
-@functools.cache
-def _programs() -> tuple[Callable[..., Any], Callable[..., Any]]:
-    return (
-        compilation.jit(_run_block, static_argnames=("config", "min_lag")),
-        compilation.jit(models.rollout, static_argnames=("num_steps", "config")),
-    )
-
-
+@functools.partial(jax.jit, static_argnames=("config", "min_lag"))
 def _run_block(
     params: Any,
     latents: jax.Array,
@@ -273,6 +265,9 @@ def _run_block(
     states = jnp.concatenate([trajectory, final[None]])
     monitor = observe(monitor, states, start, count, min_lag=min_lag)
     return states[count], monitor, trajectory[:, 0]
+
+
+_rollout = jax.jit(models.rollout, static_argnames=("num_steps", "config"))
 
 
 def _anchor_step(step: jax.Array) -> jax.Array:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from duralava import compilation, models
+from duralava import models
 from duralava.config import ModelConfig
 from duralava.evaluation import durability
 from duralava.evaluation.durability import (
@@ -201,7 +201,7 @@ def test_a_sound_transition_passes(config):
 @pytest.mark.parametrize("config", [CONFIG, REFRESHED], ids=["rotation", "refreshed"])
 def test_horizons_are_those_of_the_rollout_bit_for_bit(config):
     params, latents = random_params(config), jnp.asarray(normal(0, 3, 8))
-    rollout = compilation.jit(models.rollout, static_argnames=("num_steps", "config"))
+    rollout = jax.jit(models.rollout, static_argnames=("num_steps", "config"))
     _, whole = rollout(params, latents, KEY, 0, num_steps=1240, config=config)
     steps = []
     states = list(
@@ -228,7 +228,7 @@ def test_horizons_are_those_of_the_rollout_bit_for_bit(config):
 
 def test_what_is_watched_is_the_rollout():
     params, latents = random_params(REFRESHED), jnp.asarray(normal(0, 3, 8))
-    rollout = compilation.jit(models.rollout, static_argnames=("num_steps", "config"))
+    rollout = jax.jit(models.rollout, static_argnames=("num_steps", "config"))
     _, whole = rollout(params, latents, KEY, 0, num_steps=1001, config=REFRESHED)
     expected = watch(np.asarray(whole), min_lag=100)
     monitor = last_horizon(params, [3, 1000], REFRESHED).monitor
