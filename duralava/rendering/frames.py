@@ -2,6 +2,7 @@
 
 import fractions
 import functools
+import itertools
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 
 from duralava import models
 from duralava.config import Config, ModelConfig
+from duralava.rendering.lamps import fresh_lamps
 
 CHUNK_SIZE = 60  # frames of a lamp that are computed at a time
 _DRAWN_AT_ONCE = 20  # of them: activations stay in a processor's cache
@@ -57,19 +59,22 @@ def frame_chunks(
     chunk_size: int,
     config: ModelConfig,
     steps_per_frame: fractions.Fraction = fractions.Fraction(1),
+    start_step: int = 0,
 ) -> Iterator[np.ndarray]:
     """Films lamps for ever, in memory that does not grow.
 
-    Frame n shows the moment `n * steps_per_frame` of the rollout; between two steps
-    the latent is interpolated. The next chunk is computed while this one is used.
+    Frame n shows the moment `start_step + n * steps_per_frame` of the rollout; between
+    two steps the latent is interpolated. The next chunk is computed while this one is
+    used.
 
     Args:
       params: `{generator, transition}`.
-      latents: f32[B, Z] at step 0.
+      latents: f32[B, Z] at `start_step`.
       key: of the transition's noise.
       chunk_size: number N of frames of a chunk.
       config: shape of the networks.
       steps_per_frame: model steps from one frame to the next, above 0.
+      start_step: number of steps already made.
 
     Yields:
       Frames u8[N, B, H, W, 3].
@@ -85,19 +90,134 @@ def frame_chunks(
             params,
             latents,
             key,
-            start,
+            start_step + start,
             np.asarray(offsets, np.float32),
             num_steps=num_steps,
             config=config,
         )
 
     frames, latents = chunk(0, latents)
-    index = 0
-    while True:
-        index += 1
+    for index in itertools.count(1):
         following, latents = chunk(index, latents)
         yield np.asarray(frames)
         frames = following
+
+
+def loop_chunks(
+    params: Any,
+    path: jax.Array,
+    num_frames: int,
+    *,
+    chunk_size: int,
+    config: ModelConfig,
+) -> Iterator[np.ndarray]:
+    """Films a closed path of latents once around.
+
+    Args:
+      params: `{generator}`.
+      path: f32[N, B, Z], the latents at N moments that follow each other in a circle.
+      num_frames: of one round, evenly spread over it.
+      chunk_size: number of frames computed at a time.
+      config: shape of the generator.
+
+    Yields:
+      Frames u8[chunk_size, B, H, W, 3]; fewer at last.
+    """
+    length = len(path)
+    for first in range(0, num_frames, chunk_size):
+        # Always as many, so that one program draws all; what is beyond is left out.
+        moments = (first + np.arange(chunk_size)) * (length / num_frames)
+        frames = _film_path(params["generator"], path, moments % length, config=config)
+        yield np.asarray(frames)[: num_frames - first]
+
+
+def closed_path(
+    params: Any,
+    latents: jax.Array,
+    key: jax.Array,
+    num_steps: int,
+    *,
+    overlap: int,
+    config: ModelConfig,
+    start_step: int = 0,
+) -> jax.Array:
+    """Runs lamps on and leads them back to where they were.
+
+    Over the last `overlap` steps, each latent turns along the great circle towards
+    where the lamp was `num_steps` before. It begins and ends to do so gently: on the
+    closed path, neither position nor speed jumps.
+
+    Args:
+      params: of `init_transition`.
+      latents: f32[B, Z] at `start_step`.
+      key: of the transition's noise.
+      num_steps: length N of the path.
+      overlap: steps of the way back, from 1 to N.
+      config: shape of the network.
+      start_step: number of steps already made.
+
+    Returns:
+      f32[N, B, Z]; after the last comes the first.
+    """
+    _, trajectory = models.rollout(
+        params,
+        latents,
+        key,
+        start_step,
+        num_steps=num_steps + overlap,
+        config=config,
+    )
+    x = jnp.arange(overlap) / overlap
+    # Speed and acceleration are zero at both ends (Perlin 2002).
+    share = x**3 * (10 - 15 * x + 6 * x**2)
+    back = interpolate(
+        trajectory[num_steps:],
+        trajectory[:overlap],
+        jnp.broadcast_to(share[:, None], (overlap, len(latents))),
+    )
+    return jnp.concatenate([trajectory[overlap:num_steps], back])
+
+
+def lamp_frames(
+    params: Any, *, config: Config, seed: int, fps: float, chunk_size: int = CHUNK_SIZE
+) -> Iterator[np.ndarray]:
+    """Films one lamp for ever, in real time.
+
+    Args:
+      params: `{generator, transition}`.
+      config: of the run that made them.
+      seed: of the latent that the lamp starts in, and of its noise.
+      fps: frames per second.
+      chunk_size: frames computed at a time.
+
+    Yields:
+      Frames u8[H, W, 3].
+    """
+    lamps = fresh_lamps(seed, config=config.model)
+    chunks = frame_chunks(
+        params,
+        lamps.latents,
+        lamps.key,
+        chunk_size=chunk_size,
+        config=config.model,
+        steps_per_frame=steps_per_frame(config, fps=fps),
+    )
+    for chunk in chunks:
+        yield from chunk[:, 0]
+
+
+def steps_per_frame(
+    config: Config, *, fps: float, speed: float = 1.0
+) -> fractions.Fraction:
+    """Returns the model steps from one frame to the next.
+
+    Args:
+      config: of the run, which says how long a step is.
+      fps: frames per second, above 0.
+      speed: seconds of the lamp in a second of film, above 0.
+    """
+    pace = fractions.Fraction(config.data.steps_per_second) * fractions.Fraction(speed)
+    return (pace / fractions.Fraction(fps)).limit_denominator(10_000)
 
 
 @functools.partial(jax.jit, static_argnames=("num_steps", "config"))
@@ -120,45 +240,33 @@ def _film(
         num_steps=num_steps + 1,
         config=config,
     )
-    before = jnp.floor(offsets).astype(jnp.int32)
+    shown = _at(trajectory, offsets[:-1])
+    last = jnp.floor(offsets[-1]).astype(jnp.int32)
+    return _draw(params["generator"], shown, config=config), trajectory[last]
+
+
+@functools.partial(jax.jit, static_argnames="config")
+def _film_path(
+    generator: Any, path: jax.Array, moments: jax.Array, *, config: ModelConfig
+) -> jax.Array:
+    closed = jnp.concatenate([path, path[:1]])
+    return _draw(generator, _at(closed, moments), config=config)
+
+
+def _at(trajectory: jax.Array, moments: jax.Array) -> jax.Array:
+    """Returns the latents f32[N, B, Z] at N moments, in steps, of f32[T, B, Z]."""
+    before = jnp.floor(moments).astype(jnp.int32)
     share = jnp.broadcast_to(
-        (offsets - before)[:-1, None], (len(offsets) - 1, latents.shape[0])
+        (moments - before)[:, None], (len(moments), trajectory.shape[1])
     )
-    shown = interpolate(trajectory[before[:-1]], trajectory[before[:-1] + 1], share)
+    return interpolate(trajectory[before], trajectory[before + 1], share)
+
+
+def _draw(generator: Any, latents: jax.Array, *, config: ModelConfig) -> jax.Array:
+    """f32[N, B, Z] -> u8[N, B, H, W, 3]."""
     frames = jax.lax.map(
-        lambda z: models.to_uint8(
-            models.generate(params["generator"], z, config=config)
-        ),
-        shown,
+        lambda z: models.to_uint8(models.generate(generator, z, config=config)),
+        latents.reshape(-1, latents.shape[-1]),
         batch_size=_DRAWN_AT_ONCE,
     )
-    return frames, trajectory[before[-1]]
-
-
-def lamp_frames(
-    params: Any, *, config: Config, seed: int, fps: float, chunk_size: int = CHUNK_SIZE
-) -> Iterator[np.ndarray]:
-    """Films one lamp for ever, in real time.
-
-    Args:
-      params: `{generator, transition}`.
-      config: of the run that made them.
-      seed: of the latent that the lamp starts in, and of its noise.
-      fps: frames per second.
-      chunk_size: frames computed at a time.
-
-    Yields:
-      Frames u8[H, W, 3].
-    """
-    latent_key, noise_key = jax.random.split(jax.random.key(seed))
-    pace = fractions.Fraction(config.data.steps_per_second) / fractions.Fraction(fps)
-    chunks = frame_chunks(
-        params,
-        jax.random.normal(latent_key, (1, config.model.latent_size)),
-        noise_key,
-        chunk_size=chunk_size,
-        config=config.model,
-        steps_per_frame=pace.limit_denominator(10_000),
-    )
-    for chunk in chunks:
-        yield from chunk[:, 0]
+    return frames.reshape(*latents.shape[:2], *frames.shape[1:])

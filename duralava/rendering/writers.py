@@ -1,7 +1,7 @@
 """Frames to an animation or a video file, one frame at a time.
 
-The suffix of the path picks the format; a folder gets numbered PNGs. A file stands
-under its final name only when it is complete.
+The suffix of the path picks the format; a folder gets numbered PNGs, `-` is standard
+output. A file stands under its final name only when it is complete.
 """
 
 import contextlib
@@ -11,6 +11,7 @@ import itertools
 import math
 import os
 import pathlib
+import sys
 from collections.abc import Callable, Iterator
 from concurrent import futures
 
@@ -21,6 +22,7 @@ from PIL import Image
 
 from duralava import files
 
+STANDARD_OUTPUT = "-"
 _MAX_GIF_FPS = 50  # browsers slow a GIF with shorter delays than 20 ms to 10 fps
 
 
@@ -33,6 +35,7 @@ class _Format:
     pixel_format: str
     container_options: tuple[tuple[str, str], ...] = ()
     codec_options: tuple[tuple[str, str], ...] = ()
+    streams: bool = True  # whether frames leave the memory once they are written
 
 
 _APNG = _Format(
@@ -58,13 +61,16 @@ _FORMATS = {
         "yuv420p",
         codec_options=(("crf", "24"), ("cpu-used", "4"), ("row-mt", "1")),
     ),
-    ".gif": _Format("gif", "gif", "pal8", container_options=(("loop", "0"),)),
+    ".gif": _Format(
+        "gif", "gif", "pal8", container_options=(("loop", "0"),), streams=False
+    ),
     ".webp": _Format(
         "webp",
         "libwebp_anim",
         "bgra",
         container_options=(("loop", "0"),),
         codec_options=(("quality", "90"),),
+        streams=False,
     ),
 }
 
@@ -78,15 +84,30 @@ def check_output(path: str | os.PathLike[str]) -> None:
         to, or the output is a folder that is not empty.
     """
     target = pathlib.Path(path)
+    if _is_standard_output(path):
+        return
     if _is_folder(path):
         files.check_new_folder(target)
         return
     if target.suffix.lower() not in _FORMATS:
         raise ValueError(
             f"unknown suffix '{target.suffix}' of {target}; known: "
-            f"{', '.join(_FORMATS)}, or a folder for numbered PNGs"
+            f"{', '.join(_FORMATS)}, a folder for numbered PNGs, or "
+            f"{STANDARD_OUTPUT} for raw RGB to standard output"
         )
     files.check_parent(target)
+
+
+def streams(path: str | os.PathLike[str]) -> bool:
+    """Returns whether memory does not grow with the number of frames.
+
+    Raises:
+      ValueError, OSError: as `check_output`.
+    """
+    check_output(path)
+    if _is_standard_output(path) or _is_folder(path):
+        return True
+    return _FORMATS[pathlib.Path(path).suffix.lower()].streams
 
 
 def write_frames(
@@ -102,8 +123,9 @@ def write_frames(
     (VP9), `.gif`, `.webp`; the animations loop for ever. A path that ends in `/`, has
     no suffix or is a folder gets PNGs `000000.png`, `000001.png`, ... Videos of an odd
     height or width repeat their last row or column, since 4:2:0 colour needs even
-    sizes. Memory does not grow with the number of frames, except for `.gif` and
-    `.webp`.
+    sizes. `-` gets the bytes of all frames, three a pixel, on standard output, until
+    its reader closes it. Memory does not grow with the number of frames, except for
+    `.gif` and `.webp`.
 
     On Ctrl-C the output is finished with the frames so far and the KeyboardInterrupt
     raised again; on any other exception nothing is left.
@@ -121,7 +143,8 @@ def write_frames(
     """
     check_output(path)
     target = pathlib.Path(path)
-    format_ = None if _is_folder(path) else _FORMATS[target.suffix.lower()]
+    plain = _is_standard_output(path) or _is_folder(path)
+    format_ = None if plain else _FORMATS[target.suffix.lower()]
     if not (math.isfinite(fps) and fps > 0):
         raise ValueError(f"fps must be above 0, not {fps}")
     if format_ is _FORMATS[".gif"] and fps > _MAX_GIF_FPS:
@@ -134,6 +157,9 @@ def write_frames(
         raise ValueError(f"no frame to write to {target}")
 
     height, width = _checked(first, np.shape(first)).shape[:2]
+    frames = itertools.chain([first], frames)
+    if _is_standard_output(path):
+        return _write_raw(frames)
     with files.written_whole(target) as partial:
         opened = (
             _open_video(partial, format_, fps, height, width)
@@ -141,9 +167,26 @@ def write_frames(
             else _open_folder(partial)
         )
         with opened as write:
-            count, interrupt = _write_all(itertools.chain([first], frames), write)
+            count, interrupt = _write_all(frames, write)
     if interrupt:
         raise interrupt
+    return count
+
+
+def _write_raw(frames: Iterator[np.ndarray]) -> int:
+    """Writes frames to standard output, and returns how many were taken."""
+    count, shape = 0, None
+    output = sys.stdout.buffer
+    try:
+        for frame in frames:
+            shape = shape or np.shape(frame)
+            output.write(_checked(frame, shape).tobytes())
+            output.flush()
+            count += 1
+    except BrokenPipeError:
+        # The reader has seen enough. Python flushes standard output once more at its
+        # end, which must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return count
 
 
@@ -269,6 +312,10 @@ def _open_folder(path: pathlib.Path) -> Iterator[Callable[[np.ndarray], None]]:
         Image.fromarray(frame).save(path / f"{next(number):06d}.png")
 
     yield write
+
+
+def _is_standard_output(path: str | os.PathLike[str]) -> bool:
+    return os.fspath(path) == STANDARD_OUTPUT
 
 
 def _is_folder(path: str | os.PathLike[str]) -> bool:
