@@ -4,7 +4,6 @@ import dataclasses
 import math
 from collections.abc import Iterator
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -79,11 +78,11 @@ def film_lamps(
       lamps: as many as the grid has, or one that all begin as.
       shot: how.
 
-    Yields:
-      Frames u8[H, W, 3]; for ever where `shot.num_frames` is None.
+    Returns:
+      Frames u8[H, W, 3], without end but for a loop.
 
     Raises:
-      ValueError: the frames would be too large or too small.
+      ValueError: the frames would be too large or too small, or the lamp too slow.
     """
     params, config = pretrained
     shot.size(config)
@@ -93,9 +92,7 @@ def film_lamps(
     chunk_size = min(frames.CHUNK_SIZE, shot.num_frames or frames.CHUNK_SIZE)
     if shot.loop:
         num_steps = max(2, round(shot.num_frames * pace))
-        path = jax.jit(
-            frames.closed_path, static_argnames=("num_steps", "overlap", "config")
-        )(
+        path = frames.closed_path(
             params["transition"],
             latents,
             lamps.key,
@@ -117,7 +114,8 @@ def film_lamps(
             steps_per_frame=pace,
             start_step=lamps.step,
         )
-    for chunk in chunks:
-        for pictures_of_lamps in chunk:
-            picture = pictures.tile(pictures_of_lamps, shot.rows, shot.columns)
-            yield pictures.enlarge(picture, shot.scale)
+    return (
+        pictures.enlarge(pictures.tile(moment, shot.rows, shot.columns), shot.scale)
+        for chunk in chunks
+        for moment in chunk
+    )

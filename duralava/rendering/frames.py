@@ -131,6 +131,7 @@ def loop_chunks(
         yield np.asarray(frames)[: num_frames - first]
 
 
+@functools.partial(jax.jit, static_argnames=("num_steps", "overlap", "config"))
 def closed_path(
     params: Any,
     latents: jax.Array,
@@ -215,9 +216,16 @@ def steps_per_frame(
       config: of the run, which says how long a step is.
       fps: frames per second, above 0.
       speed: seconds of the lamp in a second of film, above 0.
+
+    Raises:
+      ValueError: a step would take 10,000 frames or more.
     """
     pace = fractions.Fraction(config.data.steps_per_second) * fractions.Fraction(speed)
-    return (pace / fractions.Fraction(fps)).limit_denominator(10_000)
+    # A moment's number of steps stays exact for as long as a lamp runs.
+    per_frame = (pace / fractions.Fraction(fps)).limit_denominator(10_000)
+    if per_frame <= fractions.Fraction(1, 10_000):
+        raise ValueError(f"a speed of {speed:g} at {fps:g} fps is too slow to be seen")
+    return per_frame
 
 
 @functools.partial(jax.jit, static_argnames=("num_steps", "config"))

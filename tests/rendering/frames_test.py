@@ -1,5 +1,6 @@
 import dataclasses
 import fractions
+import functools
 import itertools
 
 import jax
@@ -216,3 +217,80 @@ def test_a_seed_is_a_lamp():
     )
     np.testing.assert_array_equal(first, again)
     assert np.abs(np.int32(first) - np.int32(other)).max() > 2
+
+
+def test_a_film_joins_a_rollout_at_any_step():
+    latents, _ = rollout(
+        PARAMS["transition"], LATENTS, KEY, 0, num_steps=7, config=REFRESHED
+    )
+    film = take(6, chunk_size=3, latents=latents, config=REFRESHED, start_step=7)
+    assert_same_film(film, steps_of(13, config=REFRESHED)[7:])
+
+
+# Loops.
+
+
+def loop_path(num_steps=40, overlap=20, config=REFRESHED):
+    path = frames.closed_path(
+        PARAMS["transition"],
+        LATENTS,
+        KEY,
+        num_steps=num_steps,
+        overlap=overlap,
+        config=config,
+    )
+    _, trajectory = rollout(
+        PARAMS["transition"], LATENTS, KEY, 0, num_steps=num_steps, config=config
+    )
+    return np.asarray(path), np.asarray(trajectory)
+
+
+def test_a_closed_path_is_the_lamp_until_it_turns_back():
+    path, trajectory = loop_path()
+    assert path.shape == (40, 3, 8)
+    np.testing.assert_allclose(path[:20], trajectory[20:], atol=1e-5)
+    assert np.abs(path[20:] - trajectory[:20]).max(axis=(1, 2)).min() > 1e-3
+
+
+def test_a_closed_path_closes_in_position_and_speed():
+    path, trajectory = loop_path()
+    # The last state is nearly that from which the lamp went to the first.
+    np.testing.assert_allclose(path[-1], trajectory[19], atol=0.02)
+    speeds = np.roll(path, -1, axis=0) - path
+    inside = np.linalg.norm(np.diff(speeds[:19], axis=0), axis=-1).max()
+    at_seam = np.linalg.norm(speeds[0] - speeds[-1], axis=-1).max()
+    assert at_seam < 1.2 * inside
+
+
+def test_latents_on_the_way_back_are_as_long_as_samples():
+    path, trajectory = loop_path(config=CONFIG)
+    lengths = np.linalg.norm(path, axis=-1)
+    # A rotation keeps |z|, so that both ends of each turn are as long as the start.
+    np.testing.assert_allclose(
+        lengths, np.broadcast_to(lengths[0], lengths.shape), rtol=1e-4
+    )
+    np.testing.assert_allclose(lengths[0], np.linalg.norm(LATENTS, axis=-1), rtol=1e-4)
+    assert np.abs(trajectory).max() > 0.1
+
+
+def test_a_loop_is_filmed_once_around():
+    path, _ = loop_path()
+    chunks = list(frames.loop_chunks(PARAMS, path, 80, chunk_size=30, config=REFRESHED))
+    assert [len(chunk) for chunk in chunks] == [30, 30, 20]
+    film = np.concatenate(chunks)
+    at_steps = models.to_uint8(generate(PARAMS["generator"], path, config=CONFIG))
+    assert_same_film(film[::2], at_steps)
+    # Between the last state and the first.
+    middle = interpolate(path[-1], path[0], jnp.full(3, 0.5))
+    expected = models.to_uint8(generate(PARAMS["generator"], middle, config=CONFIG))
+    assert_same_film(film[-1], expected)
+
+
+def test_speed_is_lamp_time_in_film_time():
+    config = Config(model=CONFIG)  # 5 steps a second
+    pace = functools.partial(frames.steps_per_frame, config)
+    assert pace(fps=30) == fractions.Fraction(1, 6)
+    assert pace(fps=30, speed=12) == 2
+    assert pace(fps=24, speed=0.5) == fractions.Fraction(5, 48)
+    with pytest.raises(ValueError, match="too slow"):
+        pace(fps=30, speed=1e-5)

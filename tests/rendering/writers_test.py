@@ -270,3 +270,50 @@ def test_impossible_frames_are_refused(tmp_path, frames, message):
         writers.write_frames(tmp_path / "lamp.png", iter(frames), fps=30)
 
     assert not list(tmp_path.iterdir())
+
+
+RAW = """
+import itertools, sys
+import numpy as np
+from duralava.rendering import writers
+frames = np.arange(10 * 4 * 6 * 3, dtype=np.uint8).reshape(10, 4, 6, 3)
+if sys.argv[1:]:  # for ever
+    frames = itertools.repeat(np.zeros((64, 64, 3), np.uint8))
+print(writers.write_frames("-", iter(frames), fps=30), file=sys.stderr)
+"""
+
+
+def test_standard_output_gets_the_bytes_of_all_frames():
+    done = subprocess.run([sys.executable, "-c", RAW], capture_output=True, timeout=60)
+    assert done.stdout == bytes(np.arange(10 * 4 * 6 * 3, dtype=np.uint8))
+    assert done.stderr.decode().strip() == "10"
+
+
+def test_a_reader_that_has_seen_enough_ends_the_film():
+    process = subprocess.Popen(
+        [sys.executable, "-c", RAW, "for ever"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout.read(5 * 64 * 64 * 3) == bytes(5 * 64 * 64 * 3)
+    process.stdout.close()
+    errors = process.stderr.read().decode()
+    assert process.wait(timeout=60) == 0
+    assert int(errors) >= 5  # and nothing but the count
+
+
+@pytest.mark.parametrize(
+    ("path", "streams"),
+    [
+        ("lamp.png", True),
+        ("lamp.mp4", True),
+        ("lamp.webm", True),
+        ("frames/", True),
+        ("-", True),
+        ("lamp.gif", False),
+        ("lamp.WEBP", False),
+    ],
+)
+def test_formats_say_whether_they_stream(tmp_path, monkeypatch, path, streams):
+    monkeypatch.chdir(tmp_path)
+    assert writers.streams(path) == streams

@@ -1,6 +1,10 @@
+import pathlib
+import re
 import subprocess
 import sys
 
+import av
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -32,6 +36,14 @@ def test_loads_neither_data_nor_training_libraries():
         (["--output=out.xyz"], "unknown suffix '.xyz'"),
         (["--output=nowhere/out.png"], "no folder nowhere"),
         (["--fps=0"], "fps must be above 0"),
+        (["--fps=nan"], "fps must be above 0"),
+        (["--speed=0"], "speed must be above 0"),
+        (["--speed=1e-9"], "too slow to be seen"),
+        (["--scale=1000"], "would be 64000x64000"),
+        (["--grid=two"], "rows x columns"),
+        (["--grid=0x4"], "no grid has 0x4 lamps"),
+        (["--loop", "--seconds=inf"], "an end"),
+        (["--start=nothing.png"], "nothing.png"),
         (["--seconds=0"], "hold no frame"),
         (["--checkpoint=nothing"], "no checkpoint 'nothing'"),
         (["--checkpoint=."], "not a training's workdir"),
@@ -43,3 +55,80 @@ def test_bad_input_gets_one_line_and_writes_nothing(run_tool, tmp_path, flags, s
     assert says in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_loop_of_many_enlarged_lamps(run_tool, tmp_path):
+    done = run_tool(
+        "render.py",
+        "--output=wall.mp4",
+        "--grid=2x3",
+        "--scale=1.5",
+        "--loop",
+        "--num_frames=60",
+        "--fps=12",
+        "--speed=2",
+    )
+    assert done.returncode == 0, done.stderr
+    says, wrote = done.stdout.splitlines()[-2:]
+    assert wrote == "wrote 60 frames at 12 fps: wall.mp4"
+    change, turn = (float(number) for number in re.findall(r"\d+\.\d+", says))
+    assert 0.5 < change < 1.5
+    assert turn < 3
+    with av.open(tmp_path / "wall.mp4") as container:
+        stream = container.streams.video[0]
+        assert (stream.width, stream.height, stream.frames) == (288, 192, 60)
+        assert stream.average_rate == 12
+
+
+def test_a_lamp_goes_on_from_a_picture_of_its_own(run_tool, tmp_path):
+    first = run_tool("render.py", "--num_frames=10", "--seed=3")
+    assert first.returncode == 0, first.stderr
+    done = run_tool("render.py", "--output=next/", "--start=out.png", "--num_frames=2")
+    assert done.returncode == 0, done.stderr
+    with Image.open(tmp_path / "out.png") as picture:
+        picture.seek(9)
+        last = np.int16(picture.convert("RGB"))
+        picture.seek(0)
+        other = run_tool("render.py", "--output=other/", "--num_frames=1")
+    assert other.returncode == 0, other.stderr
+
+    def read(path):
+        return np.int16(Image.open(tmp_path / path))
+
+    error = np.abs(read("next/000000.png") - last).mean()
+    assert error < np.abs(read("other/000000.png") - last).mean() / 3
+
+
+def test_a_lamp_after_many_steps_is_that_of_a_long_film(run_tool, tmp_path):
+    # 40 frames a step further on, at a step a frame.
+    whole = run_tool("render.py", "--output=whole/", "--fps=5", "--num_frames=45")
+    later = run_tool(
+        "render.py", "--output=later/", "--fps=5", "--num_frames=5", "--start_step=40"
+    )
+    assert (whole.returncode, later.returncode) == (0, 0), later.stderr
+    for index in range(5):
+        one, other = (
+            np.int16(Image.open(tmp_path / name))
+            for name in (f"whole/{40 + index:06d}.png", f"later/{index:06d}.png")
+        )
+        assert np.abs(one - other).max() <= 2
+
+
+def test_raw_film_on_standard_output_holds_nothing_else(tmp_path):
+    tool = pathlib.Path(__file__).parents[2] / "tools/render.py"
+    done = subprocess.run(
+        [sys.executable, tool, "--output=-", "--num_frames=3"],
+        cwd=tmp_path,
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout) == 3 * 64 * 64 * 3
+    assert done.stderr.decode().splitlines()[-1] == "wrote 3 frames at 30 fps: -"
+
+
+def test_what_does_not_stream_says_so_first(run_tool):
+    done = run_tool("render.py", "--output=lamp.gif", "--num_frames=4")
+    assert done.returncode == 0, done.stderr
+    note, *_, wrote = done.stdout.splitlines()
+    assert note == "note: lamp.gif is held in memory until the film ends"
+    assert wrote == "wrote 4 frames at 30 fps: lamp.gif"
