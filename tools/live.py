@@ -1,0 +1,77 @@
+"""Shows a lamp live: in the browser, or in the terminal.
+
+python tools/live.py
+python tools/live.py --host=0.0.0.0 --port=8000 --noopen
+python tools/live.py --terminal
+"""
+
+import asyncio
+import errno
+import os
+import sys
+import webbrowser
+from collections.abc import Sequence
+
+from absl import flags
+from aiohttp import web
+
+from duralava import command_line, pretrained
+from duralava.live import server, show
+
+_HOST = flags.DEFINE_string("host", "127.0.0.1", "Address to listen at.")
+_PORT = flags.DEFINE_integer(
+    "port", 8080, "Port to listen at; 0 for any that is free.", 0, 65535
+)
+_FPS = flags.DEFINE_float("fps", 60.0, "Frames per second.")
+_SEED = flags.DEFINE_integer("seed", 0, "Another seed is another lamp.", lower_bound=0)
+_CHECKPOINT = flags.DEFINE_string(
+    "checkpoint",
+    pretrained.DEFAULT,
+    "Name of shipped weights, a training's workdir, or a .safetensors file.",
+)
+_OPEN = flags.DEFINE_bool("open", True, "Opens the page in the browser.")
+
+
+def main(_: Sequence[str]) -> None:
+    """Serves until Ctrl-C."""
+    if not 1 <= _FPS.value <= 120:
+        raise ValueError(f"--fps is from 1 to 120, not {_FPS.value:g}")
+    names = dict.fromkeys([_CHECKPOINT.value, *pretrained.names()])
+    weights = {name: pretrained.load(name) for name in names}
+    asyncio.run(_serve(show.Show(weights, fps=_FPS.value, seed=_SEED.value)))
+
+
+async def _serve(lamp: show.Show) -> None:
+    runner = web.AppRunner(server.make_app(lamp), access_log=None)
+    await runner.setup()
+    try:
+        try:
+            await web.TCPSite(runner, _HOST.value, _PORT.value).start()
+        except OSError as error:
+            raise _clear(error) from error
+        address = "http://{}:{}".format(*runner.addresses[0][:2])
+        print(f"the lamp plays at {address} (Ctrl-C ends it)", flush=True)
+        if _OPEN.value and _has_screen():
+            webbrowser.open(address)
+        await asyncio.Event().wait()
+    finally:
+        await runner.cleanup()
+
+
+def _clear(error: OSError) -> OSError:
+    """Says what to do about an address where nothing can be served."""
+    where = f"{_HOST.value} port {_PORT.value}"
+    if error.errno == errno.EADDRINUSE:
+        return OSError(f"{where} is in use; --port=0 takes one that is free")
+    return OSError(f"cannot serve at {where}: {error.strerror}")
+
+
+def _has_screen() -> bool:
+    """Whether a browser has where to open; else one of the terminal might."""
+    if sys.platform in ("darwin", "win32"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+if __name__ == "__main__":
+    command_line.run(main)
