@@ -16,29 +16,39 @@ from absl import flags
 from aiohttp import web
 
 from duralava import command_line, pretrained
-from duralava.live import server, show
+from duralava.live import server, show, terminal
 
 _HOST = flags.DEFINE_string("host", "127.0.0.1", "Address to listen at.")
 _PORT = flags.DEFINE_integer(
     "port", 8080, "Port to listen at; 0 for any that is free.", 0, 65535
 )
-_FPS = flags.DEFINE_float("fps", 60.0, "Frames per second.")
+_FPS = flags.DEFINE_float(
+    "fps", None, "Frames per second; 60 in the browser, 20 in the terminal."
+)
 _SEED = flags.DEFINE_integer("seed", 0, "Another seed is another lamp.", lower_bound=0)
 _CHECKPOINT = flags.DEFINE_string(
     "checkpoint",
     pretrained.DEFAULT,
     "Name of shipped weights, a training's workdir, or a .safetensors file.",
 )
+_TERMINAL = flags.DEFINE_bool("terminal", False, "Draws in the terminal.")
 _OPEN = flags.DEFINE_bool("open", True, "Opens the page in the browser.")
 
 
 def main(_: Sequence[str]) -> None:
-    """Serves until Ctrl-C."""
-    if not 1 <= _FPS.value <= 120:
-        raise ValueError(f"--fps is from 1 to 120, not {_FPS.value:g}")
+    """Plays until Ctrl-C."""
+    usual = 20.0 if _TERMINAL.value else 60.0
+    fps = usual if _FPS.value is None else _FPS.value
+    if not 1 <= fps <= 120:
+        raise ValueError(f"--fps is from 1 to 120, not {fps:g}")
+    if _TERMINAL.value:
+        terminal.check_terminal(sys.stdout)
+        lamp = pretrained.load(_CHECKPOINT.value)
+        terminal.play(lamp, seed=_SEED.value, fps=fps, output=sys.stdout)
+        return
     names = dict.fromkeys([_CHECKPOINT.value, *pretrained.names()])
     weights = {name: pretrained.load(name) for name in names}
-    asyncio.run(_serve(show.Show(weights, fps=_FPS.value, seed=_SEED.value)))
+    asyncio.run(_serve(show.Show(weights, fps=fps, seed=_SEED.value)))
 
 
 async def _serve(lamp: show.Show) -> None:

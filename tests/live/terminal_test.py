@@ -1,0 +1,221 @@
+import fcntl
+import os
+import pathlib
+import pty
+import select
+import struct
+import subprocess
+import sys
+import termios
+import time
+
+import numpy as np
+import pyte
+import pytest
+
+from duralava.live import terminal
+
+TOOL = pathlib.Path(__file__).parents[2] / "tools/live.py"
+
+
+def seen_colours(screen):
+    """What a terminal shows, u8[2 * rows, columns, 3]."""
+    shown = np.zeros((2 * screen.lines, screen.columns, 3), np.uint8)
+    for row in range(screen.lines):
+        for column in range(screen.columns):
+            cell = screen.buffer[row][column]
+            if cell.data == "▀":
+                shown[2 * row, column] = list(bytes.fromhex(cell.fg))
+                shown[2 * row + 1, column] = list(bytes.fromhex(cell.bg))
+    return shown
+
+
+def show(text, screen):
+    pyte.Stream(screen).feed(text)
+    return seen_colours(screen)
+
+
+def noise(seed, rows=5, columns=9):
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 256, (2 * rows, columns, 3), np.uint8)
+
+
+def test_a_terminal_shows_the_picture():
+    screen = pyte.Screen(9, 5)
+    text, shown = terminal.changes(noise(0), None)
+    np.testing.assert_array_equal(show(text, screen), noise(0))
+    np.testing.assert_array_equal(shown, noise(0))
+
+
+def test_a_picture_becomes_another():
+    screen = pyte.Screen(9, 5)
+    first, shown = terminal.changes(noise(0), None)
+    second, shown = terminal.changes(noise(1), shown)
+    show(first, screen)
+    np.testing.assert_array_equal(show(second, screen), noise(1))
+
+
+def test_only_what_changes_is_sent():
+    first, second = noise(0), noise(0)
+    second[4:6, 3:5] = 255 - second[4:6, 3:5]
+    whole, shown = terminal.changes(first, None)
+    text, shown = terminal.changes(second, shown)
+    assert text.count("▀") == 2
+    assert len(text) < len(whole) / 10
+    screen = pyte.Screen(9, 5)
+    show(whole, screen)
+    np.testing.assert_array_equal(show(text, screen), second)
+    assert terminal.changes(second, shown)[0] == ""
+
+
+def test_slow_changes_add_up_until_they_are_seen():
+    screen = pyte.Screen(9, 5)
+    shown = None
+    for level in range(100, 160):
+        picture = np.full((10, 9, 3), level, np.uint8)
+        text, shown = terminal.changes(picture, shown)
+        seen = show(text, screen)
+        np.testing.assert_array_equal(seen, shown)
+        assert np.abs(seen.astype(int) - level).max() <= 3
+
+
+def test_another_size_is_drawn_anew():
+    screen = pyte.Screen(9, 5)
+    text, shown = terminal.changes(noise(0), None)
+    show(text, screen)
+    screen.resize(4, 7)
+    text, _ = terminal.changes(noise(1, rows=4, columns=7), shown)
+    np.testing.assert_array_equal(show(text, screen), noise(1, rows=4, columns=7))
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows", "side"), [(80, 24, 48), (20, 24, 20), (1, 1, 1), (5, 0, 2)]
+)
+def test_a_frame_fits_the_window(columns, rows, side):
+    window = terminal.fit(np.full((64, 64, 3), 200, np.uint8), columns, rows)
+    assert window.shape == (max(2 * rows, 2), columns, 3)
+    lit = (window > 0).any(axis=-1)
+    assert lit.sum() == side * side
+    # In the middle: as much dark on one side as on the other, to a pixel.
+    for axis in (0, 1):
+        lines = np.flatnonzero(lit.any(axis=1 - axis))
+        assert abs(lines[0] - (lit.shape[axis] - 1 - lines[-1])) <= 1
+
+
+class Session:
+    """A person at a real terminal of the operating system."""
+
+    def __init__(self, *flags, columns=60, rows=20):
+        self.master, slave = pty.openpty()
+        self.size(columns, rows)
+        self.before = termios.tcgetattr(slave)
+        self.slave = slave
+        self.screen = pyte.Screen(columns, rows)
+        self.output = b""
+        self.stream = pyte.ByteStream(self.screen)
+        self.process = subprocess.Popen(
+            [sys.executable, TOOL, "--terminal", *flags],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env=os.environ | {"TERM": "xterm-256color", "JAX_PLATFORMS": "cpu"},
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(slave, termios.TIOCSCTTY, 0),
+        )
+
+    def size(self, columns, rows):
+        fcntl.ioctl(
+            self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0)
+        )
+
+    def read(self, until, *, seconds=90):
+        """Reads what is drawn until `until(self)` holds."""
+        end = time.monotonic() + seconds
+        while not until(self):
+            assert time.monotonic() < end, self.output[-2000:]
+            ready, _, _ = select.select([self.master], [], [], 1)
+            if ready:
+                try:
+                    part = os.read(self.master, 1 << 16)
+                except OSError:  # its last process has left
+                    return
+                self.output += part
+                self.stream.feed(part)
+
+    def press(self, key):
+        os.write(self.master, key)
+
+    def close(self):
+        self.process.wait(timeout=30)
+        os.close(self.slave)
+        os.close(self.master)
+
+    @property
+    def foot(self):
+        return self.screen.display[-1]
+
+    @property
+    def step(self):
+        words = self.foot.replace(",", "").split()
+        return int(words[3]) if words[:1] == ["lamp"] else -1
+
+
+def is_bright(session):
+    return seen_colours(session.screen).max() > 150
+
+
+def test_a_lamp_plays_obeys_and_leaves_the_terminal_clean():
+    session = Session("--seed=4")
+    session.read(lambda s: is_bright(s) and s.step >= 1)
+    first = seen_colours(session.screen)
+    assert session.foot.startswith("lamp 4  step")
+    assert session.screen.cursor.hidden
+    step = session.step
+    session.read(lambda s: s.step >= step + 3)
+    assert np.abs(seen_colours(session.screen).astype(int) - first).max() > 20
+    session.press(b"n")
+    session.read(lambda s: s.foot.startswith("lamp 5"))
+    session.press(b"+")
+    session.read(lambda s: "speed 1.2" in s.foot)
+    # Another window: the lamp fits itself into it.
+    session.size(30, 12)
+    session.screen.resize(12, 30)
+    session.read(lambda s: s.foot.startswith("lamp 5") and is_bright(s))
+    session.press(b"\x03")  # Ctrl-C, which the terminal makes a signal
+    session.read(lambda s: s.process.poll() is not None and b"1049l" in s.output)
+    assert session.process.returncode == 130
+    assert session.output.rstrip().endswith(b"interrupted")
+    assert b"\x1b[?25h" in session.output
+    assert termios.tcgetattr(session.slave) == session.before
+    session.close()
+
+
+def test_q_ends_it():
+    session = Session()
+    session.read(is_bright)
+    session.press(b"q")
+    session.read(lambda s: s.process.poll() is not None)
+    assert session.process.returncode == 0
+    assert termios.tcgetattr(session.slave) == session.before
+    session.close()
+
+
+def test_where_there_is_no_terminal_it_says_so():
+    done = subprocess.run(
+        [sys.executable, TOOL, "--terminal"], capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "standard output is none" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stdout == ""
+
+
+def test_a_terminal_without_colour_is_told_so(monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
+    master, slave = pty.openpty()
+    with (
+        os.fdopen(master),
+        os.fdopen(slave, "w") as output,
+        pytest.raises(OSError, match="has none"),
+    ):
+        terminal.check_terminal(output)
