@@ -1,0 +1,122 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+
+from duralava import models, pretrained
+from duralava.config import ModelConfig
+from duralava.live import player
+from duralava.rendering.frames import interpolate
+from duralava.rendering.lamps import fresh_lamps
+
+MODEL = ModelConfig(
+    resolution=16,
+    latent_size=8,
+    generator_hidden=16,
+    generator_channels=(8,),
+    transition_layers=2,
+    transition_hidden=8,
+    refresh=0.1,
+)
+LAMPS = fresh_lamps(2, config=MODEL)
+
+
+@pytest.fixture(scope="module")
+def params():
+    init = jax.jit(models.init_lamp, static_argnames=("config", "with_encoder"))
+    return init(jax.random.key(0), config=MODEL, with_encoder=False)
+
+
+@pytest.fixture(scope="module")
+def trajectory(params):
+    rollout = jax.jit(models.rollout, static_argnames=("num_steps", "config"))
+    _, latents = rollout(
+        params["transition"], LAMPS.latents, LAMPS.key, 0, num_steps=12, config=MODEL
+    )
+    return latents
+
+
+def test_a_lamp_plays_the_rollout(params, trajectory):
+    lamp = player.begin(params, LAMPS, config=MODEL)
+    for step in range(10):
+        np.testing.assert_allclose(lamp.before, trajectory[step], atol=1e-5)
+        np.testing.assert_allclose(lamp.after, trajectory[step + 1], atol=1e-5)
+        assert (lamp.step, lamp.share) == (step, 0)
+        lamp = player.advance(params, lamp, 1, config=MODEL)
+
+
+def test_parts_of_steps_add_up(params, trajectory):
+    lamp = player.begin(params, LAMPS, config=MODEL)
+    for _ in range(30):
+        lamp = player.advance(params, lamp, 0.25, config=MODEL)
+    assert (lamp.step, lamp.share) == (7, 0.5)
+    np.testing.assert_allclose(lamp.before, trajectory[7], atol=1e-5)
+    at_once = player.begin(params, LAMPS, config=MODEL)
+    at_once = player.advance(params, at_once, 7.5, config=MODEL)
+    np.testing.assert_array_equal(at_once.after, lamp.after)
+
+
+def test_a_picture_is_drawn_between_its_steps(params, trajectory):
+    lamp = player.begin(params, LAMPS, config=MODEL)
+    lamp = player.advance(params, lamp, 3.25, config=MODEL)
+    between = interpolate(trajectory[3], trajectory[4], jnp.full(1, 0.25))
+    frame = models.generate(params["generator"], between, config=MODEL)
+    expected = np.int16(models.to_uint8(frame)[0])
+    picture = player.draw(params, lamp, config=MODEL)
+    assert picture.dtype == np.uint8
+    assert np.abs(picture - expected).max() <= 1
+
+
+def test_a_touch_of_the_shipped_lamp_gathers_wax_there():
+    weights = pretrained.load()
+    params, model = weights.params, weights.config.model
+    y, x = (np.mgrid[:64, :64] + 0.5) / 64
+    for place in ((0.5, 0.35), (0.45, 0.7)):
+        around = np.hypot(x - place[0], y - place[1]) < 0.1
+        before, after = [], []
+        for seed in range(6):
+            lamp = player.begin(params, fresh_lamps(seed, config=model), config=model)
+            touched = player.push(params, lamp, *place, seconds=0.5, config=model)
+            for found, one in ((before, lamp), (after, touched)):
+                picture = player.draw(params, one, config=model)
+                found.append(picture[around][:, 0].mean())  # wax is red
+            # As likely a sample as it was.
+            lengths = [jnp.linalg.norm(one.before) for one in (lamp, touched)]
+            np.testing.assert_allclose(*lengths, rtol=1e-5)
+        assert np.mean(after) > np.mean(before) + 30
+
+
+def test_a_longer_touch_turns_farther(params):
+    lamp = player.begin(params, LAMPS, config=MODEL)
+
+    def angle(seconds):
+        touched = player.push(params, lamp, 0.5, 0.5, seconds, config=MODEL)
+        cosine = jnp.vdot(touched.before, lamp.before) / jnp.vdot(
+            lamp.before, lamp.before
+        )
+        return float(jnp.arccos(cosine))
+
+    assert angle(0.0) == pytest.approx(0, abs=1e-3)
+    assert angle(0.2) == pytest.approx(2 * angle(0.1), rel=1e-2)
+    assert angle(0.1) > 0.05
+
+
+def test_samples_of_n_0_1_pass_as_often_as_they_should():
+    lamp = player.Player(None, None, None, 0, 0.0)
+    rng = np.random.default_rng(0)
+
+    def passed(latents):
+        found = [player.health(lamp._replace(before=z[None])) for z in latents]
+        return np.mean([one.normal for one in found])
+
+    samples = rng.normal(size=(5000, 64))
+    refused = round(5000 * (1 - passed(samples)))
+    # Of true samples one in a thousand is refused.
+    assert stats.binom.cdf(refused, 5000, 0.001) < 0.999
+    assert passed(samples[:500] * 1.6) < 0.05
+    assert passed(samples[:500] * 0.5) < 0.05
+    assert passed(samples[:500] + 0.8) < 0.05
+    one = player.health(lamp._replace(before=samples[:1] * 2 + 1))
+    assert one.mean == pytest.approx(samples[0].mean() * 2 + 1)
+    assert one.std == pytest.approx(samples[0].std() * 2)
