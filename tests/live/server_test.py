@@ -1,0 +1,295 @@
+import asyncio
+import contextlib
+import json
+import socket
+import struct
+import time
+
+import aiohttp
+import numpy as np
+import pytest
+from aiohttp import web
+
+from duralava.live import player, server
+from duralava.live.show import Show
+from duralava.rendering.lamps import fresh_lamps
+
+
+@contextlib.asynccontextmanager
+async def serving(show):
+    """Serves a show on this machine, and yields its address and a session."""
+    runner = web.AppRunner(server.make_app(show), access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0][:2]
+    try:
+        async with aiohttp.ClientSession(f"http://{host}:{port}") as session:
+            yield session
+    finally:
+        await runner.cleanup()
+
+
+class Viewer:
+    """What one viewer gets."""
+
+    def __init__(self, ws):
+        self.ws = ws
+        self.frames = []
+        self.status = None
+
+    async def look(self, until):
+        """Takes messages until `until(self)` holds."""
+        async with asyncio.timeout(30):
+            while not until(self):
+                message = await self.ws.receive()
+                if message.type is aiohttp.WSMsgType.TEXT:
+                    self.status = json.loads(message.data)
+                elif message.type is aiohttp.WSMsgType.BINARY:
+                    width, height = struct.unpack_from("<HH", message.data)
+                    pixels = np.frombuffer(message.data, np.uint8, offset=4)
+                    self.frames.append(pixels.reshape(height, width, 3))
+                else:
+                    raise ConnectionError(f"closed: {message}")
+
+    async def wish(self, **wish):
+        await self.ws.send_str(json.dumps(wish))
+
+
+def run(test):
+    asyncio.run(test)
+
+
+def test_a_viewer_gets_moving_frames_and_news(lamp):
+    async def test():
+        async with serving(lamp) as session, session.ws_connect("/lamp") as ws:
+            viewer = Viewer(ws)
+            await viewer.look(lambda v: len(v.frames) >= 40)
+            assert viewer.frames[0].shape == (16, 16, 3)
+            film = np.stack(viewer.frames).astype(int)
+            assert np.abs(np.diff(film, axis=0)).max() > 0
+            await viewer.look(lambda v: v.status["step"] >= 4)
+            assert viewer.status["checkpoint"] == "first"
+            assert viewer.status["checkpoints"] == ["first", "second"]
+            assert (viewer.status["seed"], viewer.status["viewers"]) == (3, 1)
+            seconds = viewer.status["step"] / 5
+            assert viewer.status["seconds"] == pytest.approx(seconds)
+
+    run(test())
+
+
+def test_frames_are_the_lamp_s(lamp, two_checkpoints):
+    weights = two_checkpoints["first"]
+    model = weights.config.model
+    one = player.begin(weights.params, fresh_lamps(3, config=model), config=model)
+    expected = []
+    for _ in range(100):
+        expected.append(player.draw(weights.params, one, config=model))
+        one = player.advance(weights.params, one, 0.1, config=model)
+
+    async def test():
+        async with serving(lamp) as session, session.ws_connect("/lamp") as ws:
+            viewer = Viewer(ws)
+            await viewer.look(lambda v: len(v.frames) >= 5)
+            differences = [
+                min(np.abs(np.int16(frame) - other).max() for other in expected)
+                for frame in viewer.frames
+            ]
+            assert max(differences) <= 2
+
+    run(test())
+
+
+def test_wishes_are_granted_to_all(lamp):
+    async def test():
+        async with (
+            serving(lamp) as session,
+            session.ws_connect("/lamp") as ws,
+            session.ws_connect("/lamp") as other_ws,
+        ):
+            viewer, other = Viewer(ws), Viewer(other_ws)
+            await viewer.wish(speed=4)
+            await viewer.wish(seed=12)
+            await viewer.wish(checkpoint="second")
+            await other.look(
+                lambda v: (
+                    v.status
+                    and v.status["checkpoint"] == "second"
+                    and (v.status["speed"], v.status["seed"]) == (4, 12)
+                )
+            )
+            assert other.status["viewers"] == 2
+            # Twenty steps a second now.
+            start, since = other.status["step"], time.monotonic()
+            await other.look(lambda v: v.status["step"] >= start + 20)
+            assert 0.4 < time.monotonic() - since < 10
+
+    run(test())
+
+
+def test_a_push_is_seen(two_checkpoints):
+    def film(push):
+        show = Show(two_checkpoints, fps=50, seed=1)
+        if push:
+            show.wish(json.dumps({"push": [0.5, 0.5]}))
+
+        async def test():
+            async with serving(show) as session, session.ws_connect("/lamp") as ws:
+                viewer = Viewer(ws)
+                await viewer.look(lambda v: len(v.frames) >= 60)
+                return viewer.frames[59].astype(int)
+
+        return asyncio.run(test())
+
+    # A frame more or less may pass before the first is sent.
+    calm, again, pushed = film(False), film(False), film(True)
+    assert np.abs(pushed - calm).mean() > 2 * np.abs(again - calm).mean() + 0.5
+
+
+def test_a_viewer_who_rests_gets_nothing_and_others_do(lamp):
+    async def test():
+        async with (
+            serving(lamp) as session,
+            session.ws_connect("/lamp") as ws,
+            session.ws_connect("/lamp") as other_ws,
+        ):
+            resting, other = Viewer(ws), Viewer(other_ws)
+            await resting.look(lambda v: len(v.frames) >= 1)
+            await resting.ws.send_str('{"play":false}')
+            await other.look(lambda v: len(v.frames) >= 30)
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(1):
+                    while True:
+                        await resting.ws.receive()
+            await resting.ws.send_str('{"play":true}')
+            count = len(resting.frames)
+            await resting.look(lambda v: len(v.frames) >= count + 10)
+
+    run(test())
+
+
+def test_a_slow_viewer_skips_frames_and_holds_up_nobody(lamp):
+    async def test():
+        async with serving(lamp) as session:
+            # A viewer that asks, and then never reads.
+            host, port = session._base_url.host, session._base_url.port
+            slow = socket.create_connection((host, port))
+            slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            slow.sendall(
+                f"GET /lamp HTTP/1.1\r\nHost: {host}:{port}\r\n"
+                "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                "Sec-WebSocket-Version: 13\r\n\r\n".encode()
+            )
+            async with session.ws_connect("/lamp") as ws:
+                viewer = Viewer(ws)
+                await viewer.look(lambda v: v.status and v.status["viewers"] == 2)
+                count, since = len(viewer.frames), time.monotonic()
+                await viewer.look(lambda v: len(v.frames) >= count + 100)
+                # 100 frames are due in 2 s.
+                assert time.monotonic() - since < 20
+            slow.close()
+
+    run(test())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "rubbish",
+        "[]",
+        "{}",
+        "7",
+        "[" * 900,
+        '{"speed": 1000}',
+        '{"speed": true}',
+        '{"speed": NaN}',
+        '{"seed": -1}',
+        '{"seed": 1.5}',
+        '{"seed": Infinity}',
+        '{"checkpoint": "../../etc/passwd"}',
+        '{"checkpoint": []}',
+        '{"push": [0.5]}',
+        '{"push": [0.5, 2]}',
+        '{"push": ["a", "b"]}',
+        '{"fly": 1}',
+        '{"seed": 5, "fly": 1}',
+    ],
+)
+def test_rubbish_ends_in_a_clean_close_and_the_lamp_goes_on(lamp, text):
+    async def test():
+        async with serving(lamp) as session, session.ws_connect("/lamp") as good_ws:
+            async with session.ws_connect("/lamp") as ws:
+                await ws.send_str(text)
+                with pytest.raises(ConnectionError):
+                    await Viewer(ws).look(lambda v: False)
+                assert ws.close_code == aiohttp.WSCloseCode.POLICY_VIOLATION
+            good = Viewer(good_ws)
+            await good.look(lambda v: len(v.frames) >= 10)
+            assert good.status["seed"] == 3
+
+    run(test())
+
+
+@pytest.mark.parametrize(
+    ("send", "code"),
+    [
+        (lambda ws: ws.send_str("x" * 100_000), aiohttp.WSCloseCode.MESSAGE_TOO_BIG),
+        (lambda ws: ws.send_bytes(b"\0" * 9), aiohttp.WSCloseCode.UNSUPPORTED_DATA),
+    ],
+    ids=["huge", "binary"],
+)
+def test_other_messages_end_in_a_clean_close(lamp, send, code):
+    async def test():
+        async with serving(lamp) as session, session.ws_connect("/lamp") as ws:
+            await send(ws)
+            with pytest.raises(ConnectionError):
+                await Viewer(ws).look(lambda v: False)
+            assert ws.close_code == code
+
+    run(test())
+
+
+def test_a_page_from_elsewhere_is_refused(lamp):
+    async def test():
+        async with serving(lamp) as session:
+            with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+                await session.ws_connect(
+                    "/lamp", headers={"Origin": "http://elsewhere.example"}
+                )
+            assert caught.value.status == 403
+
+    run(test())
+
+
+def test_pages_are_served_and_nothing_else(lamp):
+    async def test():
+        async with serving(lamp) as session:
+            for path, kind in (
+                ("/", "text/html"),
+                ("/page.js", "application/javascript"),
+                ("/main.js", "application/javascript"),
+                ("/page.css", "text/css"),
+                ("/icon.svg", "image/svg+xml"),
+            ):
+                async with session.get(path) as response:
+                    assert response.status == 200, path
+                    assert response.content_type == kind
+                    policy = response.headers["Content-Security-Policy"]
+                    assert "default-src 'self'" in policy
+            for path in ("/nothing", "/../server.py", "/%2e%2e/server.py"):
+                async with session.get(path) as response:
+                    assert response.status == 404, path
+
+    run(test())
+
+
+def test_an_unwatched_lamp_runs_on(lamp):
+    async def test():
+        async with serving(lamp) as session:
+            await asyncio.sleep(1.5)
+            async with session.ws_connect("/lamp") as ws:
+                viewer = Viewer(ws)
+                await viewer.look(lambda v: v.status)
+                assert viewer.status["step"] >= 3
+
+    run(test())
