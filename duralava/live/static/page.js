@@ -12,6 +12,7 @@ const THEMES = {
 const IDLE = 3000; // milliseconds without a touch after which the controls fade
 const TOUCH_EVERY = 100; // milliseconds
 const RECORDED_FPS = 30;
+const GRANTED = 1500; // milliseconds after which a wish is sure to be known
 const REMEMBERED = 600; // points of the graph
 const AIM = 0.05; // of the picture, by an arrow key
 const TALLEST = 1.7; // widths of the screen
@@ -106,6 +107,7 @@ export function play(lamp) {
   let recorder = null;
   let idle = null;
   let aim = null;
+  let wished = -Infinity;
 
   function say(text, milliseconds) {
     find("message").textContent = text;
@@ -148,6 +150,7 @@ export function play(lamp) {
   }
 
   function onFrame(image) {
+    if (!playing) return; // it was on its way already
     if (small.width !== image.width || small.height !== image.height) {
       small.width = image.width;
       small.height = image.height;
@@ -172,8 +175,11 @@ export function play(lamp) {
     history.draw(find("graph"));
     find("status").textContent = sentence(status);
     document.body.dataset.step = status.step;
-    if (document.activeElement !== find("seed")) find("seed").value = status.seed;
-    if (document.activeElement !== find("speed")) showSpeed(status.speed);
+    // News may be older than a wish that was just made.
+    if (performance.now() - wished > GRANTED) {
+      if (document.activeElement !== find("seed")) find("seed").value = status.seed;
+      showSpeed(status.speed);
+    }
     const choice = find("checkpoint");
     if (choice.options.length !== status.checkpoints.length) {
       choice.replaceChildren(...status.checkpoints.map((name) => new Option(name)));
@@ -196,11 +202,13 @@ export function play(lamp) {
 
   function setSpeed(power) {
     const speed = 10 ** Math.max(-1, Math.min(1, power));
+    wished = performance.now();
     showSpeed(speed);
     lamp.wish({ speed: Number(speed.toPrecision(3)) });
   }
 
   function setSeed(seed) {
+    wished = performance.now();
     find("seed").value = seed;
     lamp.wish({ seed });
   }
