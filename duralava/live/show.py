@@ -82,7 +82,7 @@ class Show:
         self._viewers: set[asyncio.Queue[Moment]] = set()
         self._worker = futures.ThreadPoolExecutor(max_workers=1)
         self._begin(next(iter(self._checkpoints)), seed)
-        self._tick(0.0, draw=True)
+        self._tick({}, 0.0, draw=True)
         self._status = self._report()
 
     def wish(self, text: str) -> None:
@@ -123,9 +123,10 @@ class Show:
         every = max(1, round(_STATUS_SECONDS * self._fps))
         for index in itertools.count():
             watched = bool(self._viewers)
+            wishes, self._wishes = self._wishes, {}
             frame = await loop.run_in_executor(
                 self._worker,
-                functools.partial(self._tick, 1 / self._fps, draw=watched),
+                functools.partial(self._tick, wishes, 1 / self._fps, draw=watched),
             )
             if index % every == 0:
                 self._status = self._report()
@@ -160,9 +161,8 @@ class Show:
         lamps = fresh_lamps(seed, config=model)
         self._player = player.begin(self._weights.params, lamps, config=model)
 
-    def _tick(self, seconds: float, *, draw: bool) -> bytes:
+    def _tick(self, wishes: dict[str, Any], seconds: float, *, draw: bool) -> bytes:
         """Grants wishes, runs on, and returns the frame, or nothing if none is due."""
-        wishes, self._wishes = self._wishes, {}
         if "checkpoint" in wishes or "seed" in wishes:
             self._begin(
                 wishes.get("checkpoint", self._checkpoint),

@@ -20,6 +20,8 @@ from playwright.sync_api import expect, sync_playwright
 TOOL = pathlib.Path(__file__).parents[2] / "tools/live.py"
 CHROMIUM = shutil.which("chromium")
 
+expect.set_options(timeout=60_000)
+
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
 
 
