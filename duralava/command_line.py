@@ -4,6 +4,8 @@ import os
 import pathlib
 import platform
 import sys
+import textwrap
+import types
 from collections.abc import Callable, Sequence
 
 from absl import app, flags, logging
@@ -37,6 +39,9 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
             print(f"error: {_one_line(error)}", file=sys.stderr)
             sys.exit(1)
 
+    if {"--help", "-help", "-h", "--helpshort"} & set(sys.argv[1:]):
+        print(_help(sys.modules[main.__module__]))
+        sys.exit()
     app.run(guarded, flags_parser=_parse_flags)
 
 
@@ -75,6 +80,27 @@ def _parse_flags(argv: Sequence[str]) -> list[str]:
         # What a ConfigDict raises of a key that it does not have.
         print(f"error: the config has no key {_one_line(error)}", file=sys.stderr)
         sys.exit(1)
+
+
+def _help(module: types.ModuleType) -> str:
+    """Returns what a module says of itself, and of its flags."""
+    lines = [(module.__doc__ or "").strip(), ""]
+    for flag in flags.FLAGS.get_key_flags_for_module(module):
+        lines.append(f"  {_shown(flag)}")
+        if flag.help:
+            indent = 6 * " "
+            lines += textwrap.wrap(
+                flag.help, 80, initial_indent=indent, subsequent_indent=indent
+            )
+    return "\n".join([*lines, "", "--helpfull adds the flags of all libraries."])
+
+
+def _shown(flag: flags.Flag) -> str:
+    """Returns a flag as one writes it, with what it is if one does not."""
+    if flag.boolean:
+        return f"--[no]{flag.name} ({'on' if flag.default else 'off'})"
+    default = "" if flag.default is None else flag.serialize().partition("=")[2]
+    return f"--{flag.name}={default}"
 
 
 def _one_line(error: Exception) -> str:

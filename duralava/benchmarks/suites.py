@@ -1,7 +1,6 @@
 """The suites of the benchmark: what is compared with what."""
 
 import dataclasses
-import pathlib
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -81,7 +80,6 @@ def render(options: Options) -> list[Result]:
     results = measure.compare(
         "render", {WRITER: writer}, unit="frame", repeats=options.repeats
     )
-    tool = pathlib.Path(__file__).parents[2] / "tools" / "render.py"
     with tempfile.TemporaryDirectory() as folder:
         for name, share in ((SHORT_FILM, 100), (FILM, 1), (STILL, options.num_frames)):
             number = max(1, options.num_frames // share)
@@ -90,7 +88,7 @@ def render(options: Options) -> list[Result]:
                 measure.run_program(
                     "render",
                     name,
-                    [sys.executable, str(tool), *flags],
+                    [sys.executable, "-m", "duralava", "render", *flags],
                     units=number,
                     unit="frame",
                     repeats=1 if name == FILM else options.repeats,

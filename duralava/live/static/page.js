@@ -82,13 +82,13 @@ class History {
       context.strokeStyle = context.fillStyle = colour;
       context.beginPath();
       this.#points.forEach((point, index) => {
-        context.lineTo((index / last) * width * 0.82, row(point[part]));
+        context.lineTo((index / last) * width * 0.78, row(point[part]));
       });
       context.stroke();
       if (this.#points.length) {
         context.font = `${11 * ratio}px system-ui`;
         const label = part ? "std" : "mean";
-        context.fillText(label, width * 0.84, row(part) + 4 * ratio);
+        context.fillText(label, width * 0.81, row(part) + 4 * ratio);
       }
     });
   }

@@ -1,0 +1,5 @@
+"""`python -m duralava` is the command `duralava`."""
+
+from duralava import commands
+
+commands.main()

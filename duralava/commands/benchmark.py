@@ -1,0 +1,81 @@
+"""Times duralava on this machine, and the original in Keras beside it.
+
+duralava benchmark --suites=train,sample --output=bench.json
+pip install -e '.[bench]'; duralava benchmark --baseline=keras
+"""
+
+import dataclasses
+import json
+import runpy
+import sys
+from collections.abc import Sequence
+
+from absl import flags
+
+from duralava import files
+from duralava.benchmarks import measure, report, suites
+from duralava.commands import recipes
+from duralava.config import Config, from_dict
+
+_SUITES = flags.DEFINE_list("suites", list(suites.SUITES), "What is timed.")
+_BASELINE = flags.DEFINE_string("baseline", None, "keras, for the original in Keras.")
+_REPEATS = flags.DEFINE_integer("repeats", 5, "Timed runs of each.", lower_bound=1)
+_NUM_FRAMES = flags.DEFINE_integer(
+    "num_frames", 100_000, "Frames of a film that is rendered.", lower_bound=1
+)
+_BATCH_SIZE = flags.DEFINE_integer(
+    "batch_size", 32, "Clips in a training step.", lower_bound=1
+)
+_OUTPUT = flags.DEFINE_string("output", None, "File for all figures, in JSON.")
+
+_PRODUCT_SIZE = 4096
+
+
+def main(_: Sequence[str]) -> None:
+    """Measures and prints a table."""
+    unknown = sorted(set(_SUITES.value) - set(suites.SUITES))
+    if unknown:
+        known = ", ".join(suites.SUITES)
+        raise ValueError(f"no suite {', '.join(unknown)}; there are {known}")
+    if _BASELINE.value not in (None, "keras"):
+        raise ValueError(f"no baseline '{_BASELINE.value}'; there is keras")
+    if _OUTPUT.value:
+        files.check_parent(_OUTPUT.value)
+    default = _config("simulated_64")
+    options = suites.Options(
+        configs={
+            suites.ORIGINAL: _config("original_64"),
+            suites.DEFAULT: default,
+            suites.WITH_ADVERSARY: dataclasses.replace(
+                default, loss=dataclasses.replace(default.loss, adversarial_weight=0.05)
+            ),
+        },
+        keras=_BASELINE.value == "keras",
+        repeats=_REPEATS.value,
+        num_frames=_NUM_FRAMES.value,
+    )
+    product = {"matrix product": {"task": "matrix_product", "size": _PRODUCT_SIZE}}
+    results = measure.compare("machine", product, unit="run", repeats=_REPEATS.value)
+    for name in _SUITES.value:
+        print(f"measuring {name} ...", file=sys.stderr)
+        results += suites.SUITES[name](options)
+    ratios = suites.ratios(results, default)
+    print(report.table(results, peak_gigaflops=results[0].gigaflops))
+    for name, ratio in ratios.items():
+        print(f"{ratio:10.3g}  {name}")
+    if _OUTPUT.value:
+        contents = {
+            "machine": report.machine(),
+            "results": [dataclasses.asdict(result) for result in results],
+            "ratios": ratios,
+        }
+        with files.written_whole(_OUTPUT.value) as path:
+            path.write_text(json.dumps(contents, indent=2) + "\n")
+        print(f"wrote all figures: {_OUTPUT.value}")
+
+
+def _config(name: str) -> Config:
+    values = runpy.run_path(str(recipes.path(name)))["get_config"]().to_dict()
+    config = from_dict(Config, values)
+    data = dataclasses.replace(config.data, batch_size=_BATCH_SIZE.value)
+    return dataclasses.replace(config, data=data)

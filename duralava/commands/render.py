@@ -1,0 +1,130 @@
+"""Films lamps that a network dreams, for as long as is asked.
+
+duralava render --output=out.png --seconds=30
+duralava render --output=wall.mp4 --grid=2x4 --scale=4 --loop
+duralava render --output=- --seconds=inf | mpv --demuxer=rawvideo -
+"""
+
+import itertools
+import math
+import re
+import sys
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import tqdm
+from absl import flags
+
+from duralava import pretrained
+from duralava.rendering import film, lamps, seam, writers
+
+_OUTPUT = flags.DEFINE_string(
+    "output",
+    "out.png",
+    "File, its suffix is the format: .png .apng .mp4 .webm .gif .webp; or a folder, "
+    "for PNGs; or -, for raw RGB on standard output.",
+)
+_SECONDS = flags.DEFINE_float(
+    "seconds", 30.0, "Length of the film; inf: until Ctrl-C.", lower_bound=0
+)
+_NUM_FRAMES = flags.DEFINE_integer(
+    "num_frames", None, "Length in frames, in place of seconds.", lower_bound=1
+)
+_FPS = flags.DEFINE_float("fps", 30.0, "Frames per second.")
+_SPEED = flags.DEFINE_float("speed", 1.0, "Seconds of the lamp in a second of film.")
+_SCALE = flags.DEFINE_float("scale", 1.0, "Enlarges the pictures, smoothly.")
+_GRID = flags.DEFINE_string("grid", "1x1", "Rows and columns of lamps, as 2x4.")
+_LOOP = flags.DEFINE_bool("loop", False, "Makes the last frame lead into the first.")
+_SEED = flags.DEFINE_integer("seed", 0, "Another seed is another lamp.", lower_bound=0)
+_START = flags.DEFINE_string(
+    "start", None, "Picture, or video, from whose last frame the lamp goes on."
+)
+_START_STEP = flags.DEFINE_integer(
+    "start_step", 0, "Steps that the lamp has run before.", lower_bound=0
+)
+_CHECKPOINT = flags.DEFINE_string(
+    "checkpoint",
+    pretrained.DEFAULT,
+    "Name of shipped weights, a training's workdir, or a .safetensors file.",
+)
+_LAST_STEP = 2**31 - 1
+
+
+def main(_: Sequence[str]) -> None:
+    """Renders and says what was written."""
+    shot = _shot()
+    if not writers.streams(_OUTPUT.value):
+        _say(f"note: {_OUTPUT.value} is held in memory until the film ends")
+    weights = pretrained.load(_CHECKPOINT.value)
+    shot.size(weights.config)
+    frames = film.film_lamps(weights, _lamps(weights, shot), shot)
+    meter = seam.SeamMeter()
+    with tqdm.tqdm(total=shot.num_frames, unit="frame", dynamic_ncols=True) as progress:
+
+        def counted() -> Iterator[np.ndarray]:
+            for frame in itertools.islice(frames, shot.num_frames):
+                if shot.loop:
+                    meter.add(frame)
+                yield frame
+                progress.update()
+
+        count = writers.write_frames(
+            _OUTPUT.value, counted(), fps=shot.fps, num_frames=shot.num_frames
+        )
+    if shot.loop:
+        _say_how_it_closes(meter)
+    _say(f"wrote {count} frames at {shot.fps:g} fps: {_OUTPUT.value}")
+
+
+def _shot() -> film.Shot:
+    grid = re.fullmatch(r"(\d+)x(\d+)", _GRID.value)
+    if not grid:
+        raise ValueError(f"--grid is rows x columns, as 2x4, not '{_GRID.value}'")
+    num_frames = _NUM_FRAMES.value
+    if num_frames is None and math.isfinite(_SECONDS.value):
+        if not _FPS.value > 0:
+            raise ValueError(f"fps must be above 0, not {_FPS.value:g}")
+        num_frames = round(_SECONDS.value * _FPS.value)
+        if num_frames < 1:
+            raise ValueError(f"{_SECONDS.value:g} seconds hold no frame")
+    return film.Shot(
+        fps=_FPS.value,
+        num_frames=num_frames,
+        speed=_SPEED.value,
+        rows=int(grid[1]),
+        columns=int(grid[2]),
+        scale=_SCALE.value,
+        loop=_LOOP.value,
+    )
+
+
+def _lamps(weights: pretrained.Pretrained, shot: film.Shot) -> lamps.Lamps:
+    model = weights.config.model
+    if _START.value is None:
+        start = lamps.fresh_lamps(_SEED.value, config=model, count=shot.num_lamps)
+    else:
+        start = lamps.lamp_of_film(_START.value, weights, seed=_SEED.value)
+    num_steps = _START_STEP.value
+    if not num_steps:
+        return start
+    with tqdm.tqdm(total=num_steps, unit="step", dynamic_ncols=True) as progress:
+        return lamps.run_on(
+            weights.params["transition"],
+            start,
+            num_steps,
+            config=model,
+            advance=progress.update,
+        )
+
+
+def _say_how_it_closes(meter: seam.SeamMeter) -> None:
+    change, turn = meter.measure()
+    _say(
+        f"where the loop begins again, the picture changes {change:.2f} times and its "
+        f"motion {turn:.2f} times as much as usual"
+    )
+
+
+def _say(line: str) -> None:
+    # Standard output may be the film.
+    print(line, file=sys.stderr if _OUTPUT.value == "-" else sys.stdout)
