@@ -48,7 +48,7 @@ def _paths() -> dict[str, pathlib.Path]:
     else:
         installed = importlib.metadata.files("duralava") or []
         files = [
-            pathlib.Path(file.locate())
+            pathlib.Path(file.locate()).resolve()
             for file in installed
             if file.parent.name == "configs" and file.suffix == ".py"
         ]
