@@ -63,7 +63,7 @@ async def _serve(lamp: show.Show) -> None:
         print(f"the lamp plays at {address} (Ctrl-C ends it)", flush=True)
         if _OPEN.value and _has_screen():
             webbrowser.open(address)
-        await asyncio.Event().wait()
+        await lamp.run()
     finally:
         await runner.cleanup()
 

@@ -5,7 +5,6 @@ import contextlib
 import dataclasses
 import importlib.resources
 import json
-from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -24,22 +23,16 @@ _SHOW = web.AppKey("show", Show)
 
 
 def make_app(show: Show) -> web.Application:
-    """Returns the application that shows a lamp: `/`, its files, and `/lamp`."""
+    """Returns the application that shows a lamp: `/`, its files, and `/lamp`.
+
+    The show is to be run beside it.
+    """
     app = web.Application(middlewares=[_add_headers])
     app[_SHOW] = show
-    app.cleanup_ctx.append(_running)
     app.router.add_get("/lamp", _watch)
     app.router.add_get("/", _page)
     app.router.add_static("/", str(_PAGES))
     return app
-
-
-async def _running(app: web.Application) -> AsyncIterator[None]:
-    lamp = asyncio.create_task(app[_SHOW].run())
-    yield
-    lamp.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await lamp
 
 
 @web.middleware

@@ -22,11 +22,15 @@ async def serving(show):
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     host, port = runner.addresses[0][:2]
+    running = asyncio.create_task(show.run())
     try:
         async with aiohttp.ClientSession(f"http://{host}:{port}") as session:
             yield session
     finally:
         await runner.cleanup()
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
 
 
 class Viewer:
