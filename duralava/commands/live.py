@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from absl import flags
 from aiohttp import web
+from yarl import URL
 
 from duralava import pretrained
 from duralava.live import server, show, terminal
@@ -55,11 +56,7 @@ async def _serve(lamp: show.Show) -> None:
     runner = web.AppRunner(server.make_app(lamp), access_log=None)
     await runner.setup()
     try:
-        try:
-            await web.TCPSite(runner, _HOST.value, _PORT.value).start()
-        except OSError as error:
-            raise _clear(error) from error
-        address = "http://{}:{}".format(*runner.addresses[0][:2])
+        address = await _listen(runner)
         print(f"the lamp plays at {address} (Ctrl-C ends it)", flush=True)
         if _OPEN.value and _has_screen():
             webbrowser.open(address)
@@ -68,12 +65,17 @@ async def _serve(lamp: show.Show) -> None:
         await runner.cleanup()
 
 
-def _clear(error: OSError) -> OSError:
-    """Says what to do about an address where nothing can be served."""
-    where = f"{_HOST.value} port {_PORT.value}"
-    if error.errno == errno.EADDRINUSE:
-        return OSError(f"{where} is in use; --port=0 takes one that is free")
-    return OSError(f"cannot serve at {where}: {error.strerror}")
+async def _listen(runner: web.AppRunner) -> str:
+    """Returns the address of the page, once it can be opened."""
+    where = f"{_HOST.value}, port {_PORT.value}"
+    try:
+        await web.TCPSite(runner, _HOST.value, _PORT.value).start()
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise OSError(f"{where} is in use; --port=0 takes a free one") from error
+        raise OSError(f"cannot serve at {where}: {error.strerror}") from error
+    host, port = runner.addresses[0][:2]
+    return str(URL.build(scheme="http", host=host, port=port))
 
 
 def _has_screen() -> bool:
