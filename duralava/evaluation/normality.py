@@ -1,6 +1,7 @@
 """Whether samples are draws of N(0, I), decided by tests whose errors are known."""
 
 import dataclasses
+import math
 
 import numpy as np
 import scipy.special
@@ -10,6 +11,7 @@ from duralava.evaluation.dynamics import autocorrelation
 
 _MIN_SAMPLES = 20  # the approximation of the kurtosis' distribution asks for as many
 _CORRELATED = 0.05
+_STANDARD_ERRORS = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -186,8 +188,11 @@ def independent_spacing(series: np.ndarray) -> int:
     """How many steps apart draws of one lamp may be taken as independent.
 
     The smallest L such that, at all lags from L to T / 4, the autocorrelations of the
-    values and of the squared norm are both below 0.05 in magnitude. L is T / 8 at
-    most, so that they have been seen to stay there for as long again.
+    values and of the squared norm are both below 0.05 in magnitude. Where a short
+    series shows them with a larger error (Bartlett 1946), four standard errors take the
+    place of 0.05, and L is as much longer as an exponential needs to fall from there to
+    0.05. L is T / 8 at most, so that they have been seen to stay there for as long
+    again.
 
     Args:
       series: f[T, N, Z], latents of N lamps at T moments.
@@ -205,18 +210,28 @@ def independent_spacing(series: np.ndarray) -> int:
     norms = np.square(series, dtype=np.float64).sum(axis=-1, keepdims=True)
     if not norms.var(axis=0).mean() > 0.01 * 2 * size:
         raise ValueError("a lamp keeps its norm: its draws never become independent")
-    max_lag = length // 4
-    largest = np.maximum(
-        np.abs(autocorrelation(series, max_lag)),
-        np.abs(autocorrelation(norms, max_lag)),
+    spacing = max(
+        _forgotten_after(autocorrelation(values, length // 4), values.size)
+        for values in (series, norms)
     )
-    spacing = int(np.flatnonzero(largest >= _CORRELATED)[-1]) + 1
     if spacing > length // 8:
         raise ValueError(
-            f"a series of {length} steps is too short: it is correlated over"
-            f" {spacing - 1} steps"
+            f"a series of {length} steps is too short: independent draws are {spacing}"
+            " steps apart"
         )
     return spacing
+
+
+def _forgotten_after(correlations: np.ndarray, count: int) -> float:
+    """Returns L of `independent_spacing` for the autocorrelations of `count` values."""
+    # Bartlett's variance of each, from those at smaller lags.
+    variances = (2 * np.cumsum(np.square(correlations)) - 1) / count
+    bars = np.maximum(_CORRELATED, _STANDARD_ERRORS * np.sqrt(variances))
+    lag = int(np.flatnonzero(np.abs(correlations[1:]) >= bars[:-1]).max(initial=-1)) + 2
+    bar = bars[min(lag, len(bars)) - 1]
+    if bar >= 1:
+        return math.inf  # so few values cannot tell
+    return math.ceil(lag * math.log(_CORRELATED) / math.log(bar))
 
 
 def _largest_cosine_p_value(samples: np.ndarray) -> float:

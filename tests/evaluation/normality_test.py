@@ -171,6 +171,21 @@ def test_a_squared_norm_that_lasts_longer_than_the_values_counts():
     assert normality.independent_spacing(series) in (13, 14, 15)
 
 
+def test_one_lamp_alone_tells_its_memory_too():
+    # Its squared norm falls to 0.05 in 30 steps. Autocorrelations of one series are off
+    # by some hundredths at all lags, and are not to be taken for memory.
+    spacings = []
+    for seed in range(12):
+        directions = generator(seed).normal(size=(10_000, 1, 16))
+        directions /= np.linalg.norm(directions, axis=-1, keepdims=True)
+        memory = autoregression(np.exp(-0.1), (10_000, 1, 1), seed=100 + seed)
+        series = 4 * np.exp(0.1 * memory) * directions
+        spacings.append(normality.independent_spacing(series))
+    assert min(spacings) > 20
+    assert np.median(spacings) == pytest.approx(30, abs=6)
+    assert max(spacings) < 60
+
+
 def test_one_lamp_has_no_independent_draws_if_it_keeps_its_norm():
     series = generator().normal(size=(1000, 1, 16))
     series *= 4 / np.linalg.norm(series, axis=-1, keepdims=True)
