@@ -11,7 +11,7 @@ from duralava.evaluation.dynamics import autocorrelation
 
 _MIN_SAMPLES = 20  # the approximation of the kurtosis' distribution asks for as many
 _CORRELATED = 0.05
-_STANDARD_ERRORS = 4
+_STANDARD_ERRORS = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,7 +189,7 @@ def independent_spacing(series: np.ndarray) -> int:
 
     The smallest L such that, at all lags from L to T / 4, the autocorrelations of the
     values and of the squared norm are both below 0.05 in magnitude. Where a short
-    series shows them with a larger error (Bartlett 1946), four standard errors take the
+    series shows them with a larger error (Bartlett 1946), five standard errors take the
     place of 0.05, and L is as much longer as an exponential needs to fall from there to
     0.05. L is T / 8 at most, so that they have been seen to stay there for as long
     again.

@@ -16,6 +16,12 @@ import pytest
 from duralava.live import terminal
 
 TOOL = pathlib.Path(__file__).parents[2] / "tools/live.py"
+# Only a terminal that is a process's own sends it Ctrl-C and news of its size.
+OWN_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
 
 
 def seen_colours(screen):
@@ -114,13 +120,12 @@ class Session:
         self.output = b""
         self.stream = pyte.ByteStream(self.screen)
         self.process = subprocess.Popen(
-            [sys.executable, TOOL, "--terminal", *flags],
+            [sys.executable, "-c", OWN_TERMINAL, TOOL, "--terminal", *flags],
             stdin=slave,
             stdout=slave,
             stderr=slave,
             env=os.environ | {"TERM": "xterm-256color", "JAX_PLATFORMS": "cpu"},
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(slave, termios.TIOCSCTTY, 0),
         )
 
     def size(self, columns, rows):

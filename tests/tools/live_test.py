@@ -10,6 +10,12 @@ import urllib.request
 import pytest
 
 TOOL = pathlib.Path(__file__).parents[2] / "tools/live.py"
+# What a shell starts in the background would ignore Ctrl-C.
+HEARS = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
 
 
 @pytest.mark.parametrize(
@@ -40,13 +46,11 @@ def test_a_port_in_use_is_said(run_tool):
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_it_serves_until_ctrl_c(host):
     process = subprocess.Popen(
-        [sys.executable, TOOL, "--noopen", "--port=0", f"--host={host}"],
+        [sys.executable, "-c", HEARS, TOOL, "--noopen", "--port=0", f"--host={host}"],
         env=os.environ | {"JAX_PLATFORMS": "cpu"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # What a shell starts in the background would ignore Ctrl-C.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     told = process.stdout.readline()
     address = re.fullmatch(
