@@ -19,6 +19,7 @@ from PIL import Image
 
 from duralava import command_line, pretrained, simulation
 from duralava.rendering import frames, writers
+from duralava.rendering.lamps import fresh_lamps
 from duralava.simulation import lamp, shading
 
 _FOLDER = pathlib.Path(__file__).parent
@@ -31,16 +32,14 @@ _THEME_SIZE = 112
 def dreamed(num_lamps: int, num_frames: int, fps: Fraction) -> np.ndarray:
     """Returns film of lamps of the shipped weights, u8[N, B, H, W, 3]."""
     params, config = pretrained.load()
-    latent_key, noise_key = jax.random.split(jax.random.key(0))
-    latents = jax.random.normal(latent_key, (num_lamps, config.model.latent_size))
-    pace = Fraction(config.data.steps_per_second) / fps
+    lamps = fresh_lamps(0, config=config.model, count=num_lamps)
     chunks = frames.frame_chunks(
         params,
-        latents,
-        noise_key,
+        lamps.latents,
+        lamps.key,
         chunk_size=num_frames,
         config=config.model,
-        steps_per_frame=pace,
+        steps_per_frame=frames.steps_per_frame(config, fps=fps),
     )
     return next(chunks)
 

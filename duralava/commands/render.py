@@ -5,7 +5,6 @@ duralava render --output=wall.mp4 --grid=2x4 --scale=4 --loop
 duralava render --output=- --seconds=inf | mpv --demuxer=rawvideo -
 """
 
-import itertools
 import math
 import re
 import sys
@@ -47,7 +46,6 @@ _CHECKPOINT = flags.DEFINE_string(
     pretrained.DEFAULT,
     "Name of shipped weights, a training's workdir, or a .safetensors file.",
 )
-_LAST_STEP = 2**31 - 1
 
 
 def main(_: Sequence[str]) -> None:
@@ -62,7 +60,7 @@ def main(_: Sequence[str]) -> None:
     with tqdm.tqdm(total=shot.num_frames, unit="frame", dynamic_ncols=True) as progress:
 
         def counted() -> Iterator[np.ndarray]:
-            for frame in itertools.islice(frames, shot.num_frames):
+            for frame in frames:
                 if shot.loop:
                     meter.add(frame)
                 yield frame
@@ -126,5 +124,5 @@ def _say_how_it_closes(meter: seam.SeamMeter) -> None:
 
 
 def _say(line: str) -> None:
-    # Standard output may be the film.
-    print(line, file=sys.stderr if _OUTPUT.value == "-" else sys.stdout)
+    to_output = _OUTPUT.value == writers.STANDARD_OUTPUT  # which then is the film
+    print(line, file=sys.stderr if to_output else sys.stdout)

@@ -14,9 +14,10 @@ from duralava.config import ModelConfig
 from duralava.rendering.frames import interpolate
 from duralava.rendering.lamps import Lamps
 
+SLOWEST, FASTEST = 0.1, 10.0  # seconds of a lamp in a second, that can be asked for
+PUSH_SECONDS = 0.5  # that one touch lasts
 _PUSH_RADIUS = 0.12  # of what a touch pulls at, in heights of the frame
 _PUSH_ANGLE = 0.9  # radians that a touch turns the latent by
-_PUSH_SECONDS = 0.5
 _LIKELY = 0.001  # p-value above which a latent passes for a sample of N(0, I)
 
 
@@ -82,7 +83,11 @@ def advance(
 
 def draw(params: Any, player: Player, *, config: ModelConfig) -> np.ndarray:
     """Returns the lamp's picture u8[H, W, 3]."""
-    return np.asarray(_draw(params["generator"], *_moment(player), config=config))
+    share = np.float32(player.share)
+    frame = _draw(
+        params["generator"], player.before, player.after, share, config=config
+    )
+    return np.asarray(frame)
 
 
 def push(
@@ -107,7 +112,7 @@ def push(
       seconds: for which it is touched.
       config: shape of the networks.
     """
-    angle = _PUSH_ANGLE * seconds / _PUSH_SECONDS
+    angle = _PUSH_ANGLE * seconds / PUSH_SECONDS
     before = _push(params["generator"], player.before, x, y, angle, config=config)
     after = _step(params["transition"], before, player.key, player.step, config=config)
     return player._replace(before=before, after=after)
@@ -123,10 +128,6 @@ def health(player: Player) -> Health:
     )
     normal = bool(min(tails) > _LIKELY / len(tails))
     return Health(float(z.mean()), float(z.std()), normal)
-
-
-def _moment(player: Player) -> tuple[jax.Array, jax.Array, np.float32]:
-    return player.before, player.after, np.float32(player.share)
 
 
 @functools.partial(jax.jit, static_argnames="config")

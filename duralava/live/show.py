@@ -14,9 +14,7 @@ from duralava.live import player
 from duralava.pretrained import Pretrained
 from duralava.rendering.lamps import fresh_lamps
 
-SLOWEST, FASTEST = 0.1, 10.0
 _LAST_SEED = 2**31 - 1
-_PUSH_SECONDS = 0.5
 _STATUS_SECONDS = 0.5
 _LATE_SECONDS = 0.5  # behind its time by more, the lamp does not catch up
 _FRAME_HEADER = struct.Struct("<HH")
@@ -141,7 +139,7 @@ class Show:
         number = isinstance(value, int | float) and not isinstance(value, bool)
         match name:
             case "speed":
-                return number and SLOWEST <= value <= FASTEST
+                return number and player.SLOWEST <= value <= player.FASTEST
             case "seed":
                 return number and isinstance(value, int) and 0 <= value <= _LAST_SEED
             case "checkpoint":
@@ -170,7 +168,7 @@ class Show:
             )
         self._speed = wishes.get("speed", self._speed)
         if "push" in wishes:
-            self._push = (*wishes["push"], _PUSH_SECONDS)
+            self._push = (*wishes["push"], player.PUSH_SECONDS)
         params, config = self._weights
         if self._push:
             x, y, left = self._push

@@ -23,7 +23,7 @@ _BEGIN, _END = "\x1b[?2026h", "\x1b[?2026l"  # between them nothing is shown yet
 _UPPER_HALF = "\N{UPPER HALF BLOCK}"
 _TOLERANCE = 3  # levels by which a colour may be off before it is drawn again
 _KEYS = "space pause, n new lamp, + - speed, q quit"
-_FASTER, _SLOWEST, _FASTEST = 1.25, 0.1, 10.0
+_FASTER = 1.25
 
 
 def check_terminal(output: TextIO) -> None:
@@ -62,9 +62,9 @@ def play(pretrained: Pretrained, *, seed: int, fps: float, output: TextIO) -> No
                 seed += 1
                 lamp = begin(seed)
             elif key in ("+", "="):
-                speed = min(speed * _FASTER, _FASTEST)
+                speed = min(speed * _FASTER, player.FASTEST)
             elif key == "-":
-                speed = max(speed / _FASTER, _SLOWEST)
+                speed = max(speed / _FASTER, player.SLOWEST)
             now = time.monotonic()
             if playing:
                 seconds = min(now - last, 1.0)  # a terminal that slept does not rush

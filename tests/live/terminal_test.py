@@ -162,7 +162,9 @@ class Session:
     @property
     def step(self):
         words = self.foot.replace(",", "").split()
-        return int(words[3]) if words[:1] == ["lamp"] else -1
+        # The line may be on its way still.
+        whole = words[:1] == ["lamp"] and len(words) > 4 and words[3].isdigit()
+        return int(words[3]) if whole else -1
 
 
 def is_bright(session):
