@@ -52,10 +52,12 @@ def rotation(params: Any, *, config: ModelConfig) -> Callable[[jax.Array], jax.A
     def layer(z: jax.Array, params: tuple[Any, jax.Array]) -> tuple[jax.Array, None]:
         turn, basis = params
         a, b = jnp.split(jnp.matmul(z, basis, precision="highest"), 2, axis=-1)
-        a = rotate_pairs(a, angles(turn, 0, b))
-        b = rotate_pairs(b, angles(turn, 1, a))
-        z = jnp.concatenate([a, b], axis=-1)
-        return jnp.matmul(z, basis.T, precision="highest"), None
+        change_a = pair_changes(a, angles(turn, 0, b))
+        change_b = pair_changes(b, angles(turn, 1, a + change_a))
+        # Only the change goes through the basis and back: it is small, and so is
+        # what rounding does to it. Lamps that differ a little part exponentially.
+        change = jnp.concatenate([change_a, change_b], axis=-1)
+        return z + jnp.matmul(change, basis.T, precision="highest"), None
 
     def move(latents: jax.Array) -> jax.Array:
         z, _ = jax.lax.scan(layer, latents, (params["turn"], bases))
@@ -68,20 +70,29 @@ def rotation(params: Any, *, config: ModelConfig) -> Callable[[jax.Array], jax.A
     return move
 
 
-def rotate_pairs(x: jax.Array, angles: jax.Array) -> jax.Array:
-    """Turns the plane (x[i], x[i + n]) by angles[i] for each of its n pairs.
+def pair_changes(x: jax.Array, angles: jax.Array) -> jax.Array:
+    """What turning the planes (x[i], x[i + n]) by angles[i] adds to x.
 
     Args:
       x: f32[..., 2n].
       angles: f32[..., n] in radians.
 
     Returns:
-      f32[..., 2n].
+      f32[..., 2n], accurate relative to itself for small angles too: sin and
+      1 - cos are written with the sine of the half angle.
     """
     first, second = jnp.split(x, 2, axis=-1)
-    cos, sin = jnp.cos(angles), jnp.sin(angles)
-    return jnp.concatenate(
-        [cos * first - sin * second, sin * first + cos * second], axis=-1
+    half_sin, half_cos = jnp.sin(angles / 2), jnp.cos(angles / 2)
+    return (
+        2
+        * jnp.tile(half_sin, 2)
+        * jnp.concatenate(
+            [
+                -half_sin * first - half_cos * second,
+                half_cos * first - half_sin * second,
+            ],
+            axis=-1,
+        )
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from duralava import models
 from duralava.config import ModelConfig
-from duralava.models.transition import rotate_pairs
+from duralava.models.transition import pair_changes
 
 ROTATION = ModelConfig(
     resolution=16,
@@ -63,10 +63,20 @@ def assert_standard_normal(samples):
 
 def test_pairs_turn_as_complex_numbers_do():
     x, angles = normal(0, 5, 6), normal(1, 5, 3)
-    turned = rotate_pairs(x, angles)
+    turned = x + pair_changes(x, angles)
     expected = (x[:, :3] + 1j * x[:, 3:]) * jnp.exp(1j * angles)
     np.testing.assert_allclose(turned[:, :3], expected.real, atol=1e-5)
     np.testing.assert_allclose(turned[:, 3:], expected.imag, atol=1e-5)
+
+
+def test_a_small_turn_is_as_accurate_as_a_large_one():
+    x, angles = np.asarray(normal(0, 5, 6)), np.asarray(1e-4 * normal(1, 5, 3))
+    z = x.astype(np.float64)
+    expected = (z[:, :3] + 1j * z[:, 3:]) * np.expm1(1j * angles.astype(np.float64))
+    change = pair_changes(x, angles)
+    # Each a sum of two terms, of which the larger is about as large as the angle.
+    np.testing.assert_allclose(change[:, :3], expected.real, atol=1e-10)
+    np.testing.assert_allclose(change[:, 3:], expected.imag, atol=1e-10)
 
 
 def test_a_rotation_keeps_each_norm_and_moves_the_latent_far():
