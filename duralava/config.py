@@ -106,6 +106,9 @@ class LossConfig:
       gradient_penalty_weight: gamma of gamma / 2 |dD/dclip|^2, on real and on fake.
       gradient_penalty_noise: standard deviation of that noise, in units of [-1, 1].
       normality_weight: weight of the normality penalty on the latents of a rollout.
+      normality_lamps: number of lamps whose latents the penalty looks at, those of the
+        batch among them; 0 for these alone. Their latents cost nearly nothing, and
+        the moments of a few lamps are not those of N(0, I) even where all is well.
       reset_probability: chance that a carried latent starts afresh from N(0, I).
       reconstruction_weight: `frame_error` of encoded and decoded frames.
       rollout_weight: `frame_error` of a rollout from the first code.
@@ -129,6 +132,7 @@ class LossConfig:
     gradient_penalty_weight: float = 1.0
     gradient_penalty_noise: float = 0.05
     normality_weight: float = 0.1
+    normality_lamps: int = 0
     reset_probability: float = 0.5
     reconstruction_weight: float = 0.0
     rollout_weight: float = 0.0

@@ -33,7 +33,8 @@ class TrainState(NamedTuple):
       ema: running average of `generator`; what is rendered.
       generator_optimizer: optimiser's state.
       discriminator_optimizer: optimiser's state.
-      latent_pool: f32[B, Z], where the rollouts of the last step ended.
+      latent_pool: f32[N, Z], where the rollouts of the last step ended. The first B
+        of these N lamps are those that the adversary sees.
     """
 
     step: jax.Array
@@ -73,7 +74,8 @@ def init_train_state(key: jax.Array, *, config: Config) -> TrainState:
         else {}
     )
     generator_optimizer, discriminator_optimizer = _optimizers(config)
-    pool_shape = (config.data.batch_size, config.model.latent_size)
+    num_lamps = max(config.data.batch_size, config.loss.normality_lamps)
+    pool_shape = (num_lamps, config.model.latent_size)
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         generator=generator,
@@ -129,11 +131,12 @@ def train_step(
     gradients = jax.tree.map(jnp.zeros_like, state.generator)
     discriminator_gradients = state.discriminator
     if config.loss.uses_adversary:
+        seen = slice(clips.shape[1])
         adversary = _adversarial_gradients(
-            state, clips, trajectory, adversary_key, config=config
+            state, clips, trajectory[:, seen], adversary_key, config=config
         )
         gradients["generator"] = adversary.generator
-        trajectory_gradient += adversary.trajectory
+        trajectory_gradient = trajectory_gradient.at[:, seen].add(adversary.trajectory)
         discriminator_gradients = adversary.discriminator
         metrics |= adversary.metrics
     if config.loss.uses_adversary or config.loss.normality_weight:

@@ -185,11 +185,13 @@ def _placement(
     Parameters are on every device; clips and the latents carried along are shared out.
     """
     devices = jax.device_count()
-    if config.data.batch_size % devices:
-        raise ValueError(
-            f"a batch of {config.data.batch_size} clips cannot be shared equally "
-            f"between {devices} devices"
-        )
+    batch_size, num_lamps = config.data.batch_size, config.loss.normality_lamps
+    for count, what in ((batch_size, "a batch of {} clips"), (num_lamps, "{} lamps")):
+        if count % devices:
+            raise ValueError(
+                f"{what.format(count)} cannot be shared equally between {devices} "
+                "devices"
+            )
     mesh = jax.make_mesh((devices,), ("data",), axis_types=(AxisType.Auto,))
     everywhere = NamedSharding(mesh, PartitionSpec())
     by_lamp = NamedSharding(mesh, PartitionSpec("data"))

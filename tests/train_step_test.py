@@ -126,6 +126,7 @@ BCE = make_config(
         adversarial="bce",
         gradient_penalty="none",
         normality_weight=0.2,
+        normality_lamps=5,
         reset_probability=0.0,
     ),
     model=dataclasses.replace(MODEL, discriminator_time="recurrent", transition="mlp"),
@@ -221,7 +222,9 @@ def straightforward_losses(config, clips):
         _, trajectory = models.rollout(
             generator["transition"], pool, rollout_key, 0, num_steps=5, config=model
         )
-        fake = models.generate(generator["generator"], trajectory, config=model)
+        # The penalty sees all lamps, the adversary as many as there are clips.
+        dreamt = trajectory[:, : real.shape[1]]
+        fake = models.generate(generator["generator"], dreamt, config=model)
         judge = functools.partial(models.discriminate, discriminator, config=model)
         return real, fake, judge, trajectory
 

@@ -1,0 +1,35 @@
+"""The simulated lamp with the original's transition: the weights `simulated_64_mlp`.
+
+  python experiments/train.py --config=experiments/configs/simulated_64_mlp.py --workdir=DIR
+
+As `simulated_64`, but the latent moves by a dense network, which only a penalty keeps
+standard normal. What it reached, beside a rotation: docs/results.md.
+"""
+
+import dataclasses
+
+from ml_collections import ConfigDict
+
+from duralava import config as c
+
+
+def get_config() -> ConfigDict:
+    """Returns the config."""
+    return ConfigDict(
+        c.to_dict(
+            c.Config(
+                data=c.DataConfig(
+                    dataset="simulated_lava_lamp/64x64_1h", horizontal_flip=True
+                ),
+                model=c.ModelConfig(transition="mlp", refresh=0.01),
+                loss=dataclasses.replace(
+                    c.ENCODER_ASSISTED,
+                    normality_weight=0.1,
+                    normality_lamps=256,
+                    reset_probability=0.5,
+                ),
+                optimizer=c.OptimizerConfig(gradient_clip=1.0, warmup_steps=100),
+                training=c.TrainingConfig(num_steps=8_000),
+            )
+        )
+    )
