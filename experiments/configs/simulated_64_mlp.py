@@ -1,6 +1,7 @@
 """The simulated lamp with the original's transition: the weights `simulated_64_mlp`.
 
-  python experiments/train.py --config=experiments/configs/simulated_64_mlp.py --workdir=DIR
+  python experiments/train.py --config=experiments/configs/simulated_64_mlp.py \
+      --workdir=DIR
 
 As `simulated_64`, but the latent moves by a dense network, which only a penalty keeps
 standard normal. What it reached, beside a rotation: docs/results.md.
