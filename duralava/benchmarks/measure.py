@@ -5,16 +5,18 @@ besides falls on all of them alike.
 """
 
 import collections
+import contextlib
 import dataclasses
 import json
 import os
+import re
 import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 NEXT_START = ", next start"
@@ -173,6 +175,34 @@ def first_runs(
                     seconds[start].append(worker.first_seconds)
                     worker.kill()
     return [Result(suite, name, tuple(times)) for name, times in seconds.items()]
+
+
+@contextlib.contextmanager
+def serving(command: Sequence[str]) -> Iterator[str]:
+    """Runs a server for a while.
+
+    Args:
+      command: of a program that prints a line with its address once it serves.
+
+    Yields:
+      The address.
+
+    Raises:
+      ChildProcessError: it does not serve; the message is what it said.
+    """
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        found = re.search(r"https?://\S+", process.stdout.readline())
+        if not found:
+            raise ChildProcessError(
+                f"{' '.join(command)} failed: {process.stderr.read().strip()}"
+            )
+        yield found[0]
+    finally:
+        process.terminate()
+        process.communicate()
 
 
 def run_program(

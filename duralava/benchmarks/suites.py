@@ -28,6 +28,8 @@ class Options:
       keras: whether the original in Keras takes part.
       repeats: timed runs of each contender.
       num_frames: frames of a film that is rendered.
+      num_viewed_frames: frames that each viewer of a served lamp waits for.
+      num_viewers: of the live suite.
       clip_lengths: T of the scaling suite.
       batch_sizes: B of the scaling suite.
       resolutions: of the scaling suite, in pixels.
@@ -37,6 +39,8 @@ class Options:
     keras: bool = False
     repeats: int = 5
     num_frames: int = 100_000
+    num_viewed_frames: int = 600
+    num_viewers: tuple[int, ...] = (20, 100)
     clip_lengths: tuple[int, ...] = (20, 40, 80, 160)
     batch_sizes: tuple[int, ...] = (8, 16, 32, 64)
     resolutions: tuple[int, ...] = (64, 128, 256)
@@ -135,6 +139,28 @@ def scaling(options: Options) -> list[Result]:
     return results
 
 
+def live(options: Options) -> list[Result]:
+    """A lamp served at 30 frames a second, in frames that each of its viewers gets.
+
+    Viewers are on the same machine, in one process.
+    """
+    with measure.serving(
+        [sys.executable, "-m", "duralava", "live", "--port=0", "--noopen", "--fps=30"]
+    ) as address:
+        tasks = {
+            f"{number} viewers": {
+                "task": "watch",
+                "address": f"{address}/lamp",
+                "num_viewers": number,
+                "num_frames": options.num_viewed_frames,
+            }
+            for number in options.num_viewers
+        }
+        results = measure.compare("live", tasks, unit="frame", repeats=options.repeats)
+    # That of the viewers' process says nothing.
+    return [dataclasses.replace(result, peak_bytes=0) for result in results]
+
+
 def ratios(results: Sequence[Result], config: Config) -> dict[str, float]:
     """Returns what the results say of each other, as far as they were measured.
 
@@ -183,7 +209,8 @@ def ratios(results: Sequence[Result], config: Config) -> dict[str, float]:
 
 
 SUITES: dict[str, Callable[[Options], list[Result]]] = {
-    suite.__name__: suite for suite in (train, sample, render, startup, data, scaling)
+    suite.__name__: suite
+    for suite in (train, sample, render, startup, data, live, scaling)
 }
 
 

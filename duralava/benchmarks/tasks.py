@@ -148,6 +148,33 @@ def read_clips(config: dict[str, Any], num_batches: int, film_seconds: int) -> T
     return Task(run, num_batches * data.batch_size)
 
 
+def watch(address: str, num_viewers: int, num_frames: int) -> Task:
+    """Viewers of a served lamp; units are frames that each of them gets.
+
+    A run ends when the last viewer has its frames. A viewer whom the server passes over
+    waits for later ones, so that the rate falls below the lamp's.
+    """
+    import asyncio
+
+    import aiohttp
+
+    async def view(session: aiohttp.ClientSession) -> None:
+        # A message of the lamp's status comes between frames now and then.
+        left = num_frames
+        async with session.ws_connect(address) as socket:
+            while left:
+                message = await socket.receive()
+                if message.type is aiohttp.WSMsgType.CLOSED:
+                    raise ConnectionError(f"{address} has closed the connection")
+                left -= message.type is aiohttp.WSMsgType.BINARY
+
+    async def view_all() -> None:
+        async with aiohttp.ClientSession() as session:
+            await asyncio.gather(*(view(session) for _ in range(num_viewers)))
+
+    return Task(lambda: asyncio.run(view_all()), num_frames)
+
+
 def _lamp(checkpoint: str) -> Any:
     from duralava import pretrained
     from duralava.rendering import frames

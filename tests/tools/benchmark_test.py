@@ -1,4 +1,5 @@
 import json
+import sys
 
 import pytest
 
@@ -65,6 +66,24 @@ def test_each_program_is_started_on_a_new_machine_and_again():
         # Python and JAX alone take longer to load than a tenth of a second.
         assert len(result.seconds) == 2
         assert min(result.seconds) > 0.1
+
+
+def test_every_viewer_gets_the_frames_of_a_served_lamp():
+    options = suites.Options({}, repeats=1, num_viewed_frames=6, num_viewers=(2, 3))
+    results = suites.live(options)
+    assert [result.name for result in results] == ["2 viewers", "3 viewers"]
+    for result in results:
+        # Six frames are at least five thirtieths of a second apart.
+        assert result.units == 6
+        assert result.median > 4 / 30
+
+
+def test_a_server_that_cannot_serve_says_why():
+    with pytest.raises(ChildProcessError, match="--fps is from 1 to 120, not 0"):
+        with measure.serving(
+            [sys.executable, "-m", "duralava", "live", "--noopen", "--fps=0"]
+        ):
+            pass
 
 
 @pytest.mark.parametrize(
