@@ -16,7 +16,7 @@ from duralava import checkpoints, models, pretrained, training
 from duralava.config import Config, LossConfig
 from duralava.datasets import clips, preparation, video
 from duralava.datasets.lava_lamp import lava_lamp
-from duralava.evaluation import distances, evaluate, features, measures, novelty
+from duralava.evaluation import distances, features, measures, novelty
 from duralava.pretrained import Pretrained
 from duralava.rendering import frames, writers
 
@@ -300,8 +300,9 @@ def _dream(lamp: Pretrained, clip_length: int) -> np.ndarray:
         num_steps=_HORIZON + clip_length,
         config=model,
     )
-    latents = np.asarray(trajectory[_HORIZON:])
-    return evaluate.draw(lamp.params, latents, config=model)
+    draw = jax.jit(models.draw, static_argnames="config")
+    frames = draw(lamp.params["generator"], trajectory[_HORIZON:], config=model)
+    return np.asarray(frames)
 
 
 def _ratio(found: float, floor: float) -> float:

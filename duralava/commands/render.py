@@ -39,7 +39,7 @@ _START = flags.DEFINE_string(
     "start", None, "Picture, or video, from whose last frame the lamp goes on."
 )
 _START_STEP = flags.DEFINE_integer(
-    "start_step", 0, "Steps that the lamp has run before.", lower_bound=0
+    "start_step", 0, "Steps that the lamp has run before.", 0, 2_000_000_000
 )
 _CHECKPOINT = flags.DEFINE_string(
     "checkpoint",
@@ -116,7 +116,11 @@ def _lamps(weights: pretrained.Pretrained, shot: film.Shot) -> lamps.Lamps:
 
 
 def _say_how_it_closes(meter: seam.SeamMeter) -> None:
-    change, turn = meter.measure()
+    try:
+        change, turn = meter.measure()
+    except ValueError as reason:  # the film is written all the same
+        _say(f"how the loop closes was not measured: {reason}")
+        return
     _say(
         f"where the loop begins again, the picture changes {change:.2f} times and its "
         f"motion {turn:.2f} times as much as usual"

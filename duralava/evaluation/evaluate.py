@@ -1,18 +1,15 @@
 """A whole evaluation: a lamp at its horizons, and what it must beat, beside film."""
 
 import dataclasses
-import functools
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from duralava import models
-from duralava.config import ModelConfig
 from duralava.evaluation import (
     baselines,
     durability,
@@ -27,10 +24,11 @@ NEAR = 100_000  # steps; horizons beyond are those of fewer lamps
 _SPACING = 64  # steps between two clips of one lamp
 _FILM_STEPS = 300  # at most, of the films whose dynamics are looked at
 _SHOWN_STEPS = 64
-_DRAWN_AT_ONCE = 64  # frames
 _RECORDS = 10_000  # states of one lamp over time
 _RIVAL_HORIZON = 20
 _MOTION_LAMPS, _MOTION_STEPS = 64, 2_000
+
+_draw = jax.jit(models.draw, static_argnames="config")
 
 FILM, LEARNED = "held-out film", "learned film (the floor)"
 LINEAR, VIDEO = "linear texture", "video texture"
@@ -299,7 +297,10 @@ def _pictures(
     clips = latents[steps].swapaxes(1, 2).reshape(plan.clip_length, -1, size)
     clips = clips[:, : plan.num_clips]
     film = latents[:film_length, : measures.NUM_LAMPS]
-    return tuple(draw(lamp.params, z, config=lamp.config.model) for z in (clips, film))
+    return tuple(
+        np.asarray(_draw(lamp.params["generator"], z, config=lamp.config.model))
+        for z in (clips, film)
+    )
 
 
 def _film_length(films: Sequence[measures.Segments], stride: int) -> int:
@@ -324,19 +325,3 @@ def _check_fits(
             f"{name} makes {lamp.config.data.steps_per_second:g} steps a second, but "
             f"is to be compared with {steps_per_second:g}"
         )
-
-
-def draw(params: Any, latents: np.ndarray, *, config: ModelConfig) -> np.ndarray:
-    """Draws latents f32[T, N, Z] as frames u8[T, N, H, W, 3]."""
-    flat = jnp.asarray(latents).reshape(-1, latents.shape[-1])
-    frames = _draw(params["generator"], flat, config)
-    return np.asarray(frames).reshape(*latents.shape[:2], *frames.shape[1:])
-
-
-@functools.partial(jax.jit, static_argnames="config")
-def _draw(generator: Any, latents: jax.Array, config: ModelConfig) -> jax.Array:
-    return jax.lax.map(
-        lambda z: models.to_uint8(models.generate(generator, z, config=config)),
-        latents,
-        batch_size=_DRAWN_AT_ONCE,
-    )

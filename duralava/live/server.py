@@ -84,13 +84,25 @@ async def _watch(request: web.Request) -> web.WebSocketResponse:
 
 
 def _take(text: str, show: Show, playing: asyncio.Event) -> None:
-    """Takes a wish: those for the lamp go to the show, a rest is this viewer's own."""
-    if text == '{"play":false}':
-        playing.clear()
-    elif text == '{"play":true}':
+    """Takes wishes: those for the lamp go to the show, a rest is this viewer's own.
+
+    Raises:
+      ValueError: it is not the JSON of an object with wishes that can be granted.
+    """
+    try:
+        wishes = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise ValueError("not JSON") from error
+    if not (isinstance(wishes, dict) and wishes):
+        raise ValueError("not an object with a wish")
+    plays = wishes.pop("play", playing.is_set())
+    if not isinstance(plays, bool):
+        raise ValueError("no such wish: play")
+    show.wish(wishes)
+    if plays:
         playing.set()
     else:
-        show.wish(text)
+        playing.clear()
 
 
 async def _send(

@@ -4,7 +4,6 @@ import asyncio
 import dataclasses
 import functools
 import itertools
-import json
 import struct
 from collections.abc import AsyncIterator, Mapping
 from concurrent import futures
@@ -83,22 +82,16 @@ class Show:
         self._tick({}, 0.0, draw=True)
         self._status = self._report()
 
-    def wish(self, text: str) -> None:
-        """Takes a viewer's wish, to be granted before the next frame.
+    def wish(self, wishes: Mapping[str, Any]) -> None:
+        """Takes a viewer's wishes, to be granted before the next frame.
 
         Args:
-          text: JSON of an object: `{"speed": 2}`, `{"seed": 7}`, `{"checkpoint": NAME}`
-            or `{"push": [x, y]}`, a place in the picture from 0 to 1.
+          wishes: any of `{"speed": 2}`, `{"seed": 7}`, `{"checkpoint": NAME}` and
+            `{"push": [x, y]}`, a place in the picture from 0 to 1.
 
         Raises:
-          ValueError: it is none of these.
+          ValueError: one is none of these.
         """
-        try:
-            wishes = json.loads(text)
-        except (json.JSONDecodeError, RecursionError) as error:
-            raise ValueError("not JSON") from error
-        if not (isinstance(wishes, dict) and wishes):
-            raise ValueError("not an object with a wish")
         for name, value in wishes.items():
             if not self._can_be(name, value):
                 raise ValueError(f"no such wish: {name[:20]}")

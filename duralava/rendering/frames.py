@@ -16,7 +16,6 @@ from duralava.config import Config, ModelConfig
 from duralava.rendering.lamps import fresh_lamps
 
 CHUNK_SIZE = 60  # frames of a lamp that are computed at a time
-_DRAWN_AT_ONCE = 20  # of them: activations stay in a processor's cache
 
 
 def interpolate(first: jax.Array, second: jax.Array, share: jax.Array) -> jax.Array:
@@ -250,7 +249,7 @@ def _film(
     )
     shown = _at(trajectory, offsets[:-1])
     last = jnp.floor(offsets[-1]).astype(jnp.int32)
-    return _draw(params["generator"], shown, config=config), trajectory[last]
+    return models.draw(params["generator"], shown, config=config), trajectory[last]
 
 
 @functools.partial(jax.jit, static_argnames="config")
@@ -258,7 +257,7 @@ def _film_path(
     generator: Any, path: jax.Array, moments: jax.Array, *, config: ModelConfig
 ) -> jax.Array:
     closed = jnp.concatenate([path, path[:1]])
-    return _draw(generator, _at(closed, moments), config=config)
+    return models.draw(generator, _at(closed, moments), config=config)
 
 
 def _at(trajectory: jax.Array, moments: jax.Array) -> jax.Array:
@@ -268,13 +267,3 @@ def _at(trajectory: jax.Array, moments: jax.Array) -> jax.Array:
         (moments - before)[:, None], (len(moments), trajectory.shape[1])
     )
     return interpolate(trajectory[before], trajectory[before + 1], share)
-
-
-def _draw(generator: Any, latents: jax.Array, *, config: ModelConfig) -> jax.Array:
-    """f32[N, B, Z] -> u8[N, B, H, W, 3]."""
-    frames = jax.lax.map(
-        lambda z: models.to_uint8(models.generate(generator, z, config=config)),
-        latents.reshape(-1, latents.shape[-1]),
-        batch_size=_DRAWN_AT_ONCE,
-    )
-    return frames.reshape(*latents.shape[:2], *frames.shape[1:])

@@ -134,7 +134,7 @@ def test_a_push_is_seen(two_checkpoints):
     def film(push):
         show = Show(two_checkpoints, fps=50, seed=1)
         if push:
-            show.wish(json.dumps({"push": [0.5, 0.5]}))
+            show.wish({"push": [0.5, 0.5]})
 
         async def test():
             async with serving(show) as session, session.ws_connect("/lamp") as ws:
@@ -158,13 +158,13 @@ def test_a_viewer_who_rests_gets_nothing_and_others_do(lamp):
         ):
             resting, other = Viewer(ws), Viewer(other_ws)
             await resting.look(lambda v: len(v.frames) >= 1)
-            await resting.ws.send_str('{"play":false}')
+            await resting.wish(play=False)
             await other.look(lambda v: len(v.frames) >= 30)
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(1):
                     while True:
                         await resting.ws.receive()
-            await resting.ws.send_str('{"play":true}')
+            await resting.wish(play=True)
             count = len(resting.frames)
             await resting.look(lambda v: len(v.frames) >= count + 10)
 
@@ -215,6 +215,7 @@ def test_a_slow_viewer_skips_frames_and_holds_up_nobody(lamp):
         '{"push": [0.5]}',
         '{"push": [0.5, 2]}',
         '{"push": ["a", "b"]}',
+        '{"play": 1}',
         '{"fly": 1}',
         '{"seed": 5, "fly": 1}',
     ],

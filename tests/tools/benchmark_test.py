@@ -79,11 +79,12 @@ def test_every_viewer_gets_the_frames_of_a_served_lamp():
 
 
 def test_a_server_that_cannot_serve_says_why():
-    with pytest.raises(ChildProcessError, match="--fps is from 1 to 120, not 0"):
-        with measure.serving(
-            [sys.executable, "-m", "duralava", "live", "--noopen", "--fps=0"]
-        ):
-            pass
+    command = [sys.executable, "-m", "duralava", "live", "--noopen", "--fps=0"]
+    with (
+        pytest.raises(ChildProcessError, match="--fps is from 1 to 120, not 0"),
+        measure.serving(command),
+    ):
+        pass
 
 
 @pytest.mark.parametrize(
