@@ -75,11 +75,14 @@ def keep_compiled_programs() -> None:
 
 def _parse_flags(argv: Sequence[str]) -> list[str]:
     try:
-        return app.parse_flags_with_usage(argv)
+        return flags.FLAGS(argv)
+    except flags.Error as error:
+        line = _one_line(error)
     except AttributeError as error:
         # What a ConfigDict raises of a key that it does not have.
-        print(f"error: the config has no key {_one_line(error)}", file=sys.stderr)
-        sys.exit(1)
+        line = f"the config has no key {_one_line(error)}"
+    print(f"error: {line}", file=sys.stderr)
+    sys.exit(1)
 
 
 def _help(module: types.ModuleType) -> str:
