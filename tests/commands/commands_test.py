@@ -10,7 +10,13 @@ from duralava import commands
 from duralava.commands import recipes
 
 ROOT = pathlib.Path(__file__).parents[2]
-CONFIGS = ["lava_lamp_64", "original_64", "simulated_64", "simulated_64_adversary"]
+CONFIGS = [
+    "lava_lamp_64",
+    "original_64",
+    "simulated_64",
+    "simulated_64_adversary",
+    "simulated_64_mlp",
+]
 
 
 def duralava(*arguments, **options):
