@@ -16,8 +16,8 @@ from duralava.rendering.lamps import Lamps
 
 SLOWEST, FASTEST = 0.1, 10.0  # seconds of a lamp in a second, that can be asked for
 PUSH_SECONDS = 0.5  # that one touch lasts
-_PUSH_RADIUS = 0.12  # of what a touch pulls at, in heights of the frame
-_PUSH_ANGLE = 0.9  # radians that a touch turns the latent by
+PUSH_RADIUS = 0.12  # of what a touch pulls at, in heights of the frame
+PUSH_ANGLE = 0.9  # radians that a touch turns the latent by
 _LIKELY = 0.001  # p-value above which a latent passes for a sample of N(0, I)
 
 
@@ -112,7 +112,7 @@ def push(
       seconds: for which it is touched.
       config: shape of the networks.
     """
-    angle = _PUSH_ANGLE * seconds / PUSH_SECONDS
+    angle = PUSH_ANGLE * seconds / PUSH_SECONDS
     before = _push(params["generator"], player.before, x, y, angle, config=config)
     after = _step(params["transition"], before, player.key, player.step, config=config)
     return player._replace(before=before, after=after)
@@ -168,7 +168,7 @@ def _push(
 ) -> jax.Array:
     places = (jnp.arange(config.resolution) + 0.5) / config.resolution
     distance = jnp.square(places[:, None] - y) + jnp.square(places - x)
-    weights = jnp.exp(-distance / (2 * _PUSH_RADIUS**2))[..., None]
+    weights = jnp.exp(-distance / (2 * PUSH_RADIUS**2))[..., None]
 
     def brightness(latents: jax.Array) -> jax.Array:
         frames = models.generate(generator, latents, config=config)

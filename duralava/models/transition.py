@@ -42,7 +42,7 @@ def rotation(params: Any, *, config: ModelConfig) -> Callable[[jax.Array], jax.A
     halves and pairs are others in each, and angles alone say how fast a latent moves.
     """
     network = _angles(config)
-    bases = cayley(params["basis"] - jnp.swapaxes(params["basis"], -1, -2))
+    bases = rotation_bases(params)
 
     def angles(turn: Any, half: int, x: jax.Array) -> jax.Array:
         turn = jax.tree.map(lambda leaf: leaf[half], turn)
@@ -68,6 +68,11 @@ def rotation(params: Any, *, config: ModelConfig) -> Callable[[jax.Array], jax.A
         return z + z * (lost / (2 * jnp.maximum(_square_norm(z), 1e-30)))
 
     return move
+
+
+def rotation_bases(params: Any) -> jax.Array:
+    """Returns the orthonormal basis of each layer of a rotation: f32[L, Z, Z]."""
+    return cayley(params["basis"] - jnp.swapaxes(params["basis"], -1, -2))
 
 
 def pair_changes(x: jax.Array, angles: jax.Array) -> jax.Array:

@@ -1,0 +1,94 @@
+import jax
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from duralava import models, pretrained
+from duralava.export import onnx_models
+from duralava.live import player
+
+generate = jax.jit(models.generate, static_argnames="config")
+transition = jax.jit(models.transition, static_argnames="config")
+
+
+def opened(model):
+    onnx.checker.check_model(model, full_check=True)
+    return onnxruntime.InferenceSession(model.SerializeToString())
+
+
+def by_jax(lamp, latents, noise):
+    config = lamp.config.model
+    return (
+        generate(lamp.params["generator"], latents, config=config),
+        transition(lamp.params["transition"], latents, noise, config=config),
+    )
+
+
+def assert_same(results, expected):
+    for one, other in zip(results, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-5)
+
+
+def test_a_step_is_jax_s_for_any_number_of_lamps(lamp, arrays, tmp_path):
+    path = tmp_path / "lamp.onnx"
+    onnx_models.write_onnx(path, onnx_models.step_model(lamp))
+    session = onnxruntime.InferenceSession(path)
+    assert [value.name for value in session.get_inputs()] == ["latent", "noise"]
+    outputs = {value.name: value.shape for value in session.get_outputs()}
+    assert outputs == {"frame": ["n", 16, 16, 3], "next_latent": ["n", 8]}
+    for n in (1, 3):
+        latents, noise = arrays(n, 8)
+        results = session.run(None, {"latent": latents, "noise": noise})
+        assert np.abs(results[1] - latents).max() > 0.1  # it moves
+        assert_same(results, by_jax(lamp, latents, noise))
+
+
+def test_a_step_of_the_shipped_weights_is_jax_s(arrays):
+    lamp = pretrained.load("simulated_64")
+    session = opened(onnx_models.step_model(lamp))
+    for n in (1, 2):
+        latents, noise = arrays(n, 64)
+        results = session.run(None, {"latent": latents, "noise": noise})
+        assert_same(results, by_jax(lamp, latents, noise))
+
+
+def test_parts_are_those_of_the_step(lamp, arrays):
+    latents, noise = arrays(2, 8)
+    parts = [onnx_models.generator_model(lamp), onnx_models.transition_model(lamp)]
+    results = [
+        opened(part).run(None, feed)[0]
+        for part, feed in zip(
+            parts,
+            ({"latent": latents}, {"latent": latents, "noise": noise}),
+            strict=True,
+        )
+    ]
+    assert_same(results, by_jax(lamp, latents, noise))
+
+
+@pytest.mark.parametrize("place", [(0.3, 0.6), (0.9, 0.1)])
+def test_a_touch_is_the_live_page_s(lamp, arrays, place):
+    latents, _ = arrays(1, 8)
+    seconds = 0.1
+    one = player.Player(latents, latents, jax.random.key(0), 0, 0.0)
+    pushed = player.push(lamp.params, one, *place, seconds, config=lamp.config.model)
+    angle = player.PUSH_ANGLE * seconds / player.PUSH_SECONDS
+    results = opened(onnx_models.push_model(lamp)).run(
+        None,
+        {
+            "latent": latents,
+            "place": np.float32(place),
+            "angle": np.asarray(angle, np.float32),
+        },
+    )
+    assert np.abs(results[0] - latents).max() > 0.05
+    assert_same(results, [pushed.before])
+
+
+def test_a_model_says_what_its_arrays_are(lamp):
+    model = onnx_models.step_model(lamp)
+    for word in ("latent:", "noise:", "frame:", "next_latent:", "[-1, 1]", "N(0, I)"):
+        assert word in model.doc_string
+    (entry,) = model.metadata_props
+    assert (entry.key, entry.value) == ("steps_per_second", "10")
