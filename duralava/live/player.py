@@ -54,6 +54,22 @@ class Health(NamedTuple):
     normal: bool
 
 
+class Likely(NamedTuple):
+    """Within what a latent's values pass for a sample of N(0, I).
+
+    Each of the two is left by a sample in half of 1 in 1,000 cases.
+
+    Attributes:
+      least: sum of their squares.
+      most: sum of their squares.
+      farthest: absolute value of their sum, divided by sqrt(Z).
+    """
+
+    least: float
+    most: float
+    farthest: float
+
+
 def begin(params: Any, lamps: Lamps, *, config: ModelConfig) -> Player:
     """Returns one lamp at its start.
 
@@ -122,12 +138,18 @@ def health(player: Player) -> Health:
     """Tests the values of a lamp's latent at this moment."""
     z = np.asarray(player.before[0], np.float64)
     squares, total = np.sum(z**2), z.sum() / math.sqrt(z.size)
-    tails = (
-        2 * min(stats.chi2.sf(squares, z.size), stats.chi2.cdf(squares, z.size)),
-        2 * stats.norm.sf(abs(total)),
+    bounds = likely(z.size)
+    normal = bounds.least < squares < bounds.most and abs(total) < bounds.farthest
+    return Health(float(z.mean()), float(z.std()), bool(normal))
+
+
+def likely(size: int) -> Likely:
+    """Returns the bounds for latents of `size` values."""
+    tail = _LIKELY / 4  # each of the two bounds has two
+    squares = stats.chi2(size)
+    return Likely(
+        float(squares.ppf(tail)), float(squares.isf(tail)), float(stats.norm.isf(tail))
     )
-    normal = bool(min(tails) > _LIKELY / len(tails))
-    return Health(float(z.mean()), float(z.std()), normal)
 
 
 @functools.partial(jax.jit, static_argnames="config")
