@@ -1,6 +1,7 @@
 import dataclasses
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -8,6 +9,7 @@ import av
 import jax
 import numpy as np
 import pytest
+from playwright.sync_api import sync_playwright
 
 from duralava.config import Config, DataConfig, ModelConfig, TrainingConfig
 from duralava.datasets.lava_lamp.lava_lamp import LavaLamp, LavaLampConfig
@@ -97,6 +99,20 @@ def with_training():
         return dataclasses.replace(config, training=training)
 
     return replace
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Debian's Chromium; without it, the tests of pages are left out."""
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.skip("needs Debian's chromium")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox"]
+        )
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import json
 import os
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -15,14 +14,11 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 TOOL = pathlib.Path(__file__).parents[2] / "tools/live.py"
-CHROMIUM = shutil.which("chromium")
 
 expect.set_options(timeout=60_000)
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
 
 
 @contextlib.contextmanager
@@ -47,16 +43,6 @@ def served(*flags):
 def address():
     with served("--port=0", "--fps=20", "--seed=6") as (where, _):
         yield where
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox"]
-        )
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture
