@@ -25,8 +25,8 @@ def make_step(lamp: Pretrained) -> Step:
     """Returns the step of a lamp: (latent, noise) -> (frame, next latent).
 
     What depends on the parameters alone, such as a rotation's bases, is computed here
-    and is a constant of the step. The arrays are those of `DESCRIPTION`. All is computed
-    in float32: coarser convolutions are for training, and not known everywhere.
+    and is a constant of the step. Its arrays are those of `DESCRIPTION`. It computes in
+    float32 throughout: coarser convolutions are for training, and not known everywhere.
     """
     config = dataclasses.replace(lamp.config.model, convolution_dtype="float32")
     move = transition_step(lamp.params["transition"], config=config)

@@ -1,0 +1,57 @@
+"""A folder that is a web page with a lamp, which runs in the browser itself."""
+
+import os
+import pathlib
+import shutil
+
+from duralava import files, live
+from duralava.export import onnx_models, onnxruntime_web
+from duralava.live import player
+from duralava.pretrained import Pretrained
+
+_PAGES = [
+    pathlib.Path(package).parent / "static" for package in (live.__file__, __file__)
+]
+
+
+def write_site(path: str | os.PathLike[str], lamp: Pretrained, *, name: str) -> None:
+    """Writes the page of `duralava live` with a lamp that needs no server.
+
+    The networks are ONNX models, onnxruntime-web runs them. All that the page asks for
+    is in the folder, by relative names.
+
+    Args:
+      path: folder that is missing or empty.
+      lamp: that plays.
+      name: of its weights.
+
+    Raises:
+      OSError: the folder is not empty or cannot be written, or npm does not give
+        onnxruntime-web.
+    """
+    files.check_new_folder(path)
+    with files.written_whole(path) as site:
+        for pages in _PAGES:
+            # The page is the live one; main.js, which says what plays, is replaced.
+            shutil.copytree(pages, site, dirs_exist_ok=True)
+        onnxruntime_web.fetch(site / "onnxruntime-web")
+        for part, model in {
+            "generator": onnx_models.generator_model(lamp),
+            "transition": onnx_models.transition_model(lamp),
+            "push": onnx_models.push_model(lamp),
+        }.items():
+            onnx_models.write_onnx(site / f"{part}.onnx", model)
+        files.write_json(site / "lamp.json", _settings(lamp, name))
+
+
+def _settings(lamp: Pretrained, name: str) -> dict[str, object]:
+    model = lamp.config.model
+    return {
+        "checkpoint": name,
+        "steps_per_second": lamp.config.data.steps_per_second,
+        "latent_size": model.latent_size,
+        "resolution": model.resolution,
+        "push_seconds": player.PUSH_SECONDS,
+        "push_speed": player.PUSH_ANGLE / player.PUSH_SECONDS,  # radians a second
+        "likely": player.likely(model.latent_size)._asdict(),
+    }
