@@ -14,6 +14,7 @@ from duralava.commands import recipes
 COMMANDS = {
     "render": "film a lamp into a file, for as long as is asked",
     "live": "watch a lamp in the browser or in the terminal",
+    "export": "take a lamp elsewhere: as a web page, ONNX or StableHLO",
     "learn": "learn a film of one's own, from the file to a lamp that plays",
     "train": "train by a config",
     "evaluate": "measure how real a lamp looks and how long it lasts",

@@ -1,0 +1,75 @@
+"""Takes a lamp elsewhere: as a web page, an ONNX model or StableHLO.
+
+duralava export --format=web --output=site/
+duralava export --format=onnx --output=lamp.onnx
+duralava export --format=stablehlo --checkpoint=runs/lamp
+"""
+
+import pathlib
+from collections.abc import Sequence
+
+from absl import flags
+
+from duralava import files, pretrained
+
+_OUTPUTS = {"web": "site", "onnx": "lamp.onnx", "stablehlo": "lamp.stablehlo"}
+
+_FORMAT = flags.DEFINE_enum(
+    "format",
+    "web",
+    list(_OUTPUTS),
+    "web: a folder for any file server; the browser runs the network. onnx, stablehlo: "
+    "one step, (latent, noise) -> (frame, next latent), for any number of lamps.",
+)
+_OUTPUT = flags.DEFINE_string(
+    "output",
+    None,
+    "New folder for web, a file for the others; unless given "
+    f"{', '.join(_OUTPUTS.values())}.",
+)
+_CHECKPOINT = flags.DEFINE_string(
+    "checkpoint",
+    pretrained.DEFAULT,
+    "Name of shipped weights, a training's workdir, or a .safetensors file.",
+)
+
+
+def main(_: Sequence[str]) -> None:
+    """Exports and says what was written."""
+    kind = _FORMAT.value
+    output = _OUTPUTS[kind] if _OUTPUT.value is None else _OUTPUT.value
+    if kind != "web":
+        _check_new_file(output)
+    lamp = pretrained.load(_CHECKPOINT.value)
+    try:
+        _write(kind, output, lamp)
+    except ImportError as error:
+        raise ValueError(
+            f"--format={kind} wants pip install 'duralava[export]': {error}"
+        ) from error
+    if kind == "web":
+        print(f"wrote {output}; python -m http.server --directory {output} serves it")
+    else:
+        print(f"wrote one step of {_CHECKPOINT.value}: {output}")
+
+
+def _write(kind: str, output: str, lamp: pretrained.Pretrained) -> None:
+    # Imported here, as each format needs libraries of its own.
+    if kind == "web":
+        from duralava.export import web
+
+        web.write_site(output, lamp, name=pathlib.Path(_CHECKPOINT.value).stem)
+    elif kind == "onnx":
+        from duralava.export import onnx_models
+
+        onnx_models.write_onnx(output, onnx_models.step_model(lamp))
+    else:
+        from duralava.export import stablehlo
+
+        stablehlo.write_stablehlo(output, lamp)
+
+
+def _check_new_file(output: str) -> None:
+    files.check_parent(output)
+    if output.endswith("/") or pathlib.Path(output).is_dir():
+        raise IsADirectoryError(f"{output} is a folder; name a file")
