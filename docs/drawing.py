@@ -1,0 +1,136 @@
+"""What the figures of docs/how_it_works.md are drawn with."""
+
+import io
+import pathlib
+from collections.abc import Mapping, Sequence
+
+import matplotlib
+import matplotlib.style
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle
+from PIL import Image
+from scipy import stats
+
+from duralava.rendering import pictures
+
+INK, QUIET, FAINT = "#f4e9e4", "#b9a6b4", "#6b4a66"
+ORANGE, BLUE, PINK = "#ff9a5c", "#6fb7ff", "#e86bb0"
+COLD_TO_WARM = LinearSegmentedColormap.from_list(
+    "cold_to_warm", [BLUE, "#16324f", "#0b060d", "#6b2d12", ORANGE]
+)
+_WIDTH, _DPI = 9.0, 110
+_GLASS = slice(11, 53)  # of 64 columns of a frame; beside it is nothing but dark
+_ENLARGED = 3
+_LABELS = 0.115  # share of a figure's width that names of rows take
+
+matplotlib.style.use(
+    {
+        "figure.facecolor": "black",
+        "axes.facecolor": "black",
+        "axes.edgecolor": FAINT,
+        "axes.labelcolor": QUIET,
+        "axes.titlecolor": INK,
+        "axes.titlesize": 10,
+        "axes.titlelocation": "left",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "text.color": INK,
+        "xtick.color": QUIET,
+        "ytick.color": QUIET,
+        "font.size": 9,
+        "legend.frameon": False,
+        "lines.linewidth": 1.5,
+    }
+)
+
+
+def blank(height: float) -> Figure:
+    """Returns a figure of `height` inches, as wide as all others."""
+    return Figure((_WIDTH, height))
+
+
+def show(axes: Axes, frame: np.ndarray) -> None:
+    """Shows the glass of a frame u8[64, 64, 3]."""
+    bare(axes).imshow(
+        pictures.enlarge(frame[:, _GLASS], _ENLARGED), interpolation="lanczos"
+    )
+
+
+def bare(axes: Axes) -> Axes:
+    """Takes ticks and frame away."""
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+    return axes
+
+
+def strips(
+    rows: Mapping[str, np.ndarray], titles: Sequence[str], *, graph: float = 0.0
+) -> tuple[Figure, Axes | None]:
+    """Draws film in rows.
+
+    Args:
+      rows: their names, and u8[N, 64, 64, 3] each.
+      titles: of the N columns.
+      graph: height in inches of axes below them, as wide as the frames together.
+
+    Returns:
+      The figure, and these axes, if they were asked for.
+    """
+    share = (1 - _LABELS) / len(titles)
+    row_height = _WIDTH * share * 64 / (_GLASS.stop - _GLASS.start)
+    top, foot = 0.25, 0.5 if graph else 0.05
+    height = top + len(rows) * row_height + graph + foot
+    figure = blank(height)
+    for row, (name, film) in enumerate(rows.items()):
+        bottom = 1 - (top + (row + 1) * row_height) / height
+        middle = bottom + row_height / height / 2
+        figure.text(0.005, middle, name, va="center", fontsize=10)
+        for column, (title, frame) in enumerate(zip(titles, film, strict=True)):
+            left = _LABELS + column * share
+            axes = figure.add_axes((left, bottom, share, row_height / height))
+            show(axes, frame)
+            if row == 0:
+                axes.set_title(title, loc="center", color=QUIET, fontsize=9)
+    if not graph:
+        return figure, None
+    below = (_LABELS, 0.45 / height, 1 - _LABELS, graph / height)
+    return figure, figure.add_axes(below)
+
+
+def arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """Draws an arrow between two places, in units of the axes' sides."""
+    axes.annotate(
+        "",
+        end,
+        start,
+        "axes fraction",
+        "axes fraction",
+        {"arrowstyle": "-|>", "color": QUIET, "shrinkA": 0, "shrinkB": 0},
+    )
+
+
+def ring(axes: Axes, x: float, y: float) -> None:
+    """Marks a place, from 0 to 1, in a frame that `show` shows."""
+    size = 64 * _ENLARGED
+    place = x * size - _GLASS.start * _ENLARGED, y * size
+    axes.add_patch(Circle(place, size / 10, fill=False, color="white", lw=1.2))
+
+
+def quantiles(axes: Axes, values: np.ndarray, colour: str) -> None:
+    """Plots all values, sorted, against what is expected of N(0, 1)."""
+    (expected, ordered), _ = stats.probplot(values.ravel())
+    axes.plot([-4, 4], [-4, 4], color=INK, lw=0.6)
+    axes.plot(expected, ordered, ".", color=colour, ms=2)
+    axes.set(xlim=(-4, 4), ylim=(-4, 4), xlabel="expected of N(0, 1)")
+
+
+def save(figure: Figure, path: pathlib.Path) -> None:
+    """Writes a PNG in 256 colours of its own: a third of the size, and not seen."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=_DPI)
+    with Image.open(buffer) as image:
+        few = image.convert("RGB").quantize(256, Image.Quantize.FASTOCTREE)
+        few.save(path, optimize=True)

@@ -1,0 +1,325 @@
+"""Draws the figures of docs/how_it_works.md, from the shipped weights.
+
+  python docs/plot_how_it_works.py
+  python docs/plot_how_it_works.py --only=touch
+
+They are `docs/how_it_works/NAME.png`; each function of `FIGURES` draws one.
+"""
+
+import math
+import pathlib
+from collections.abc import Callable, Sequence
+
+import drawing
+import jax
+import jax.numpy as jnp
+import numpy as np
+import runs
+from absl import flags
+from drawing import BLUE, INK, ORANGE, PINK, QUIET
+from matplotlib.colors import hsv_to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle
+from scipy import stats
+
+from duralava import command_line, models, simulation
+from duralava.evaluation import dynamics
+from duralava.live import player
+from duralava.rendering import frames
+
+_FOLDER = pathlib.Path(__file__).parent / "how_it_works"
+_TOUCHED = (0.5, 0.35)  # of the picture's width and height
+
+
+def latents() -> Figure:
+    """A lamp's latent and its frame, at moments a second apart."""
+    count, steps_apart = 9, runs.pace()
+    path = runs.run(runs.lamps(3), count * steps_apart)[::steps_apart, 0]
+    figure = drawing.blank(3.1)
+    above, below = figure.subplots(2, count, height_ratios=(1.5, 1))
+    figure.subplots_adjust(0.01, 0.02, 0.99, 0.93, wspace=0.3, hspace=0.3)
+    for second, frame in enumerate(runs.draw(path)):
+        drawing.show(above[second], frame)
+        above[second].set_title(f"{second} s", loc="center", color=QUIET, fontsize=9)
+        drawing.bare(below[second]).imshow(
+            path[second].reshape(8, 8), drawing.COLD_TO_WARM, vmin=-2.5, vmax=2.5
+        )
+        drawing.arrow(below[second], (0.5, 1.05), (0.5, 1.33))
+        if second:
+            drawing.arrow(below[second], (-0.34, 0.5), (-0.03, 0.5))
+    below[0].text(0.6, 1.12, "generator", transform=below[0].transAxes, color=QUIET)
+    return figure
+
+
+def drift() -> Figure:
+    """What becomes of two lamps under a rotation, and under an untrained mlp."""
+    moments = np.array([0, 10, 20, 50, 100, 200, 500, 1_000, 2_000])
+    start = runs.lamps(6, count=2)
+    rows = {}
+    for name, weights in runs.kinds().items():
+        run = runs.run(start, moments[-1] + 1, weights)[moments]
+        rows |= {f"{name}\nlamp {n + 1}": runs.draw(run[:, n]) for n in range(2)}
+    titles = [f"{moment:,}" for moment in moments]
+    figure, _ = drawing.strips(rows, [f"{titles[0]} steps", *titles[1:]])
+    return figure
+
+
+def stirring() -> Figure:
+    """Two values of 2,000 latents under a rotation, and under an untrained mlp."""
+    moments = (0, 5, 20, 80, 320)
+    start = runs.lamps(0, count=2_000)
+    hue = np.arctan2(*np.asarray(start.latents[:, :2]).T) / (2 * np.pi) % 1
+    colours = hsv_to_rgb(np.stack([hue, 0.6 + 0 * hue, 1 + 0 * hue], axis=-1))
+    figure = drawing.blank(3.9)
+    panels = figure.subplots(2, len(moments), sharex=True, sharey=True)
+    figure.subplots_adjust(0.03, 0.01, 0.995, 0.93, wspace=0.02, hspace=0.02)
+    for row, (name, weights) in zip(panels, runs.kinds().items(), strict=True):
+        run = runs.run(start, max(moments) + 1, weights)
+        for axes, moment in zip(row, moments, strict=True):
+            drawing.bare(axes).scatter(*run[moment, :, :2].T, s=2, c=colours, lw=0)
+            for radius in (1, 2, 3):
+                axes.add_patch(
+                    Circle((0, 0), radius, fill=False, ec=INK, lw=0.5, alpha=0.5)
+                )
+            axes.set(xlim=(-4, 4), ylim=(-4, 4), aspect="equal")
+        row[0].set_ylabel(name, fontsize=10, color=INK)
+    for axes, moment in zip(panels[0], moments, strict=True):
+        axes.set_title(f"after {moment} steps" if moment else "N(0, I)", loc="center")
+    return figure
+
+
+def refresh() -> Figure:
+    """The length of latents over hours, with refresh noise and without."""
+    share, shown = runs.weights().config.model.refresh, 4
+    lengths = {s: np.linalg.norm(runs.far_run(s), axis=-1) for s in (0.0, share)}
+    hours = np.arange(len(lengths[0])) * runs.RECORDED_EVERY / runs.pace() / 3600
+    figure = drawing.blank(3)
+    path, histogram = figure.subplots(1, 2, sharey=True, width_ratios=(4, 1))
+    figure.subplots_adjust(0.05, 0.15, 0.99, 0.9, wspace=0.04)
+    for (s, length), colour in zip(lengths.items(), (BLUE, ORANGE), strict=True):
+        lines = path.plot(hours, length[:, :shown], color=colour, lw=1)
+        lines[0].set_label(f"refresh {s:g}")
+    path.set(xlabel="hours", xlim=(0, hours[-1]), ylim=(5.2, 10.8))
+    path.set_title(f"$|z|$ of {shown} lamps")
+    path.legend(loc="upper right", ncols=2)
+    every = lengths[share].ravel()
+    histogram.hist(
+        every, 50, density=True, orientation="horizontal", color=ORANGE, alpha=0.7
+    )
+    y, size = np.linspace(5.2, 10.8, 200), runs.weights().config.model.latent_size
+    histogram.plot(stats.chi.pdf(y, size), y, color=INK)
+    histogram.set(xticks=[], title=f"of {runs.FAR_LAMPS}, and of N(0, I)")
+    return figure
+
+
+def teachers() -> Figure:
+    """Film of a lamp never learned from, its codes decoded, its first code run on."""
+    count, apart = 9, simulation.FRAMES_PER_SECOND
+    params, config = runs.weights()
+    film = next(
+        simulation.film_chunks(
+            1001, config.model.resolution, chunk_size=(count - 1) * apart + 1
+        )
+    )[::apart]
+    encode = jax.jit(models.encode, static_argnames="config")
+    codes = encode(params["encoder"], models.from_uint8(film), config=config.model)
+    steps_apart = runs.pace()
+    start = runs.lamps(0)._replace(latents=codes[:1])
+    ahead = runs.run(start, count * steps_apart)[::steps_apart, 0]
+    rows = {"film": film, "its codes,\ndecoded": runs.draw(codes)}
+    rows["the first\ncode, run on"] = runs.draw(ahead)
+    figure, _ = drawing.strips(rows, [f"{second} s" for second in range(count)])
+    return figure
+
+
+def between() -> Figure:
+    """Ways from one latent to another: on the sphere, straight, and a cross-fade."""
+    first, last = runs.lamps(11, count=2).latents
+
+    def circle(shares: jax.Array) -> jax.Array:
+        return frames.interpolate(first, last, shares)
+
+    def line(shares: jax.Array) -> jax.Array:
+        return first + shares[:, None] * (last - first)
+
+    shares = jnp.linspace(0, 1, 9)
+    film = runs.draw(circle(shares))
+    start, end = film[[0, -1]].astype(np.float32)
+    faded = start + np.asarray(shares)[:, None, None, None] * (end - start)
+    rows = {"great circle": film, "cross-fade\nof pixels": faded.astype(np.uint8)}
+    figure, axes = drawing.strips(rows, [f"{s:.3g}" for s in shares], graph=1)
+    fine = jnp.linspace(0, 1, 200)
+    for way, name, colour in (
+        (circle, "great circle", ORANGE),
+        (line, "straight line", BLUE),
+    ):
+        axes.plot(fine, jnp.linalg.norm(way(fine), axis=-1), color=colour, label=name)
+    axes.set(xlim=(-1 / 16, 17 / 16), ylim=(4, 10), xlabel="share of the way")
+    axes.set_ylabel("$|z|$")
+    axes.legend(loc="lower left", ncols=2)
+    return figure
+
+
+def loop() -> Figure:
+    """A lamp's path through latent space, left open and closed to a loop."""
+    num_steps, overlap = 100, 50
+    own = num_steps - overlap
+    params, config = runs.weights()
+    lamp = runs.lamps(2)
+    left_alone = runs.run(lamp, num_steps + overlap)[overlap:, 0]
+    closed = np.asarray(
+        frames.closed_path(
+            params["transition"],
+            lamp.latents,
+            lamp.key,
+            num_steps=num_steps,
+            overlap=overlap,
+            config=config.model,
+        )
+    )[:, 0]
+    whole = np.concatenate([closed, closed, closed[:1]])
+    _, _, directions = np.linalg.svd(closed - closed.mean(axis=0))
+    plane = directions[:2].T
+    figure = drawing.blank(3.4)
+    path, speed = figure.subplots(1, 2, width_ratios=(1, 1.6))
+    figure.subplots_adjust(0.01, 0.14, 0.99, 0.9, wspace=0.12)
+    path.plot(*(left_alone @ plane).T, ":", color=QUIET, label="left alone")
+    path.plot(*(whole[: own + 1] @ plane).T, color=ORANGE, label="its own way")
+    path.plot(*(whole[own : num_steps + 1] @ plane).T, color=BLUE, label="led back")
+    path.plot(*(closed[0] @ plane), "o", color=INK, ms=5)
+    drawing.bare(path).set(aspect="equal", title="path of a latent in its widest plane")
+    path.legend(fontsize=8)
+    turn = runs.angles(whole[:-1], whole[1:])
+    seconds = np.arange(len(turn)) / runs.pace()
+    for first in range(0, len(turn), own):
+        part = slice(first, first + own + 1)
+        colour = BLUE if first % num_steps else ORANGE
+        speed.plot(seconds[part], turn[part], color=colour)
+    speed.axvline(num_steps / runs.pace(), color=INK, lw=0.6, ls=":")
+    speed.text(num_steps / runs.pace() + 0.5, 0.004, "begins again", color=INK)
+    speed.set(xlim=(0, seconds[-1]), ylim=0, xlabel="seconds, twice around")
+    speed.set_title("radians that it turns in a step")
+    return figure
+
+
+def touch() -> Figure:
+    """A lamp that is touched, beside the same lamp left alone."""
+    at, seconds = 1, 8
+    touched, left_alone = (
+        runs.play(8, seconds, touched_at, *_TOUCHED) for touched_at in (at, math.inf)
+    )
+    size = touched.latents.shape[-1]
+    rows = {
+        "touched": touched.film[:: runs.LIVE_FPS],
+        "left alone": left_alone.film[:: runs.LIVE_FPS],
+    }
+    figure, axes = drawing.strips(
+        rows, [f"{second} s" for second in range(seconds + 1)], graph=1.6
+    )
+    drawing.ring(figure.axes[at], *_TOUCHED)
+    time = np.arange(len(touched.film)) / runs.LIVE_FPS
+    length = np.linalg.norm(touched.latents, axis=-1) / size**0.5
+    axes.plot(time, length, color=PINK, lw=4, alpha=0.6, label=f"$|z|/{size**0.5:g}$")
+    for values, colour, name in (
+        (touched.latents.std(axis=-1), ORANGE, "standard deviation"),
+        (touched.latents.mean(axis=-1), BLUE, "mean"),
+        (runs.angles(touched.latents, left_alone.latents), INK, "radians apart"),
+    ):
+        axes.plot(time, values, color=colour, label=name)
+    axes.axvspan(at, at + player.PUSH_SECONDS, color=INK, alpha=0.2, lw=0)
+    axes.set(xlim=(-0.5, seconds + 0.5), ylim=(-0.5, 2), xlabel="seconds")
+    axes.legend(loc="upper right", ncols=4)
+    return figure
+
+
+def parting() -> Figure:
+    """Pairs of lamps that differ by a hair."""
+    hair, num_steps, shown = 1e-4, 601, 0
+    params, config = runs.weights()
+    lamps = runs.lamps(4, count=24)
+    aside = jax.random.normal(jax.random.key(1), lamps.latents.shape)
+    aside *= hair / jnp.linalg.norm(aside, axis=-1, keepdims=True)
+    # By the same key, both of a pair get the same noise.
+    pair = [
+        runs.run(lamps._replace(latents=start), num_steps)
+        for start in (lamps.latents, lamps.latents + aside)
+    ]
+    distance = np.linalg.norm(pair[0] - pair[1], axis=-1)
+    exponent = runs.pace() * np.mean(
+        dynamics.lyapunov_exponent(
+            params["transition"],
+            lamps.latents,
+            lamps.key,
+            num_steps=5_000,
+            config=config.model,
+        )
+    )
+    moments = np.arange(0, 121, 15)
+    at = moments * runs.pace()
+    rows = {"a lamp": runs.draw(pair[0][at, shown])}
+    rows["and one a\nhair away"] = runs.draw(pair[1][at, shown])
+    figure, axes = drawing.strips(rows, [f"{m} s" for m in moments], graph=2)
+    time = np.arange(num_steps) / runs.pace()
+    axes.semilogy(time, distance, color=BLUE, alpha=0.4, lw=0.7)
+    axes.semilogy(time, distance[:, shown], color=ORANGE)
+    line = hair * np.exp(exponent * time)
+    axes.semilogy(time[line < 10], line[line < 10], "--", color=INK)
+    axes.text(80, 1e-2, f"- -   a factor of e in {1 / exponent:.1f} s", color=INK)
+    axes.set(xlim=(-7.5, 127.5), xlabel="seconds")
+    axes.set_ylabel("distance")
+    return figure
+
+
+def durability() -> Figure:
+    """Values of latents against those of N(0, 1), and how widely they spread."""
+    figure = drawing.blank(3.2)
+    early, late, spread = figure.subplots(1, 3)
+    figure.subplots_adjust(0.05, 0.15, 0.99, 0.9, wspace=0.2)
+    far = runs.far_run(runs.weights().config.model.refresh)
+    start = runs.lamps(0, count=runs.FAR_LAMPS)
+    for (name, weights), colour in zip(
+        runs.kinds().items(), (ORANGE, BLUE), strict=True
+    ):
+        run = runs.run(start, 501, weights)
+        drawing.quantiles(early, run[20], colour)
+        spread.loglog(run.std(axis=(1, 2)), color=colour, label=name)
+    drawing.quantiles(late, far[-1], ORANGE)
+    steps = np.arange(1, len(far)) * runs.RECORDED_EVERY
+    spread.loglog(steps, far[1:].std(axis=(1, 2)), color=ORANGE)
+    early.set_title("values after 20 steps")
+    late.set_title(f"values after {runs.FAR:,} steps")
+    spread.set(xlabel="steps", title="standard deviation", ylim=(0.1, 1e4))
+    spread.legend()
+    return figure
+
+
+FIGURES: dict[str, Callable[[], Figure]] = {
+    figure.__name__: figure
+    for figure in (
+        latents,
+        drift,
+        stirring,
+        refresh,
+        teachers,
+        between,
+        loop,
+        touch,
+        parting,
+        durability,
+    )
+}
+_ONLY = flags.DEFINE_multi_enum(
+    "only", list(FIGURES), list(FIGURES), "The figure to draw; may be repeated."
+)
+
+
+def main(_: Sequence[str]) -> None:
+    """Draws the figures that are asked for."""
+    _FOLDER.mkdir(exist_ok=True)
+    for name in _ONLY.value:
+        drawing.save(FIGURES[name](), _FOLDER / f"{name}.png")
+    print(f"wrote {', '.join(_ONLY.value)}: {_FOLDER}")
+
+
+if __name__ == "__main__":
+    command_line.run(main)
