@@ -27,8 +27,10 @@ class Perceptron(nn.Module):
         for _ in range(self.num_hidden):
             x = layers.activate(layers.Dense(self.hidden)(x))
         # Small at the start: a lamp begins by moving as slowly as wax does, and what
-        # its pictures hardly show goes on so. Moving fast, that would be flicker.
-        kernel, bias = nn.initializers.constant(0.005), nn.initializers.constant(0.02)
+        # its pictures hardly show goes on so. Moving fast, that would be flicker, and
+        # a wide network would run away before a penalty has taught it anything.
+        scale = 0.0566 / self.hidden**0.5
+        kernel, bias = nn.initializers.constant(scale), nn.initializers.constant(0.02)
         return layers.Dense(self.features, kernel_init=kernel, bias_init=bias)(x)
 
 

@@ -10,6 +10,8 @@ Networks, losses, optimiser, clip and schedule are the original's, for an hour o
   one input, not of the other lamps in a batch.
 * The transition is residual, and its output is not standardised by the batch, for one
   lamp must run alone. The normality penalty alone keeps it normal.
+* Gradients are clipped, for a latent that is not standardised can grow, and the
+  penalty's gradient with its cube.
 * That penalty looks at each dimension of a latent and at their covariance, where the
   original pooled all values.
 * The frames' output is `tanh` in [-1, 1], the same family as a sigmoid in [0, 1].
@@ -49,6 +51,7 @@ def get_config() -> ConfigDict:
                     learning_rate=1e-3,
                     discriminator_learning_rate=1e-3,
                     final_learning_rate_scale=0.0,
+                    gradient_clip=10.0,
                 ),
                 training=c.TrainingConfig(num_steps=34_000),
             )

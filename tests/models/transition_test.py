@@ -190,17 +190,29 @@ def test_an_mlp_adds_what_its_network_gives():
     np.testing.assert_allclose(moved, expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("config", [ROTATION, MLP], ids=["rotation", "mlp"])
-def test_a_fresh_lamp_moves_but_slowly(config):
+def speeds(config):
+    """|z_{t+1} - z_t| / |z_t| of 64 fresh lamps."""
     params = jax.jit(models.init_transition, static_argnames="config")(
         jax.random.key(0), config=config
     )
-    latents = normal(5, 64, 8)
+    latents = normal(5, 64, config.latent_size)
     moved = transition(params, latents, 0 * latents, config=config)
     distance = jnp.linalg.norm(moved - latents, axis=-1)
-    norm = jnp.linalg.norm(latents, axis=-1)
-    assert jnp.min(distance / norm) > 0.001
-    assert jnp.mean(distance / norm) < 0.2
+    return distance / jnp.linalg.norm(latents, axis=-1)
+
+
+@pytest.mark.parametrize("config", [ROTATION, MLP], ids=["rotation", "mlp"])
+def test_a_fresh_lamp_moves_but_slowly(config):
+    assert jnp.min(speeds(config)) > 0.001
+    assert jnp.mean(speeds(config)) < 0.2
+
+
+def test_a_wide_network_begins_as_slowly_as_a_narrow_one():
+    narrow, wide = (
+        dataclasses.replace(MLP, latent_size=64, transition_hidden=width)
+        for width in (32, 512)
+    )
+    assert 0.7 < jnp.mean(speeds(wide)) / jnp.mean(speeds(narrow)) < 1.4
 
 
 def test_norms_last_for_twenty_thousand_steps():
