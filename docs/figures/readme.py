@@ -1,7 +1,7 @@
 """Films duralava at work for the README: the live page, a terminal, a wall of lamps.
 
-  python docs/film_readme.py
-  python docs/film_readme.py --only=terminal
+  python docs/figures/readme.py
+  python docs/figures/readme.py --only=terminal
 
 Needs the extra `test`, and chromium. Commands run as they do for anyone, in real time;
 what was seen is shown for as long as it was on the screen. The pictures: `live.webp`,
@@ -33,8 +33,8 @@ from playwright.sync_api import Page, sync_playwright
 
 from duralava import command_line, files
 
-_FOLDER = pathlib.Path(__file__).parent
-_TOOLS = _FOLDER.parent / "tools"
+_FOLDER = pathlib.Path(__file__).parents[1] / "pictures"
+_TOOLS = _FOLDER.parents[1] / "tools"
 _SECONDS, _FPS = 9.0, 10  # fewer frames, where a machine is slower
 _QUALITY = 70  # of WebP
 _PAGE, _SHRUNK = {"width": 1120, "height": 700}, 0.75

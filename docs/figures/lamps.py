@@ -1,6 +1,6 @@
 """Makes the pictures of the documentation.
 
-  python docs/make_figures.py
+  python docs/figures/lamps.py
 
 `contact_sheet.png`: on the left 8 lamps that the network dreams, on the right the
 simulated film that it learned from; a row is one lamp, with 2 seconds from one picture
@@ -22,7 +22,7 @@ from duralava.rendering import frames, writers
 from duralava.rendering.lamps import fresh_lamps
 from duralava.simulation import lamp, shading
 
-_FOLDER = pathlib.Path(__file__).parent
+_FOLDER = pathlib.Path(__file__).parents[1] / "pictures"
 _LAMPS, _MOMENTS, _SECONDS_APART = 8, 10, 2
 _ANIMATION_LAMPS, _ANIMATION_SECONDS, _ANIMATION_FPS = 4, 6, 10
 _ROWS, _COLUMNS, _SIZE, _MOMENTS_APART = 3, 8, 160, 3

@@ -1,7 +1,7 @@
 """Draws what the scaling suite of the benchmark measured.
 
   python tools/benchmark.py --suites=scaling --output=scaling.json
-  python docs/plot_scaling.py --input=scaling.json
+  python docs/figures/scaling.py --input=scaling.json
 
 `scaling.png`: seconds and memory of a training step against length, number and size of
 the clips.
@@ -21,7 +21,7 @@ from duralava import command_line
 _INPUT = flags.DEFINE_string("input", None, "What tools/benchmark.py has written.")
 flags.mark_flag_as_required("input")
 
-_OUTPUT = pathlib.Path(__file__).parent / "scaling.png"
+_OUTPUT = pathlib.Path(__file__).parents[1] / "pictures/scaling.png"
 _AXES = ("steps in a clip, T", "clips in a batch, B", "pixels of a frame")
 
 

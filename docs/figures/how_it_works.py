@@ -1,9 +1,9 @@
 """Draws the figures of docs/how_it_works.md, from the shipped weights.
 
-  python docs/plot_how_it_works.py
-  python docs/plot_how_it_works.py --only=touch
+  python docs/figures/how_it_works.py
+  python docs/figures/how_it_works.py --only=touch
 
-They are `docs/how_it_works/NAME.png`; each function of `FIGURES` draws one.
+They are `docs/pictures/how_it_works/NAME.png`; each function of `FIGURES` draws one.
 """
 
 import math
@@ -27,7 +27,7 @@ from duralava.evaluation import dynamics
 from duralava.live import player
 from duralava.rendering import frames
 
-_FOLDER = pathlib.Path(__file__).parent / "how_it_works"
+_FOLDER = pathlib.Path(__file__).parents[1] / "pictures/how_it_works"
 _TOUCHED = (0.5, 0.35)  # of the picture's width and height
 
 
