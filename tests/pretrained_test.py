@@ -53,6 +53,13 @@ def test_a_file_takes_two_bytes_a_weight(tmp_path):
     assert 2 * count < path.stat().st_size < 2 * count + 10_000
 
 
+def test_others_can_read_a_file_as_any_other(tmp_path):
+    path = tmp_path / "lamp.safetensors"
+    pretrained.save(path, pretrained.Pretrained(make_params(), CONFIG))
+    (tmp_path / "any").touch()
+    assert path.stat().st_mode == (tmp_path / "any").stat().st_mode
+
+
 def message_on_load(path, params):
     pretrained.save(path, pretrained.Pretrained(params, CONFIG))
     with pytest.raises(ValueError) as caught:

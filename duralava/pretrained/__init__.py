@@ -70,7 +70,8 @@ def save(path: str | os.PathLike[str], pretrained: Pretrained) -> None:
     }
     metadata = {"config": json.dumps(to_dict(pretrained.config))}
     with files.written_whole(path) as partial:
-        safetensors.numpy.save_file(flat, partial, metadata=metadata)
+        # As any file is written: `save_file` would let nobody else read it.
+        partial.write_bytes(safetensors.numpy.save(flat, metadata))
 
 
 def abstract_params(config: Config) -> Any:

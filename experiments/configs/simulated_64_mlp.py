@@ -4,7 +4,15 @@
       --workdir=DIR
 
 As `simulated_64`, but the latent moves by a dense network, which only a penalty keeps
-standard normal. What it reached, beside a rotation: docs/results.md.
+standard normal. Then against an adversary, where lamps that are carried along for longer
+are kept normal too:
+
+  python experiments/train.py --config=experiments/configs/simulated_64_adversary.py \
+      --workdir=OTHER_DIR --config.training.start_from=DIR \
+      --config.model.transition=mlp --config.loss.normality_weight=0.1 \
+      --config.loss.normality_lamps=256 --config.loss.reset_probability=0.1
+
+What it reached, beside a rotation: docs/results.md.
 """
 
 import dataclasses
