@@ -4,8 +4,8 @@
       --workdir=DIR
 
 As `simulated_64`, but the latent moves by a dense network, which only a penalty keeps
-standard normal. Then against an adversary, where lamps that are carried along for longer
-are kept normal too:
+standard normal. Then against an adversary, where lamps are carried along for longer, so
+that the penalty sees farther horizons:
 
   python experiments/train.py --config=experiments/configs/simulated_64_adversary.py \
       --workdir=OTHER_DIR --config.training.start_from=DIR \
