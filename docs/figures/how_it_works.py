@@ -91,7 +91,9 @@ def stirring() -> Figure:
 def refresh() -> Figure:
     """The length of latents over hours, with refresh noise and without."""
     share, shown = runs.weights().config.model.refresh, 4
-    lengths = {s: np.linalg.norm(runs.far_run(s), axis=-1) for s in (0.0, share)}
+    lengths = {
+        s: np.linalg.norm(runs.far_run(refresh=s), axis=-1) for s in (0.0, share)
+    }
     hours = np.arange(len(lengths[0])) * runs.RECORDED_EVERY / runs.pace() / 3600
     figure = drawing.blank(3)
     path, histogram = figure.subplots(1, 2, sharey=True, width_ratios=(4, 1))
@@ -275,17 +277,19 @@ def durability() -> Figure:
     figure = drawing.blank(3.2)
     early, late, spread = figure.subplots(1, 3)
     figure.subplots_adjust(0.05, 0.15, 0.99, 0.9, wspace=0.2)
-    far = runs.far_run(runs.weights().config.model.refresh)
     start = runs.lamps(0, count=runs.FAR_LAMPS)
-    for (name, weights), colour in zip(
-        runs.kinds().items(), (ORANGE, BLUE), strict=True
+    for label, name, colour in (
+        ("rotation", "simulated_64", ORANGE),
+        ("mlp, trained", "simulated_64_mlp", PINK),
     ):
-        run = runs.run(start, 501, weights)
-        drawing.quantiles(early, run[20], colour)
-        spread.loglog(run.std(axis=(1, 2)), color=colour, label=name)
-    drawing.quantiles(late, far[-1], ORANGE)
-    steps = np.arange(1, len(far)) * runs.RECORDED_EVERY
-    spread.loglog(steps, far[1:].std(axis=(1, 2)), color=ORANGE)
+        weights, far = runs.weights(name), runs.far_run(name)
+        drawing.quantiles(early, runs.run(start, 21, weights)[20], colour)
+        drawing.quantiles(late, far[-1], colour)
+        steps = np.arange(1, len(far)) * runs.RECORDED_EVERY
+        spread.loglog(steps, far[1:].std(axis=(1, 2)), color=colour, label=label)
+    untrained = runs.run(start, 501, runs.kinds()["untrained mlp"])
+    drawing.quantiles(early, untrained[20], BLUE)
+    spread.loglog(untrained.std(axis=(1, 2)), color=BLUE, label="mlp, untrained")
     early.set_title("values after 20 steps")
     late.set_title(f"values after {runs.FAR:,} steps")
     spread.set(xlabel="steps", title="standard deviation", ylim=(0.1, 1e4))

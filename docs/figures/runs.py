@@ -77,10 +77,17 @@ def run(start: Lamps, num_steps: int, by: Pretrained | None = None) -> np.ndarra
 
 
 @functools.cache
-def far_run(refresh: float) -> np.ndarray:
-    """Returns every hundredth latent of 64 lamps up to step 100,000, f32[N, B, Z]."""
-    params, config = weights()
-    model = dataclasses.replace(config.model, refresh=refresh)
+def far_run(name: str = pretrained.DEFAULT, refresh: float | None = None) -> np.ndarray:
+    """Returns every hundredth latent of 64 lamps up to step 100,000, f32[N, B, Z].
+
+    Args:
+      name: of shipped weights.
+      refresh: another share of noise than theirs.
+    """
+    params, config = weights(name)
+    model = config.model
+    if refresh is not None:
+        model = dataclasses.replace(model, refresh=refresh)
     latents, key, _ = lamps(0, count=FAR_LAMPS)
     recorded = [latents]
     for step in range(0, FAR, RECORDED_EVERY):
