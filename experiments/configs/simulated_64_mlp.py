@@ -8,11 +8,14 @@ standard normal. Then against an adversary, where lamps are carried along for lo
 that the penalty sees farther horizons:
 
   python experiments/train.py --config=experiments/configs/simulated_64_adversary.py \
-      --workdir=OTHER_DIR --config.training.start_from=DIR \
-      --config.model.transition=mlp --config.loss.normality_weight=0.1 \
-      --config.loss.normality_lamps=256 --config.loss.reset_probability=0.1
+      --workdir=DIR2 --config.training.start_from=DIR --config.model.transition=mlp \
+      --config.loss.normality_lamps=256 --config.loss.normality_weight=0.1 \
+      --config.loss.reset_probability=0.1
 
-What it reached, beside a rotation: docs/results.md.
+and the same once more from there, with lamps that run for a thousand steps on average:
+`--workdir=DIR3 --config.training.start_from=DIR2 --config.loss.normality_weight=1.0
+--config.loss.reset_probability=0.02 --config.training.num_steps=500`, and all else as
+above. What it reached, beside a rotation: docs/results.md.
 """
 
 import dataclasses
