@@ -156,7 +156,7 @@ def test_maps_whose_exponent_is_known(step, expected, tolerance):
 def test_the_transitions_exponent_is_that_of_the_product_of_jacobians(transition):
     config = dataclasses.replace(CONFIG, transition=transition)
     init = jax.jit(functools.partial(models.init_transition, config=config))
-    params = jax.tree.map(lambda leaf: 10 * leaf, init(jax.random.key(0)))
+    params = jax.tree.map(lambda leaf: 4 * leaf, init(jax.random.key(0)))
     latents = jax.random.normal(jax.random.key(1), (2, 8))
     key, num_steps = jax.random.key(2), 12
 

@@ -28,7 +28,7 @@ def weights():
     params = init(jax.random.key(0), config=MODEL, with_encoder=False)
     # Larger than fresh ones, which hardly move a picture in a step.
     params["transition"]["turn"] = jax.tree.map(
-        lambda leaf: 4 * leaf, params["transition"]["turn"]
+        lambda leaf: 2.5 * leaf, params["transition"]["turn"]
     )
     return Pretrained(params, Config(model=MODEL))
 
