@@ -1,16 +1,14 @@
 import base64
-import io
 import re
 import shutil
 import subprocess
 import sys
-import time
 from urllib.parse import urlsplit
 
 import jax
 import numpy as np
 import pytest
-from PIL import Image
+from lamp_page import frames, picture, troubles_of, wait_for
 from playwright.sync_api import expect
 
 from duralava import models, pretrained
@@ -57,21 +55,16 @@ def open_page(browser, address):
     def open_(**options):
         context = browser.new_context(viewport={"width": 600, "height": 400}, **options)
         contexts.append(context)
+        troubles.append(troubles_of(context))
         context.on("request", lambda request: requests.append(request.url))
-        context.on("requestfailed", lambda request: troubles.append(request.url))
         page = context.new_page()
-        page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on(
-            "console",
-            lambda m: troubles.append(m.text) if m.type in ("error", "warning") else 0,
-        )
         page.goto(address)
         return page
 
     yield open_
     for context in contexts:
         context.close()
-    assert troubles == []
+    assert not any(troubles), troubles
     assert any(url.endswith(".wasm") for url in requests)  # the worker's are seen too
     mine = urlsplit(address)
     for url in map(urlsplit, requests):
@@ -104,25 +97,6 @@ def play(open_page):
         return page
 
     return play_
-
-
-def wait_for(page, expression, *, seconds=120):
-    """Waits until it is true; by asking, as the page's policy lets no text be run."""
-    end = time.monotonic() + seconds
-    while not page.evaluate(expression):
-        assert time.monotonic() < end, expression
-        page.wait_for_timeout(50)
-
-
-def frames(page):
-    return int(page.evaluate("document.body.dataset.frames"))
-
-
-def picture(page):
-    """The canvas as i64[H, W, 3]."""
-    data = page.evaluate("document.getElementById('lamp').toDataURL().split(',')[1]")
-    png = io.BytesIO(base64.b64decode(data))
-    return np.asarray(Image.open(png).convert("RGB")).astype(int)
 
 
 def unpacked(text, dtype, *shape):

@@ -1,6 +1,4 @@
-import base64
 import contextlib
-import io
 import itertools
 import json
 import os
@@ -8,11 +6,11 @@ import pathlib
 import re
 import subprocess
 import sys
-import time
 
 import av
 import numpy as np
 import pytest
+from lamp_page import frames, picture, troubles_of, wait_for, wait_until
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -53,12 +51,8 @@ def open_page(browser, address):
     def open_(where=address, **options):
         context = browser.new_context(**options)
         contexts.append(context)
+        troubles.append(troubles_of(context))
         page = context.new_page()
-        page.on(
-            "console",
-            lambda m: troubles.append(m.text) if m.type in ("error", "warning") else 0,
-        )
-        page.on("pageerror", lambda error: troubles.append(str(error)))
         page.sent = []
         page.on(
             "websocket",
@@ -71,34 +65,11 @@ def open_page(browser, address):
     yield open_
     for context in contexts:
         context.close()
-    assert troubles == []
-
-
-def frames(page):
-    return int(page.evaluate("document.body.dataset.frames"))
-
-
-def picture(page):
-    """The canvas as u8[H, W, 3]."""
-    data = page.evaluate("document.getElementById('lamp').toDataURL().split(',')[1]")
-    png = io.BytesIO(base64.b64decode(data))
-    return np.asarray(Image.open(png).convert("RGB"))
+    assert not any(troubles), troubles
 
 
 def wishes(page, name):
     return [json.loads(text)[name] for text in page.sent if name in json.loads(text)]
-
-
-def wait_until(page, holds, *, seconds=60):
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end
-        page.wait_for_timeout(50)
-
-
-def wait_for(page, expression):
-    """Waits until it is true; by asking, as the page's policy lets no text be run."""
-    wait_until(page, lambda: page.evaluate(expression))
 
 
 def test_a_lamp_fills_the_window_and_moves(open_page):
@@ -112,7 +83,7 @@ def test_a_lamp_fills_the_window_and_moves(open_page):
     assert first[:, 300:600].std() > 20
     count = frames(page)
     wait_for(page, f"document.body.dataset.frames > {count + 20}")
-    assert np.abs(picture(page).astype(int) - first).mean() > 0.5
+    assert np.abs(picture(page) - first).mean() > 0.5
     sentence = page.inner_text("#status")
     pattern = r"running for \d+ (s|min \d+ s), [\d,]+ steps, still N\(0, 1\)"
     assert re.fullmatch(pattern, sentence), sentence
@@ -155,7 +126,7 @@ def test_a_theme_is_a_colour_of_one_s_own(open_page):
     page.wait_for_timeout(200)
 
     def redness(one):
-        image = picture(one).astype(int)
+        image = picture(one)
         return (image[..., 0] - image[..., 2]).mean()
 
     assert redness(page) > 5
