@@ -248,7 +248,7 @@ def _motion(lamp: Pretrained, plan: Plan) -> dict[str, float]:
     seconds = 1 / lamp.config.data.steps_per_second
     try:
         correlations = dynamics.autocorrelation(
-            np.asarray(trajectory), _MOTION_STEPS // 4
+            np.asarray(trajectory), _MOTION_STEPS // 2
         )
         memory = seconds * dynamics.correlation_time(correlations)
     except ValueError:

@@ -137,15 +137,17 @@ def _kernel_gradient_of_blocks(x: jax.Array, y: jax.Array) -> jax.Array:
     stride, channels = x.shape[1] // height, x.shape[3]
     edge = (stride // 2, stride // 2)
     blocks = _space_to_depth(jnp.pad(x, ((0, 0), edge, edge, (0, 0))), stride)
-    flat = y.reshape(-1, features)
+    flat = y.reshape(-1, features).T  # once, as it is smaller than its partners
     corners = [
-        blocks[:, row : row + height, column : column + width].reshape(len(flat), -1).T
-        @ flat
+        flat
+        @ blocks[:, row : row + height, column : column + width].reshape(
+            flat.shape[1], -1
+        )
         for row in (0, 1)
         for column in (0, 1)
     ]
-    split = jnp.stack(corners).reshape(2, 2, stride, stride, channels, features)
-    return split.transpose(0, 2, 1, 3, 4, 5).reshape(
+    split = jnp.stack(corners).reshape(2, 2, features, stride, stride, channels)
+    return split.transpose(0, 3, 1, 4, 5, 2).reshape(
         2 * stride, 2 * stride, channels, features
     )
 

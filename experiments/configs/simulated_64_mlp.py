@@ -12,10 +12,12 @@ that the penalty sees farther horizons:
       --config.loss.normality_lamps=256 --config.loss.normality_weight=0.1 \
       --config.loss.reset_probability=0.1
 
-and the same once more from there, with lamps that run for a thousand steps on average:
-`--workdir=DIR3 --config.training.start_from=DIR2 --config.loss.normality_weight=1.0
---config.loss.reset_probability=0.02 --config.training.num_steps=500`, and all else as
-above. What it reached, beside a rotation: docs/results.md.
+and twice more from there, with lamps that run for a thousand and then for four thousand
+steps on average: `--workdir=DIR3 --config.training.start_from=DIR2
+--config.loss.normality_weight=1.0 --config.loss.reset_probability=0.02
+--config.training.num_steps=500`, then `--workdir=DIR4 --config.training.start_from=DIR3
+--config.loss.normality_weight=1.0 --config.loss.reset_probability=0.005`, and all else
+as above. What it reached, beside a rotation: docs/results.md.
 """
 
 import dataclasses
