@@ -22,7 +22,7 @@ def troubles_of(context):
     return troubles
 
 
-def wait_until(page, holds, *, seconds=120):
+def wait_until(page, holds, *, seconds=60):
     """Waits until `holds()` is true, while the page goes on."""
     end = time.monotonic() + seconds
     while not holds():
@@ -30,9 +30,9 @@ def wait_until(page, holds, *, seconds=120):
         page.wait_for_timeout(50)
 
 
-def wait_for(page, expression):
+def wait_for(page, expression, *, seconds=60):
     """Waits until it is true; by asking, as the page's policy lets no text be run."""
-    wait_until(page, lambda: page.evaluate(expression))
+    wait_until(page, lambda: page.evaluate(expression), seconds=seconds)
 
 
 def frames(page):

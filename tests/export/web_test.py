@@ -1,4 +1,5 @@
 import base64
+import functools
 import re
 import shutil
 import subprocess
@@ -6,9 +7,10 @@ import sys
 from urllib.parse import urlsplit
 
 import jax
+import lamp_page
 import numpy as np
 import pytest
-from lamp_page import frames, picture, troubles_of, wait_for
+from lamp_page import frames, picture, troubles_of
 from playwright.sync_api import expect
 
 from duralava import models, pretrained
@@ -18,6 +20,8 @@ from duralava.live import player
 from duralava.rendering.lamps import fresh_lamps
 
 expect.set_options(timeout=60_000)
+# The page compiles its networks first.
+wait_for = functools.partial(lamp_page.wait_for, seconds=120)
 
 pytestmark = pytest.mark.skipif(shutil.which("npm") is None, reason="needs npm")
 
