@@ -1,9 +1,11 @@
 """Checkpoints of a training run, by Orbax; no other module imports it.
 
 A workdir holds `config.json` and `checkpoints/STEP/`, each with two parts: `averaged`,
-the weights that are rendered, and `state`, all else that training goes on from.
+the weights that are rendered, and `state`, all else that training goes on from. The
+later phases of a run have workdirs of their own in it: `phase_2/`, ...
 """
 
+import itertools
 import json
 import logging
 import os
@@ -14,10 +16,9 @@ import absl.logging
 import jax
 from orbax.checkpoint.experimental import v1 as ocp
 
-from duralava import files
+from duralava import files, models
 from duralava.config import Config, from_dict, to_dict
-from duralava.pretrained import abstract_params, check_shapes, named_leaves
-from duralava.train_step import TrainState, init_train_state
+from duralava.lamp import Lamp
 
 CONFIG = "config.json"
 _FOLDER = "checkpoints"
@@ -27,8 +28,8 @@ _NO_METRIC = float("inf")
 class Checkpoints:
     """Writes the checkpoints of one workdir, in the background.
 
-    Kept are the latest `keep` and the best, by the lowest `score` given to `save`.
-    A run that is killed while it writes leaves the previous checkpoint whole.
+    It keeps the latest `keep` and the best, by the lowest `score` given to `save`.
+    A run that is killed while it writes leaves the previous checkpoint intact.
     """
 
     def __init__(self, workdir: str | os.PathLike[str], *, keep: int) -> None:
@@ -52,17 +53,16 @@ class Checkpoints:
 
     @property
     def latest_step(self) -> int | None:
-        """The step of the latest whole checkpoint; None before the first."""
+        """The step of the latest complete checkpoint; None before the first."""
         latest = self._checkpointer.latest
         return None if latest is None else latest.step
 
-    def save(
-        self, state: TrainState, data: dict[str, Any], *, score: float | None
-    ) -> None:
+    def save(self, state: Any, data: dict[str, Any], *, score: float | None) -> None:
         """Starts to write a checkpoint; `state` may be donated once this returns.
 
         Args:
-          state: after the step that names the checkpoint.
+          state: a `NamedTuple` of arrays, with fields `step` and `ema`, after the step
+            that names the checkpoint.
           data: state of the iterator over clips, plain JSON.
           score: the lower, the better; None where it was not measured.
         """
@@ -75,23 +75,24 @@ class Checkpoints:
             custom_metadata={"data": data},
         )
 
-    def restore(self, config: Config) -> tuple[TrainState, dict[str, Any]]:
+    def restore(self, like: Any, *, config: Config) -> tuple[Any, dict[str, Any]]:
         """Returns the latest state, and the state of the iterator over clips.
+
+        Args:
+          like: a state of the same structure, of arrays or of shapes.
+          config: of the run.
 
         Raises:
           ValueError: its parameters are not those of `config`.
         """
-        state = jax.eval_shape(
-            lambda: init_train_state(jax.random.key(0), config=config)
-        )
         step = self._checkpointer.latest.step
         path = self._checkpointer.directory / str(step)
-        _check(path, "averaged", state.ema)
+        _check_averaged(path, config, with_encoder="encoder" in like.ema)
         loaded = self._checkpointer.load_checkpointables(
             step,
             {
-                "averaged": _on_default_device(state.ema),
-                "state": _on_default_device(state._replace(ema=None)),
+                "averaged": _on_default_device(like.ema),
+                "state": _on_default_device(like._replace(ema=None)),
             },
         )
         metadata = self._checkpointer.checkpointables_metadata(step)
@@ -104,7 +105,7 @@ class Checkpoints:
 
 
 def open_workdir(workdir: str | os.PathLike[str], config: Config) -> None:
-    """Makes a workdir for `config`, or opens the one of a run that goes on.
+    """Makes a workdir for `config`, or opens the one of an earlier run.
 
     A run may go on with another schedule (`config.training`, but for the seed); all
     else must be as it was.
@@ -148,32 +149,54 @@ def read_config(workdir: str | os.PathLike[str]) -> Config:
         raise ValueError(f"{path} is not a config: {error}") from error
 
 
-def load_averaged(workdir: str | os.PathLike[str]) -> tuple[Any, Config]:
-    """Returns the latest averaged weights of a workdir, and its config.
+def phase_workdir(workdir: str | os.PathLike[str], number: int) -> pathlib.Path:
+    """Returns the workdir of a phase; the first phase, number 1, has the run's own."""
+    folder = _absolute(workdir)
+    return folder if number == 1 else folder / f"phase_{number}"
+
+
+def load_lamp(workdir: str | os.PathLike[str]) -> Lamp:
+    """Returns the lamp of the latest averaged weights of a workdir.
+
+    Of a run of several phases, it is that of the last phase that has a checkpoint.
 
     Raises:
       ValueError: no checkpoint there, or parameters that are not those of its config.
     """
     _quiet()
-    config = read_config(workdir)
-    folder = _absolute(workdir) / _FOLDER
-    steps = [int(path.name) for path in folder.glob("*") if path.name.isdigit()]
+    folder = _absolute(workdir)
+    config = read_config(folder)
+    for number in itertools.count(2):
+        following = phase_workdir(workdir, number)
+        if not _steps(following):
+            break
+        folder, config = following, read_config(following)
+    steps = _steps(folder)
     if not steps:
         raise ValueError(f"{workdir} has no checkpoint yet")
-    path = folder / str(max(steps))
-    params = abstract_params(config)
-    _check(path, "averaged", params)
-    loaded = ocp.load_checkpointables(path, {"averaged": _on_default_device(params)})
-    return loaded["averaged"], config
+    path = folder / _FOLDER / str(max(steps))
+    like = _on_default_device(_check_averaged(path, config))
+    loaded = ocp.load_checkpointables(path, {"averaged": like})
+    return Lamp(loaded["averaged"], config.model, config.data.steps_per_second, config)
 
 
-def _check(path: pathlib.Path, part: str, expected: Any) -> None:
-    found = ocp.checkpointables_metadata(path).metadata[part]
-    check_shapes(named_leaves(expected), named_leaves(found), source=path)
+def _steps(workdir: pathlib.Path) -> list[int]:
+    folder = workdir / _FOLDER
+    return [int(path.name) for path in folder.glob("*") if path.name.isdigit()]
+
+
+def _check_averaged(
+    path: pathlib.Path, config: Config, *, with_encoder: bool | None = None
+) -> Any:
+    """Returns shapes and types of the averaged weights of a checkpoint."""
+    found = ocp.checkpointables_metadata(path).metadata["averaged"]
+    return models.check_fit(
+        found, config=config.model, source=path, with_encoder=with_encoder
+    )
 
 
 def _on_default_device(tree: Any) -> Any:
-    """Where arrays go, whatever devices the run that saved them had."""
+    """Returns shapes to load onto this machine, whatever devices the run had."""
     sharding = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     return jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
@@ -200,6 +223,6 @@ def _absolute(path: str | os.PathLike[str]) -> pathlib.Path:
 
 
 def _quiet() -> None:
-    """Orbax tells of each save in a hundred lines; warnings are enough."""
+    """Orbax logs a hundred lines for each save; warnings are enough."""
     absl.logging.set_verbosity(absl.logging.WARNING)
     logging.getLogger("orbax").setLevel(logging.WARNING)

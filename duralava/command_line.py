@@ -1,4 +1,4 @@
-"""How every tool starts: flags are parsed, what fails clearly ends in one line."""
+"""The start of every command: it parses the flags, and prints errors in one line."""
 
 import os
 import pathlib
@@ -16,18 +16,17 @@ _INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended
 def run(main: Callable[[Sequence[str]], None]) -> None:
     """Parses the flags, calls `main(argv)` and exits.
 
-    A `ValueError` or an `OSError`, which in this package mean bad input, and a
-    `FloatingPointError`, which means that a simulation or a training is no longer
-    finite, become the one line `error: ...` on stderr and exit code 1. Ctrl-C exits
-    with code 130. Any other exception is a fault of the program and keeps its
-    traceback.
+    A `ValueError` or an `OSError` (bad input, in this package) and a
+    `FloatingPointError` (a simulation or a training run is no longer finite) become one
+    line `error: ...` on stderr and exit code 1. Ctrl-C exits with code 130. Any other
+    exception is a bug and keeps its traceback.
     """
 
     def guarded(argv: Sequence[str]) -> None:
         try:
             if len(argv) > 1:
                 raise ValueError(f"unexpected argument: {' '.join(argv[1:])}")
-            # absl shows INFO lines unless told otherwise: they would bury the output.
+            # By default absl prints INFO lines, which would hide the output.
             if not flags.FLAGS["verbosity"].present:
                 logging.set_verbosity(logging.WARNING)
             keep_compiled_programs()
@@ -46,11 +45,11 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
 
 
 def use_huge_pages() -> None:
-    """Starts the program anew if its memory is not in pages of 2 MB yet (Linux, glibc).
+    """Restarts the program with memory pages of 2 MB, if it has not (Linux, glibc).
 
-    The arrays of a training step are made and freed at each step; in pages of 4 KB the
-    kernel then spends more time on making pages than XLA on filling them. glibc reads
-    its settings before a program begins, so they cannot be changed later.
+    Each training step allocates and frees its arrays. With pages of 4 KB, the kernel
+    spends more time on page faults than XLA on the computation. glibc reads its
+    settings when a program starts, so they cannot be changed later.
     """
     setting = "glibc.malloc.hugetlb=1"
     if sys.platform == "linux" and "GLIBC_TUNABLES" not in os.environ:
@@ -59,12 +58,12 @@ def use_huge_pages() -> None:
 
 
 def keep_compiled_programs() -> None:
-    """Lets JAX keep what it compiles on the disk: the next start need not compile it.
+    """Makes JAX keep compiled programs on the disk, for the next start.
 
-    In `$XDG_CACHE_HOME/duralava`, or where the variable JAX_COMPILATION_CACHE_DIR says.
-    A home may be shared by machines with other processors, so each has its own folder.
+    The folder is `$XDG_CACHE_HOME/duralava`, or that of JAX_COMPILATION_CACHE_DIR. Each
+    machine has its own, because machines with other processors may share a home.
     """
-    import jax  # not above, where `use_huge_pages` would load it twice
+    import jax  # not above: `use_huge_pages` would load it twice
 
     if jax.config.jax_compilation_cache_dir is None:
         home = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
@@ -79,14 +78,14 @@ def _parse_flags(argv: Sequence[str]) -> list[str]:
     except flags.Error as error:
         line = _one_line(error)
     except AttributeError as error:
-        # What a ConfigDict raises of a key that it does not have.
+        # A ConfigDict raises this for a key that it does not have.
         line = f"the config has no key {_one_line(error)}"
     print(f"error: {line}", file=sys.stderr)
     sys.exit(1)
 
 
 def _help(module: types.ModuleType) -> str:
-    """Returns what a module says of itself, and of its flags."""
+    """Returns the help of a command: its docstring and its flags."""
     lines = [(module.__doc__ or "").strip(), ""]
     for flag in flags.FLAGS.get_key_flags_for_module(module):
         lines.append(f"  {_shown(flag)}")
@@ -99,7 +98,7 @@ def _help(module: types.ModuleType) -> str:
 
 
 def _shown(flag: flags.Flag) -> str:
-    """Returns a flag as one writes it, with what it is if one does not."""
+    """Returns a flag as it is written, with its default."""
     if flag.boolean:
         return f"--[no]{flag.name} ({'on' if flag.default else 'off'})"
     default = "" if flag.default is None else flag.serialize().partition("=")[2]

@@ -1,4 +1,4 @@
-"""How programs are compiled."""
+"""Compiler options for programs that are large and run for long."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,11 +11,11 @@ def jit(
 ) -> Callable[..., Any]:
     """Returns `jax.jit(function, **options)`, compiled as suits the platform.
 
-    On a CPU, what takes time in a training step is in kernels that are compiled
-    already. For what is between them LLVM stops after its first level (before it, if
-    the program runs only `once`), and XLA takes its older emitter, which makes no
-    compiler of its own for each loop: two thirds of the time, half of the memory.
-    YNNPACK gets the matrix products alone: Eigen's convolutions are faster than its.
+    On a CPU, most of the time of a training step is spent in precompiled kernels. The
+    code between them needs little optimisation: LLVM runs at level 1 (0 if the program
+    runs only `once`), and XLA uses its older emitter, which does not start a compiler
+    for each loop. This takes two thirds of the compile time and half of the memory.
+    YNNPACK computes matrix products only: Eigen's convolutions are faster than its own.
     """
     quick = {
         "xla_backend_optimization_level": 0 if once else 1,

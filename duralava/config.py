@@ -1,34 +1,64 @@
-"""Every choice of a training run, as frozen and hashable dataclasses.
+"""Every choice of a training run, as frozen, hashable and checked dataclasses.
 
 A `Config` is static under `jax.jit`, is written beside each checkpoint as JSON, and
-is what a file of `experiments/configs` returns in the form of a `ConfigDict`.
+is what a module of `duralava.configs` returns in the form of a `ConfigDict`. It is the
+identity of a run: where the film lies and which weights a run starts from are
+arguments of the run, so that a workdir and its data can be moved.
 """
 
 import dataclasses
-import typing
+from collections.abc import Mapping
 from typing import Any, Literal
+
+from duralava import checked
+from duralava.checked import Checked, number
+
+FORMAT_VERSION = 2
+"""Of configs as JSON. Version 1 had `data.data_dir` and `training.start_from`."""
+
+SMALLEST = 4
+"""Height and width at which frames begin and end in the networks, pixels."""
+
+_VERSION_KEY = "format_version"
+_MOVED_TO_ARGUMENTS = {"data": ("data_dir",), "training": ("start_from",)}
+
+
+def strides(resolution: int, num_layers: int) -> tuple[int, ...]:
+    """Strides, finest layer first, that take `resolution` to 4 in `num_layers`.
+
+    All are 2 but the finest, which takes what the others leave.
+
+    Raises:
+      ValueError: no even stride of 2 or more is left for the finest layer.
+    """
+    finest, rest = (
+        divmod(resolution, SMALLEST * 2 ** (num_layers - 1)) if num_layers else (0, 0)
+    )
+    if rest or finest < 2 or finest % 2:
+        raise ValueError(
+            f"{num_layers} layers do not lead from {resolution} to {SMALLEST} pixels"
+        )
+    return (finest,) + (2,) * (num_layers - 1)
 
 
 @dataclasses.dataclass(frozen=True)
-class DataConfig:
-    """Which film is trained on and how clips are cut from it.
+class DataConfig(Checked, section="data"):
+    """The film to learn, and how clips are cut from it.
 
     Attributes:
-      dataset: name of a TFDS data set of `duralava.datasets`, with its config.
-      data_dir: folder of prepared data sets.
+      dataset: name of a data set of `duralava.datasets`, with its config.
       clip_length: number of steps T of a clip.
       frame_stride: film frames per step; 6 of a film at 30 fps make a step 0.2 s.
       film_fps: frames per second of the film; training sets it from the data set.
       batch_size: number of clips B of a step, over all devices.
-      horizontal_flip: whether every second clip, by chance, is mirrored.
+      horizontal_flip: whether each clip is mirrored with probability 1/2.
     """
 
     dataset: str = "simulated_lava_lamp/64x64_10min"
-    data_dir: str = "~/duralava_data"
-    clip_length: int = 20
-    frame_stride: int = 6
-    film_fps: float = 30.0
-    batch_size: int = 16
+    clip_length: int = number(20, least=1)
+    frame_stride: int = number(6, least=1)
+    film_fps: float = number(30.0, above=0)
+    batch_size: int = number(16, least=1)
     horizontal_flip: bool = False
 
     @property
@@ -36,9 +66,13 @@ class DataConfig:
         """Model steps in a second of film."""
         return self.film_fps / self.frame_stride
 
+    def _check(self) -> None:
+        if not self.dataset:
+            raise ValueError("data.dataset must not be empty")
+
 
 @dataclasses.dataclass(frozen=True)
-class ModelConfig:
+class ModelConfig(Checked, section="model"):
     """Shape of the networks.
 
     Attributes:
@@ -48,122 +82,139 @@ class ModelConfig:
       generator_channels: channels at 4x4, 8x8, ...; one last layer enlarges to
         `resolution`, so that its stride is what remains.
       generator_background: whether the generator learns one picture that all frames
-        share, as a resting camera sees it.
+        share, as a fixed camera sees it.
       pixel_norm: whether generator activations are normalised over channels.
       discriminator_channels: channels from the first strided layer down to 4x4; the
         first layer's stride is what the others leave over.
-      discriminator_code: number of values that a frame's picture is reduced to.
+      discriminator_code: number of values that a frame is reduced to.
       discriminator_hidden: width of the discriminator's dense layers.
-      discriminator_time: how logits see time: `recurrent` updates a memory step by
-        step, `shift` exchanges features with neighbouring steps.
+      discriminator_time: how logits depend on other steps: `recurrent` updates a memory
+        step by step, `shift` exchanges features with neighbouring steps.
       encoder_channels: as `discriminator_channels`, of the encoder.
       encoder_hidden: width of the encoder's dense layer.
-      transition: `rotation` (exactly normal by construction) or `mlp` (kept normal by
-        the penalty).
+      transition: a key of `models.TRANSITIONS`: `rotation` (exactly normal by
+        construction) or `mlp` (kept normal by the penalty).
       transition_layers: number of rotation layers, or of hidden layers of the MLP. A
-        rotation of one layer keeps the radius of each of its pairs for ever; two mix.
+        rotation of one layer never changes the radius of each of its pairs; two mix.
       transition_hidden: width of the transition's hidden layers.
       refresh: share s of noise in a step, `sqrt(1 - s^2) z + s noise`.
       convolution_dtype: in which the convolutions of generator and encoder compute.
         All else is float32: in the discriminator, differences of logits for the
-        gradient penalty would drown in rounding.
+        gradient penalty would be lost in rounding.
     """
 
-    resolution: int = 64
-    latent_size: int = 64
-    generator_hidden: int = 256
-    generator_channels: tuple[int, ...] = (128, 96, 64, 32)
+    resolution: int = number(64, least=8)
+    latent_size: int = number(64, least=4)
+    generator_hidden: int = number(256, least=0)
+    generator_channels: tuple[int, ...] = number((128, 96, 64, 32), least=1)
     generator_background: bool = True
     pixel_norm: bool = True
-    discriminator_channels: tuple[int, ...] = (32, 64, 128)
-    discriminator_code: int = 128
-    discriminator_hidden: int = 128
+    discriminator_channels: tuple[int, ...] = number((32, 64, 128), least=1)
+    discriminator_code: int = number(128, least=1)
+    discriminator_hidden: int = number(128, least=1)
     discriminator_time: Literal["recurrent", "shift"] = "shift"
-    encoder_channels: tuple[int, ...] = (64, 96, 128)
-    encoder_hidden: int = 256
-    transition: Literal["rotation", "mlp"] = "rotation"
-    transition_layers: int = 3
-    transition_hidden: int = 128
-    refresh: float = 0.0
+    encoder_channels: tuple[int, ...] = number((64, 96, 128), least=1)
+    encoder_hidden: int = number(256, least=1)
+    transition: str = "rotation"
+    transition_layers: int = number(3, least=1)
+    transition_hidden: int = number(128, least=1)
+    refresh: float = number(0.0, least=0, below=1)
     convolution_dtype: Literal["float32", "bfloat16"] = "float32"
+
+    def _check(self) -> None:
+        if self.latent_size % 4:
+            raise ValueError(
+                f"model.latent_size must be a multiple of 4, not {self.latent_size}"
+            )
+        self.check_layers("generator")
+
+    def check_layers(self, network: str) -> None:
+        """Checks that the layers of a network lead from a frame to 4x4 pixels.
+
+        Raises:
+          ValueError: they do not.
+        """
+        channels = getattr(self, f"{network}_channels")
+        try:
+            strides(self.resolution, len(channels))
+        except ValueError as error:
+            raise ValueError(
+                f"model.{network}_channels do not fit model.resolution: {error}"
+            ) from None
 
 
 @dataclasses.dataclass(frozen=True)
-class LossConfig:
+class LossConfig(Checked, section="loss"):
     """Terms of the two losses; a weight of zero switches a term off at no cost.
 
     Attributes:
-      adversarial: `relativistic` (R3GAN) or `bce` (the original GAN).
+      adversarial: a key of `losses.ADVERSARIAL`: `relativistic` (R3GAN) or `bce` (the
+        original GAN).
       adversarial_weight: weight of the adversarial term in the generator's loss.
-      adversarial_start_step: first step with the adversary, so that the encoder's
-        terms may warm the generator up.
-      adversarial_steps: length of the part of a clip, drawn anew each time, that is
-        judged; 0 for the whole.
-      adversarial_shift: pixels by which all clips that are judged are moved, at most,
-        down and right, anew in each step.
-      gradient_penalty: how |dD/dclip|^2 is had: `exact` by double backward,
-        `finite_difference` from D(clip + noise) - D(clip), or `none`.
+      adversarial_start_step: first step with the adversarial term, so that the
+        encoder's terms can train the generator first.
+      adversarial_steps: length of the window, drawn anew in each step, that the
+        discriminator sees of each clip; 0 for the whole clip.
+      adversarial_shift: largest distance in pixels by which the clips that the
+        discriminator sees are moved, down and right, drawn anew in each step.
+      gradient_penalty: how the gradient penalty is computed: `exact` by double
+        backward, `finite_difference` from D(clip + noise) - D(clip), or `none`.
       gradient_penalty_weight: gamma of gamma / 2 |dD/dclip|^2, on real and on fake.
       gradient_penalty_noise: standard deviation of that noise, in units of [-1, 1].
       normality_weight: weight of the normality penalty on the latents of a rollout.
-      normality_lamps: number of lamps whose latents the penalty looks at, those of the
-        batch among them; 0 for these alone. Their latents cost nearly nothing, and
-        the moments of a few lamps are not those of N(0, I) even where all is well.
-      reset_probability: chance that a carried latent starts afresh from N(0, I).
-      reconstruction_weight: `frame_error` of encoded and decoded frames.
-      rollout_weight: `frame_error` of a rollout from the first code.
-      change_weight: `change_error` of that rollout.
-      code_divergence_weight: Kullback-Leibler divergence of the encoder's posterior
-        from N(0, I), in nats per latent dimension.
-      code_normality_weight: `moment_distance` of the codes from N(0, I).
-      rollout_steps: length of that rollout, less than the clip's.
-      rollout_frames: length of the part of it, drawn anew each time, that is decoded;
-        at least 2.
+      normality_lamps: number of lamps whose latents enter the penalty, those of the
+        batch among them; 0 for the batch alone. Their latents cost nearly nothing, and
+        the moments of a few lamps differ from those of N(0, I) even where all is well.
+      reset_probability: probability that a carried latent starts anew from N(0, I).
+      reconstruction_weight: weight of `reconstruction`.
+      rollout_weight: weight of `rollout`.
+      change_weight: weight of `change`.
+      code_divergence_weight: weight of `code_divergence`.
+      code_normality_weight: weight of `code_normality`.
+      extra_weights: pairs (name, weight) of terms that were added to `losses.TERMS` and
+        have no field here.
+      rollout_steps: length of the rollout from the first code, less than the clip's.
+      rollout_frames: length of the window of that rollout, drawn anew in each step,
+        that is decoded; at least 2.
     """
 
     adversarial: Literal["relativistic", "bce"] = "relativistic"
-    adversarial_weight: float = 1.0
-    adversarial_start_step: int = 0
-    adversarial_steps: int = 0
-    adversarial_shift: int = 0
+    adversarial_weight: float = number(1.0, least=0)
+    adversarial_start_step: int = number(0, least=0)
+    adversarial_steps: int = number(0, least=0)
+    adversarial_shift: int = number(0, least=0)
     gradient_penalty: Literal["exact", "finite_difference", "none"] = (
         "finite_difference"
     )
-    gradient_penalty_weight: float = 1.0
-    gradient_penalty_noise: float = 0.05
-    normality_weight: float = 0.1
-    normality_lamps: int = 0
-    reset_probability: float = 0.5
-    reconstruction_weight: float = 0.0
-    rollout_weight: float = 0.0
-    change_weight: float = 0.0
-    code_divergence_weight: float = 0.0
-    code_normality_weight: float = 0.0
-    rollout_steps: int = 8
-    rollout_frames: int = 4
+    gradient_penalty_weight: float = number(1.0, least=0)
+    gradient_penalty_noise: float = number(0.05, above=0)
+    normality_weight: float = number(0.1, least=0)
+    normality_lamps: int = number(0, least=0)
+    reset_probability: float = number(0.5, least=0, most=1)
+    reconstruction_weight: float = number(0.0, least=0, of_codes=True)
+    rollout_weight: float = number(0.0, least=0, of_codes=True)
+    change_weight: float = number(0.0, least=0, of_codes=True)
+    code_divergence_weight: float = number(0.0, least=0, of_codes=True)
+    code_normality_weight: float = number(0.0, least=0, of_codes=True)
+    extra_weights: tuple[tuple[str, float], ...] = ()
+    rollout_steps: int = number(8, least=2)
+    rollout_frames: int = number(4, least=2)
 
     @property
     def uses_adversary(self) -> bool:
         """Whether a discriminator is trained."""
         return self.adversarial_weight > 0
 
-    @property
-    def uses_encoder(self) -> bool:
-        """Whether an encoder is trained."""
-        return any(
-            weight > 0
-            for weight in (
-                self.reconstruction_weight,
-                self.rollout_weight,
-                self.change_weight,
-                self.code_divergence_weight,
-                self.code_normality_weight,
+    def _check(self) -> None:
+        if self.rollout_frames > self.rollout_steps:
+            raise ValueError(
+                f"loss.rollout_frames must be at most loss.rollout_steps "
+                f"({self.rollout_steps}), not {self.rollout_frames}"
             )
-        )
 
 
-# Film teaches by the encoder's terms alone: the quickest way to clear pictures and true
-# motion on a CPU. A rotation needs no penalty to stay normal, codes do.
+# The film trains the generator by the encoder's terms alone: the quickest way to clear
+# pictures and true motion on a CPU. A rotation needs no penalty, codes do.
 ENCODER_ASSISTED = LossConfig(
     adversarial_weight=0.0,
     normality_weight=0.0,
@@ -177,7 +228,7 @@ ENCODER_ASSISTED = LossConfig(
 
 
 @dataclasses.dataclass(frozen=True)
-class OptimizerConfig:
+class OptimizerConfig(Checked, section="optimizer"):
     """Optimisers of generator and discriminator.
 
     Attributes:
@@ -193,78 +244,174 @@ class OptimizerConfig:
     """
 
     name: Literal["adam", "sgd"] = "adam"
-    learning_rate: float = 1e-3
-    discriminator_learning_rate: float = 3e-4
-    final_learning_rate_scale: float = 0.1
-    warmup_steps: int = 0
-    b1: float = 0.9
-    b2: float = 0.99
-    gradient_clip: float = 0.0
-    ema_decay: float = 0.998
+    learning_rate: float = number(1e-3, least=0)
+    discriminator_learning_rate: float = number(3e-4, least=0)
+    final_learning_rate_scale: float = number(0.1, least=0)
+    warmup_steps: int = number(0, least=0)
+    b1: float = number(0.9, least=0, below=1)
+    b2: float = number(0.99, least=0, below=1)
+    gradient_clip: float = number(0.0, least=0)
+    ema_decay: float = number(0.998, least=0, below=1)
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainingConfig:
+class TrainingConfig(Checked, section="training"):
     """Length of the run and what it writes.
 
     Attributes:
       num_steps: training steps.
       seed: of parameters, latents and the order of clips.
-      start_from: weights that generator, transition and encoder begin with, as
-        `pretrained.load` takes them; none for fresh ones.
-      clips_at_once: clips that the adversary's game holds in memory at a time, a
-        divisor of the batch; 0 for as many as suit the machine.
+      clips_at_once: clips of a microbatch of the adversarial part, a divisor of the
+        batch; 0 for as many as suit the machine.
       log_every: steps between scalars.
       sample_every: steps between pictures.
       checkpoint_every: steps between checkpoints.
       keep_checkpoints: number of latest checkpoints kept, beside the best.
     """
 
-    num_steps: int = 20_000
-    seed: int = 0
-    start_from: str = ""
-    clips_at_once: int = 0
-    log_every: int = 50
-    sample_every: int = 1_000
-    checkpoint_every: int = 1_000
-    keep_checkpoints: int = 3
+    num_steps: int = number(20_000, least=1)
+    seed: int = number(0, least=0)
+    clips_at_once: int = number(0, least=0)
+    log_every: int = number(50, least=1)
+    sample_every: int = number(1_000, least=1)
+    checkpoint_every: int = number(1_000, least=1)
+    keep_checkpoints: int = number(3, least=1)
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
-    """A whole run: data, networks, losses, optimisers, schedule."""
+class Phase(Checked):
+    """A later part of a run, from the weights of the part before, with its own losses.
+
+    Data and networks stay those of the run.
+
+    Attributes:
+      loss: terms of the losses.
+      optimizer: optimisers, which start anew.
+      training: length and seed.
+    """
+
+    loss: LossConfig = LossConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    training: TrainingConfig = TrainingConfig()
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Checked):
+    """A whole run: data, networks, losses, optimisers, schedule.
+
+    Attributes:
+      data: film and clips.
+      model: networks.
+      loss: terms of the losses.
+      optimizer: optimisers.
+      training: length and seed.
+      then: phases that follow, in their order.
+    """
 
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()
     loss: LossConfig = LossConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     training: TrainingConfig = TrainingConfig()
+    then: tuple[Phase, ...] = ()
+
+    def phases(self) -> tuple["Config", ...]:
+        """Returns one config for each phase, none of which has phases after it."""
+        first = dataclasses.replace(self, then=())
+        return (
+            first,
+            *(
+                dataclasses.replace(
+                    first,
+                    loss=phase.loss,
+                    optimizer=phase.optimizer,
+                    training=phase.training,
+                )
+                for phase in self.then
+            ),
+        )
+
+    def _check(self) -> None:
+        for phase, prefix in (
+            (self, ""),
+            *((phase, f"then[{index}].") for index, phase in enumerate(self.then)),
+        ):
+            try:
+                _check_phase(self.data, self.model, phase)
+            except ValueError as error:
+                raise ValueError(f"{prefix}{error}") from None
+
+
+def _check_phase(data: DataConfig, model: ModelConfig, phase: Any) -> None:
+    loss, length = phase.loss, data.clip_length
+    if loss.uses_adversary:
+        model.check_layers("discriminator")
+    if loss.adversarial_steps > length:
+        raise ValueError(
+            f"loss.adversarial_steps must be at most data.clip_length ({length}), not "
+            f"{loss.adversarial_steps}"
+        )
+    if _weighs_codes(loss):
+        model.check_layers("encoder")
+        if loss.rollout_steps >= length:
+            raise ValueError(
+                f"loss.rollout_steps must be below data.clip_length ({length}), not "
+                f"{loss.rollout_steps}"
+            )
+    group = phase.training.clips_at_once
+    if group and data.batch_size % group:
+        raise ValueError(
+            f"training.clips_at_once must divide data.batch_size ({data.batch_size}), "
+            f"not {group}"
+        )
+
+
+def _weighs_codes(loss: LossConfig) -> bool:
+    """Whether a term that `LossConfig` has a field for is a function of codes."""
+    return any(
+        getattr(loss, field.name) > 0
+        for field in dataclasses.fields(loss)
+        if field.metadata.get("of_codes")
+    )
 
 
 def to_dict(config: Any) -> dict[str, Any]:
     """Returns a config dataclass as nested dicts, ready for JSON or a ConfigDict."""
-    return dataclasses.asdict(config)
+    values = dataclasses.asdict(config)
+    if isinstance(config, Config):
+        values = {_VERSION_KEY: FORMAT_VERSION} | values
+    return values
 
 
-def from_dict(kind: type, values: dict[str, Any]) -> Any:
+def from_dict(kind: type, values: Mapping[str, Any]) -> Any:
     """Returns the config dataclass `kind` made from `values`, defaults filled in.
 
+    A `Config` of an older format version is brought up to date.
+
     Raises:
-      ValueError: a key is not a field of its dataclass, or a value not one of those
-        that its field can take.
+      ValueError: a key is not a field of its dataclass, a value has another type or is
+        out of range, or the format is newer than this version of duralava.
     """
-    fields = {field.name: field for field in dataclasses.fields(kind)}
-    unknown = sorted(set(values) - set(fields))
-    if unknown:
-        raise ValueError(f"{kind.__name__} has no field {', '.join(unknown)}")
-    return kind(**{name: _parse(fields[name], value) for name, value in values.items()})
+    if kind is Config and isinstance(values, Mapping):
+        values = _up_to_date(values)
+    return checked.from_dict(kind, values)
 
 
-def _parse(field: dataclasses.Field, value: Any) -> Any:
-    if dataclasses.is_dataclass(field.type):
-        return from_dict(field.type, value)
-    choices = typing.get_args(field.type)
-    if typing.get_origin(field.type) is Literal and value not in choices:
-        known = ", ".join(choices)
-        raise ValueError(f"{field.name} is '{value}'; it can be one of {known}")
-    return tuple(value) if isinstance(value, list) else value
+def _up_to_date(values: Mapping[str, Any]) -> dict[str, Any]:
+    values = dict(values)
+    # A dict that names no version is of version 1, or gives only some of the fields.
+    version = values.pop(_VERSION_KEY, 1)
+    if version not in range(1, FORMAT_VERSION + 1):
+        raise ValueError(
+            f"the config has format version {version}; this duralava reads versions "
+            f"up to {FORMAT_VERSION}"
+        )
+    if version == 1:
+        for section, names in _MOVED_TO_ARGUMENTS.items():
+            if isinstance(values.get(section), Mapping):
+                values[section] = {
+                    name: value
+                    for name, value in values[section].items()
+                    if name not in names
+                }
+    return values

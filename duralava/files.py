@@ -1,4 +1,4 @@
-"""Output that stands under its final name only when it is whole."""
+"""Output that appears under its final name when it is complete."""
 
 import contextlib
 import json
@@ -15,16 +15,16 @@ import numpy as np
 
 @contextlib.contextmanager
 def written_whole(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
-    """Yields a name beside `path` to write to, and renames it at the end.
+    """Yields a temporary path beside `path`, and renames it at the end.
 
-    A program that is killed while it writes leaves what `path` held before. The name
-    is the process's own, so that several may write the same file at once.
+    If the program is killed while it writes, `path` keeps its previous content. Each
+    process has its own name, so that several may write the same file at once.
 
     Args:
-      path: file, or folder that is missing or empty. A file that exists is replaced.
+      path: file, or folder that is missing or empty. An existing file is replaced.
 
     Yields:
-      Where to make the file or folder. On an exception it is removed.
+      The temporary path. On an exception it is removed.
     """
     target = pathlib.Path(path).absolute()
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
@@ -40,15 +40,15 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
 
 
 def write_json(path: pathlib.Path, contents: Any) -> None:
-    """Writes what consists of dictionaries, sequences, numbers and text.
+    """Writes dictionaries, sequences, numbers and text as JSON.
 
-    Arrays become lists; numbers that are not finite, which JSON does not know, null.
+    Arrays become lists; numbers that are not finite become null, as JSON has none.
     """
     path.write_text(json.dumps(_plain(contents), indent=2, allow_nan=False) + "\n")
 
 
 def check_new_folder(path: str | os.PathLike[str]) -> None:
-    """Checks that a folder can be made at `path`, and makes nothing.
+    """Checks that a folder can be created at `path`, without creating it.
 
     Raises:
       OSError: something is there that is not an empty folder, or as `check_parent`.
@@ -64,7 +64,7 @@ def check_new_folder(path: str | os.PathLike[str]) -> None:
 
 
 def check_parent(path: str | os.PathLike[str]) -> None:
-    """Checks that a file can be made beside `path`, and leaves none.
+    """Checks that a file can be created beside `path`, and leaves none.
 
     Raises:
       OSError: the folder that is to hold `path` is missing or cannot be written to.
@@ -80,7 +80,7 @@ def check_parent(path: str | os.PathLike[str]) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """Returns `value` in the types of JSON, None for what is not a finite number."""
+    """Returns `value` in the types of JSON; None for a number that is not finite."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -1,21 +1,25 @@
-"""Adversarial losses, gradient penalties and the penalty that keeps latents normal.
+"""Adversarial losses, gradient penalties, the normality penalty, the encoder's terms.
 
-All are pure functions of logits or latents; `train_step` puts them together.
+All are pure functions of logits, latents or frames. Three tables name those that a
+config can choose: `ADVERSARIAL`, `LATENT_TERMS` and `ENCODER_TERMS`.
 """
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax.nn import softplus
 
+from duralava.config import LossConfig
+
 Discriminator = Callable[[jax.Array], jax.Array]
 """f32[T, B, H, W, 3] -> logits f32[T, B]."""
 
 
 class Logits(NamedTuple):
-    """What the discriminator says of film and of generated clips, f32[T, B] each."""
+    """Logits of real and of generated clips, f32[T, B] each."""
 
     real: jax.Array
     fake: jax.Array
@@ -26,7 +30,7 @@ def bce_losses(logits: Logits) -> tuple[jax.Array, jax.Array]:
 
     Returns:
       Discriminator's and generator's loss, f32[] each; both log 2 where logits are 0
-      (the discriminator's is the mean over both kinds of clip).
+      (the discriminator's is the mean over real and generated clips).
     """
     discriminator = softplus(-logits.real).mean() + softplus(logits.fake).mean()
     return discriminator / 2, softplus(-logits.fake).mean()
@@ -35,11 +39,11 @@ def bce_losses(logits: Logits) -> tuple[jax.Array, jax.Array]:
 def relativistic_losses(logits: Logits) -> tuple[jax.Array, jax.Array]:
     """Relativistic pairing loss (Jolicoeur-Martineau 2019; R3GAN, Huang et al. 2024).
 
-    Each step of a generated clip is compared with the same step of a real one.
+    Each step of a generated clip is paired with the same step of a real one.
 
     Returns:
-      Discriminator's and generator's loss, f32[] each; both log 2 where it cannot
-      tell them apart.
+      Discriminator's and generator's loss, f32[] each; both log 2 where the logits of
+      real and generated clips are equal.
     """
     margin = logits.real - logits.fake
     return softplus(-margin).mean(), softplus(margin).mean()
@@ -51,13 +55,13 @@ def exact_gradient_penalty(
     """Zero-centred gradient penalty |dD/dclip|^2 (Mescheder et al. 2018: R1, R2).
 
     The squared gradient of each logit with respect to the whole clip, averaged over
-    steps and clips. One backward pass serves all steps: with random signs in front
-    of the logits, their cross terms vanish in expectation (Hutchinson 1989).
+    steps and clips. One backward pass is enough for all steps: with random signs on
+    the logits, their cross terms vanish in expectation (Hutchinson 1989).
 
     Args:
-      discriminator: logits of clips; each clip judged by itself.
+      discriminator: logits of clips; each clip is scored by itself.
       clips: f32[T, B, H, W, 3].
-      signs: 1 or -1 by chance for each logit, [T, B].
+      signs: 1 or -1 at random for each logit, [T, B].
 
     Returns:
       f32[].
@@ -70,7 +74,7 @@ def exact_gradient_penalty(
 def finite_difference_penalty(
     logits: jax.Array, noisy_logits: jax.Array, noise_std: float
 ) -> jax.Array:
-    """Estimates the gradient penalty from logits of clips with a little noise.
+    """Estimates the gradient penalty from the logits of clips with added noise.
 
     For noise n of standard deviation s, E (D(x + n) - D(x))^2 = s^2 |dD/dx|^2 to
     first order; no double backward (Lin et al. 2025, Seaweed-APT, equation 3).
@@ -81,7 +85,7 @@ def finite_difference_penalty(
       noise_std: s, in units of the clip.
 
     Returns:
-      f32[], in expectation what `exact_gradient_penalty` gives.
+      f32[], an estimate of `exact_gradient_penalty`.
     """
     return jnp.mean(jnp.square((noisy_logits - logits) / noise_std))
 
@@ -91,9 +95,10 @@ def normality_penalty(latents: jax.Array) -> tuple[jax.Array, dict[str, jax.Arra
 
     For each dimension, over steps and clips, `mean^2 + (std - 1)^2 + skewness^2 +
     (kurtosis - 3)^2`, averaged over dimensions; plus the squared correlations of a
-    dimension with all others, summed, averaged over dimensions. The moments of single
-    dimensions see a dead one, the correlation sees a copied one. (Covariances in its
-    place would shrink all dimensions, for those of a small batch are never zero.)
+    dimension with all others, summed, averaged over dimensions. The moments detect a
+    constant dimension, the correlations detect a copied one. (Covariances in place of
+    correlations would shrink all dimensions, because the covariances of a small batch
+    are never zero.)
 
     Args:
       latents: f32[T, B, Z].
@@ -107,7 +112,7 @@ def normality_penalty(latents: jax.Array) -> tuple[jax.Array, dict[str, jax.Arra
     mean = samples.mean(axis=0)
     centred = samples - mean
     variance = jnp.mean(jnp.square(centred), axis=0)
-    # A dead dimension has no shape: the small constant keeps its gradient finite.
+    # The small constant keeps the gradient of a constant dimension finite.
     std = jnp.sqrt(variance + 1e-6)
     standard = centred / std
     skewness = jnp.mean(standard**3, axis=0)
@@ -125,54 +130,54 @@ def normality_penalty(latents: jax.Array) -> tuple[jax.Array, dict[str, jax.Arra
 
 
 def moment_distance(codes: jax.Array) -> jax.Array:
-    """Unbiased estimate of how far codes of film are from N(0, I) in two moments.
+    """Unbiased distance of the codes of a film from N(0, I), in two moments.
 
     `|E z|^2 / Z + |E zz' - I|^2 / Z`, where squares of expectations are means of
     products over pairs of different clips: z.y for the first, (z.y)^2 for the second
     (a maximum mean discrepancy with a polynomial kernel, Gretton et al. 2012, as in
     Tolstikhin et al. 2018). A penalty on the moments of the batch itself would be large
-    for the true distribution too, for a batch shows only a few lamps, and least for
-    codes that say nothing.
+    for the true distribution too, because a batch shows only a few lamps, and smallest
+    for codes that contain no information.
 
     Args:
       codes: f32[N, B, Z], N moments of each of B clips, B at least 2.
 
     Returns:
-      f32[], below zero by chance.
+      f32[]; sampling can make it negative.
     """
     count, size = codes.shape[1:]
     products = jnp.einsum("nbz,mcz->nmbc", codes, codes)
-    apart = 1 - jnp.eye(count)
+    different = 1 - jnp.eye(count)
     pairs = products.shape[0] ** 2 * count * (count - 1)
-    first = jnp.sum(products * apart) / pairs
-    second = jnp.sum(jnp.square(products) * apart) / pairs
+    first = jnp.sum(products * different) / pairs
+    second = jnp.sum(jnp.square(products) * different) / pairs
     square_norm = jnp.mean(jnp.sum(jnp.square(codes), axis=-1))
     return (first + second - 2 * square_norm + size) / size
 
 
-def frame_error(drawn: jax.Array, film: jax.Array) -> jax.Array:
+def frame_error(generated: jax.Array, film: jax.Array) -> jax.Array:
     """Mean of `(|d| + d^2) / 2` over the differences d of frames of one shape, f32[].
 
-    The absolute value gives clear edges; the square has a direction from the start,
-    where wax covers a pixel less than half of the time and the median is no wax.
+    The absolute value gives sharp edges. The square has a useful gradient from the
+    start: where wax covers a pixel less than half of the time, the median is no wax.
     """
-    difference = jnp.abs(drawn - film)
+    difference = jnp.abs(generated - film)
     return jnp.mean(difference * (1 + difference)) / 2
 
 
-def change_error(drawn: jax.Array, film: jax.Array) -> jax.Array:
+def change_error(generated: jax.Array, film: jax.Array) -> jax.Array:
     """Mean squared error of the change from each step to the next, f32[].
 
-    What a generator draws wrongly is nearly the same from step to step, and flicker is
-    as nothing beside it. If errors e are a process e' = r e + noise, their likelihood
+    The errors of a generator are nearly equal from step to step, so flicker contributes
+    little to `frame_error`. If errors e follow e' = r e + noise, their likelihood
     weights `(e' - r e)^2` by 1 / (1 - r^2) against the error of one frame: for slow
-    film, whose r is near 1, by ten and more.
+    film, whose r is near 1, by a factor of ten and more.
 
     Args:
-      drawn: f32[T, B, H, W, 3], consecutive steps, at least 2.
+      generated: f32[T, B, H, W, 3], consecutive steps, at least 2.
       film: of the same shape.
     """
-    return jnp.mean(jnp.square(jnp.diff(drawn, axis=0) - jnp.diff(film, axis=0)))
+    return jnp.mean(jnp.square(jnp.diff(generated, axis=0) - jnp.diff(film, axis=0)))
 
 
 def normal_divergence(mean: jax.Array, log_std: jax.Array) -> jax.Array:
@@ -188,3 +193,117 @@ def normal_divergence(mean: jax.Array, log_std: jax.Array) -> jax.Array:
     """
     variance = jnp.exp(2 * log_std)
     return 0.5 * jnp.mean(jnp.square(mean) + variance - 1 - 2 * log_std)
+
+
+ADVERSARIAL = {"relativistic": relativistic_losses, "bce": bce_losses}
+"""The values that `LossConfig.adversarial` can take."""
+
+
+class EncodedClips(NamedTuple):
+    """What a term of `ENCODER_TERMS` is a function of.
+
+    Attributes:
+      frames: some frames of each clip, the first and the last among them,
+        f32[N, B, H, W, 3].
+      mean: of their posterior, f32[N, B, Z].
+      log_std: of their posterior, f32[N, B, Z].
+      codes: samples of the posterior, f32[N, B, Z].
+      decoded: frames generated from the first and the last code, f32[2, B, H, W, 3].
+      rollout: frames generated in a window of the rollout from the first code,
+        f32[R, B, H, W, 3].
+      film: frames of the clip at the same steps, f32[R, B, H, W, 3].
+    """
+
+    frames: jax.Array
+    mean: jax.Array
+    log_std: jax.Array
+    codes: jax.Array
+    decoded: jax.Array
+    rollout: jax.Array
+    film: jax.Array
+
+
+@dataclasses.dataclass(frozen=True)
+class Term:
+    """A term of the generator's loss.
+
+    Attributes:
+      compute: returns the term f32[] before it is weighted.
+      weight: field of `LossConfig` that holds its weight; empty for a term whose weight
+        is in `LossConfig.extra_weights`, by its name.
+    """
+
+    compute: Callable[..., jax.Array]
+    weight: str = ""
+
+
+LATENT_TERMS = {
+    "normality": Term(
+        lambda latents: normality_penalty(latents)[0], "normality_weight"
+    ),
+}
+"""Terms that are functions of the latents of a rollout, f32[T, B, Z]."""
+
+ENCODER_TERMS = {
+    "reconstruction": Term(
+        lambda clips: frame_error(
+            clips.decoded, clips.frames[:: len(clips.frames) - 1]
+        ),
+        "reconstruction_weight",
+    ),
+    "rollout": Term(
+        lambda clips: frame_error(clips.rollout, clips.film), "rollout_weight"
+    ),
+    "change": Term(
+        lambda clips: change_error(clips.rollout, clips.film), "change_weight"
+    ),
+    "code_divergence": Term(
+        lambda clips: normal_divergence(clips.mean, clips.log_std),
+        "code_divergence_weight",
+    ),
+    "code_normality": Term(
+        lambda clips: moment_distance(clips.codes), "code_normality_weight"
+    ),
+}
+"""Terms that are functions of `EncodedClips`; one with a weight trains an encoder."""
+
+
+def weighted_sum(
+    terms: Mapping[str, Term], argument: object, *, config: LossConfig
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """Returns the weighted sum f32[] of terms, and `loss/NAME` of each, f32[].
+
+    Args:
+      terms: `LATENT_TERMS` or `ENCODER_TERMS`.
+      argument: what they are functions of.
+      config: their weights; a term whose weight is zero is left out of the sum.
+    """
+    values = {name: term.compute(argument) for name, term in terms.items()}
+    weights = {name: weight(name, term, config) for name, term in terms.items()}
+    total = sum((w * values[name] for name, w in weights.items() if w), jnp.zeros(()))
+    return total, {f"loss/{name}": value for name, value in values.items()}
+
+
+def weight(name: str, term: Term, config: LossConfig) -> float:
+    """Returns the weight of a term."""
+    if term.weight:
+        return getattr(config, term.weight)
+    return dict(config.extra_weights).get(name, 0.0)
+
+
+def has_weight(terms: Mapping[str, Term], *, config: LossConfig) -> bool:
+    """Whether any of the terms has a weight above 0.
+
+    If any of `ENCODER_TERMS` has one, an encoder is trained.
+
+    Raises:
+      ValueError: `config.extra_weights` names a term that is in neither table.
+    """
+    known = [*LATENT_TERMS, *ENCODER_TERMS]
+    unknown = [name for name, _ in config.extra_weights if name not in known]
+    if unknown:
+        raise ValueError(
+            f"loss.extra_weights names {', '.join(unknown)}; the terms are "
+            f"{', '.join(known)}"
+        )
+    return any(weight(name, term, config) > 0 for name, term in terms.items())

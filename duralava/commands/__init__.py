@@ -1,37 +1,54 @@
-"""The tools, as one command: `duralava render`, `duralava live` and so on.
+"""The command line: `duralava render`, `duralava live` and so on.
 
-Each is a module of this package with flags and a `main`. From a clone, the files in
-`tools/` and `experiments/` start the same.
+Each command is a module of this package with flags and a `main`. In a clone, the files
+in `tools/` and `experiments/` run the same commands.
 """
 
 import importlib
 import sys
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from duralava import command_line
-from duralava.commands import recipes
+import duralava
+from duralava import command_line, extras
+
+
+class Command(NamedTuple):
+    """A command of the command line.
+
+    Attributes:
+      does: what it does, in a few words.
+      extra: of setup.cfg, which brings the packages it needs; empty for none.
+      huge_pages: whether it runs in memory pages of 2 MB.
+    """
+
+    does: str
+    extra: str = ""
+    huge_pages: bool = False
+
 
 COMMANDS = {
-    "render": "film a lamp into a file, for as long as is asked",
-    "live": "watch a lamp in the browser or in the terminal",
-    "export": "take a lamp elsewhere: as a web page, ONNX or StableHLO",
-    "learn": "learn a film of one's own, from the file to a lamp that plays",
-    "train": "train by a config",
-    "evaluate": "measure how real a lamp looks and how long it lasts",
-    "simulate": "film a lava lamp in physics, without any network",
-    "prepare": "prepare a data set for training",
-    "benchmark": "time duralava on this machine",
+    "render": Command("write a film of a lamp to a file, of any length"),
+    "live": Command("watch a lamp in the browser or in the terminal"),
+    "export": Command("export a lamp as a web page, ONNX or StableHLO"),
+    "learn": Command("learn your own film, from the file to a lamp", "train", True),
+    "train": Command("train by a config", "train", True),
+    "evaluate": Command("measure how real a lamp looks, how long it lasts", "train"),
+    "simulate": Command("film a physical lava lamp, without any network"),
+    "prepare": Command("prepare a data set for training", "train"),
+    "benchmark": Command("measure the speed of duralava on this machine", "train"),
 }
-_TRAINING = ("train", "learn")
 
 
 def main() -> None:
-    """Runs the command that the shell was told."""
+    """Runs the command that the arguments of the program name."""
     match sys.argv[1:]:
         case [name, *arguments] if name in COMMANDS:
             run(name, arguments)
         case ["--help" | "-h" | "help"]:
             print(_help())
+        case ["--version"]:
+            print(f"duralava {duralava.__version__}")
         case []:
             sys.exit(_help())
         case [name, *_]:
@@ -45,23 +62,29 @@ def run(name: str, arguments: Sequence[str] | None = None) -> None:
       name: of the command.
       arguments: after its name; None for those that the program was started with.
     """
-    if name in _TRAINING:
-        # Before anything is imported that would have to be imported again.
+    command = COMMANDS[name]
+    if command.huge_pages:
+        # Before any slow import, because the program may start anew here.
         command_line.use_huge_pages()
     arguments = sys.argv[1:] if arguments is None else arguments
-    sys.argv = [f"duralava {name}", *recipes.with_paths(arguments)]
-    command_line.run(importlib.import_module(f"{__name__}.{name}").main)
+    sys.argv = [f"duralava {name}", *arguments]
+    try:
+        with extras.needed(command.extra):
+            module = importlib.import_module(f"{__name__}.{name}")
+    except ValueError as error:
+        sys.exit(f"error: {error}")
+    command_line.run(module.main)
 
 
 def _help() -> str:
     width = max(map(len, COMMANDS))
-    lines = [f"  {name:<{width}}  {what}" for name, what in COMMANDS.items()]
+    lines = [f"  {name:<{width}}  {does}" for name, (does, *_) in COMMANDS.items()]
     return "\n".join(
         [
             "duralava: a neural network that simulates a lava lamp for ever",
             "",
             *lines,
             "",
-            "duralava COMMAND --help tells more.",
+            "duralava COMMAND --help explains a command; --version prints the version.",
         ]
     )

@@ -1,4 +1,4 @@
-"""Times duralava on this machine, and the original in Keras beside it.
+"""Measures the speed of duralava on this machine, and of the original in Keras.
 
 duralava benchmark --suites=train,sample --output=bench.json
 pip install -e '.[bench]'; duralava benchmark --baseline=keras
@@ -6,27 +6,27 @@ pip install -e '.[bench]'; duralava benchmark --baseline=keras
 
 import dataclasses
 import json
-import runpy
 import sys
 from collections.abc import Sequence
 
 from absl import flags
 
-from duralava import files
+from duralava import configs, files
 from duralava.benchmarks import measure, report, suites
-from duralava.commands import recipes
-from duralava.config import Config, from_dict
+from duralava.config import Config
 
-_SUITES = flags.DEFINE_list("suites", list(suites.SUITES), "What is timed.")
-_BASELINE = flags.DEFINE_string("baseline", None, "keras, for the original in Keras.")
-_REPEATS = flags.DEFINE_integer("repeats", 5, "Timed runs of each.", lower_bound=1)
+_SUITES = flags.DEFINE_list("suites", list(suites.SUITES), "What is measured.")
+_BASELINE = flags.DEFINE_string(
+    "baseline", None, "keras: measure the original in Keras too."
+)
+_REPEATS = flags.DEFINE_integer("repeats", 5, "Runs that are timed.", lower_bound=1)
 _NUM_FRAMES = flags.DEFINE_integer(
-    "num_frames", 100_000, "Frames of a film that is rendered.", lower_bound=1
+    "num_frames", 100_000, "Frames of the rendered film.", lower_bound=1
 )
 _BATCH_SIZE = flags.DEFINE_integer(
     "batch_size", 32, "Clips in a training step.", lower_bound=1
 )
-_OUTPUT = flags.DEFINE_string("output", None, "File for all figures, in JSON.")
+_OUTPUT = flags.DEFINE_string("output", None, "JSON file for all figures.")
 
 _PRODUCT_SIZE = 4096
 
@@ -75,7 +75,7 @@ def main(_: Sequence[str]) -> None:
 
 
 def _config(name: str) -> Config:
-    values = runpy.run_path(str(recipes.path(name)))["get_config"]().to_dict()
-    config = from_dict(Config, values)
+    """Returns the first phase of a config, with the batch size of the flag."""
+    config = configs.load(name).phases()[0]
     data = dataclasses.replace(config.data, batch_size=_BATCH_SIZE.value)
     return dataclasses.replace(config, data=data)

@@ -1,4 +1,4 @@
-"""Takes a lamp elsewhere: as a web page, an ONNX model or StableHLO.
+"""Exports a lamp: as a web page, an ONNX model or StableHLO.
 
 duralava export --format=web --output=site/
 duralava export --format=onnx --output=lamp.onnx
@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from duralava import files, pretrained
+from duralava import extras, files, weights
+from duralava.lamp import Lamp
 
 _OUTPUTS = {"web": "site", "onnx": "lamp.onnx", "stablehlo": "lamp.stablehlo"}
 
@@ -24,37 +25,33 @@ _FORMAT = flags.DEFINE_enum(
 _OUTPUT = flags.DEFINE_string(
     "output",
     None,
-    "New folder for web, a file for the others; unless given "
+    "New folder for web, file for the others; by default "
     f"{', '.join(_OUTPUTS.values())}.",
 )
 _CHECKPOINT = flags.DEFINE_string(
     "checkpoint",
-    pretrained.DEFAULT,
-    "Name of shipped weights, a training's workdir, or a .safetensors file.",
+    weights.DEFAULT,
+    "Name of shipped weights, workdir of a training run, or .safetensors file.",
 )
 
 
 def main(_: Sequence[str]) -> None:
-    """Exports and says what was written."""
+    """Exports and prints what was written."""
     kind = _FORMAT.value
     output = _OUTPUTS[kind] if _OUTPUT.value is None else _OUTPUT.value
     if kind != "web":
         _check_new_file(output)
-    lamp = pretrained.load(_CHECKPOINT.value)
-    try:
+    lamp = weights.load(_CHECKPOINT.value)
+    with extras.needed("export"):
         _write(kind, output, lamp)
-    except ImportError as error:
-        raise ValueError(
-            f"--format={kind} wants pip install 'duralava[export]': {error}"
-        ) from error
     if kind == "web":
         print(f"wrote {output}; python -m http.server --directory {output} serves it")
     else:
         print(f"wrote one step of {_CHECKPOINT.value}: {output}")
 
 
-def _write(kind: str, output: str, lamp: pretrained.Pretrained) -> None:
-    # Imported here, as each format needs libraries of its own.
+def _write(kind: str, output: str, lamp: Lamp) -> None:
+    # Imported here: each format needs libraries of its own.
     if kind == "web":
         from duralava.export import web
 

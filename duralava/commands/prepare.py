@@ -9,31 +9,29 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from duralava.config import DataConfig
-from duralava.datasets import preparation
+from duralava.datasets import DATA_DIR, preparation
 
 _DATASET = flags.DEFINE_string(
     "dataset",
     "simulated_lava_lamp",
-    "lava_lamp or simulated_lava_lamp, or one of their configs as lava_lamp/64x64.",
+    f"One of {', '.join(preparation.DATASETS)}, or one of their configs, as "
+    "lava_lamp/64x64.",
 )
 _SOURCE = flags.DEFINE_string(
-    "source", None, "Of lava_lamp: a video, or a folder of images."
+    "source", None, "For lava_lamp: a video, or a folder of images."
 )
-_DATA_DIR = flags.DEFINE_string(
-    "data_dir", DataConfig.data_dir, "Folder of prepared data sets."
-)
+_DATA_DIR = flags.DEFINE_string("data_dir", DATA_DIR, "Folder of prepared data sets.")
 _RESOLUTION = flags.DEFINE_integer(
-    "resolution", 64, "Of lava_lamp: height and width of a frame in pixels."
+    "resolution", 64, "For lava_lamp: height and width of a frame in pixels."
 )
 _FIT = flags.DEFINE_enum(
     "fit",
     "crop",
     ["crop", "letterbox"],
-    "Of lava_lamp: cut the centred square out of the film, or add black bars.",
+    "For lava_lamp: crop to the centred square of the film, or add black bars.",
 )
 _OVERWRITE = flags.DEFINE_bool(
-    "overwrite", False, "Replace what is prepared already, whatever its film."
+    "overwrite", False, "Prepare anew what exists already, whatever its film."
 )
 
 

@@ -1,4 +1,4 @@
-"""Films lamps that a network dreams, for as long as is asked.
+"""Renders a film of lamps that a network generates, of any length.
 
 duralava render --output=out.png --seconds=30
 duralava render --output=wall.mp4 --grid=2x4 --scale=4 --loop
@@ -14,8 +14,9 @@ import numpy as np
 import tqdm
 from absl import flags
 
-from duralava import pretrained
-from duralava.rendering import film, lamps, seam, writers
+from duralava import weights
+from duralava.lamp import Lamp, RolloutState
+from duralava.rendering import film, seam, starts, writers
 
 _OUTPUT = flags.DEFINE_string(
     "output",
@@ -27,35 +28,39 @@ _SECONDS = flags.DEFINE_float(
     "seconds", 30.0, "Length of the film; inf: until Ctrl-C.", lower_bound=0
 )
 _NUM_FRAMES = flags.DEFINE_integer(
-    "num_frames", None, "Length in frames, in place of seconds.", lower_bound=1
+    "num_frames", None, "Length in frames, instead of seconds.", lower_bound=1
 )
 _FPS = flags.DEFINE_float("fps", 30.0, "Frames per second.")
 _SPEED = flags.DEFINE_float("speed", 1.0, "Seconds of the lamp in a second of film.")
-_SCALE = flags.DEFINE_float("scale", 1.0, "Enlarges the pictures, smoothly.")
+_SCALE = flags.DEFINE_float("scale", 1.0, "Factor by which frames are enlarged.")
 _GRID = flags.DEFINE_string("grid", "1x1", "Rows and columns of lamps, as 2x4.")
 _LOOP = flags.DEFINE_bool("loop", False, "Makes the last frame lead into the first.")
 _SEED = flags.DEFINE_integer("seed", 0, "Another seed is another lamp.", lower_bound=0)
 _START = flags.DEFINE_string(
-    "start", None, "Picture, or video, from whose last frame the lamp goes on."
+    "start", None, "Picture or video; the lamp continues its last frame."
 )
 _START_STEP = flags.DEFINE_integer(
-    "start_step", 0, "Steps that the lamp has run before.", 0, 2_000_000_000
+    "start_step",
+    0,
+    "Steps that the lamp has made before the first frame.",
+    0,
+    2_000_000_000,
 )
 _CHECKPOINT = flags.DEFINE_string(
     "checkpoint",
-    pretrained.DEFAULT,
-    "Name of shipped weights, a training's workdir, or a .safetensors file.",
+    weights.DEFAULT,
+    "Name of shipped weights, workdir of a training run, or .safetensors file.",
 )
 
 
 def main(_: Sequence[str]) -> None:
-    """Renders and says what was written."""
+    """Renders and prints what was written."""
     shot = _shot()
     if not writers.streams(_OUTPUT.value):
-        _say(f"note: {_OUTPUT.value} is held in memory until the film ends")
-    weights = pretrained.load(_CHECKPOINT.value)
-    shot.size(weights.config)
-    frames = film.film_lamps(weights, _lamps(weights, shot), shot)
+        _print(f"note: {_OUTPUT.value} stays in memory until the film ends")
+    lamp = weights.load(_CHECKPOINT.value)
+    shot.size(lamp)
+    frames = film.film_lamps(lamp, _start(lamp, shot), shot)
     meter = seam.SeamMeter()
     with tqdm.tqdm(total=shot.num_frames, unit="frame", dynamic_ncols=True) as progress:
 
@@ -70,8 +75,8 @@ def main(_: Sequence[str]) -> None:
             _OUTPUT.value, counted(), fps=shot.fps, num_frames=shot.num_frames
         )
     if shot.loop:
-        _say_how_it_closes(meter)
-    _say(f"wrote {count} frames at {shot.fps:g} fps: {_OUTPUT.value}")
+        _print_seam(meter)
+    _print(f"wrote {count} frames at {shot.fps:g} fps: {_OUTPUT.value}")
 
 
 def _shot() -> film.Shot:
@@ -96,37 +101,30 @@ def _shot() -> film.Shot:
     )
 
 
-def _lamps(weights: pretrained.Pretrained, shot: film.Shot) -> lamps.Lamps:
-    model = weights.config.model
+def _start(lamp: Lamp, shot: film.Shot) -> RolloutState:
     if _START.value is None:
-        start = lamps.fresh_lamps(_SEED.value, config=model, count=shot.num_lamps)
+        start = lamp.start(_SEED.value, count=shot.num_lamps)
     else:
-        start = lamps.lamp_of_film(_START.value, weights, seed=_SEED.value)
+        start = starts.start_from_film(lamp, _START.value, seed=_SEED.value)
     num_steps = _START_STEP.value
     if not num_steps:
         return start
     with tqdm.tqdm(total=num_steps, unit="step", dynamic_ncols=True) as progress:
-        return lamps.run_on(
-            weights.params["transition"],
-            start,
-            num_steps,
-            config=model,
-            advance=progress.update,
-        )
+        return starts.advance(lamp, start, num_steps, steps_made=progress.update)
 
 
-def _say_how_it_closes(meter: seam.SeamMeter) -> None:
+def _print_seam(meter: seam.SeamMeter) -> None:
     try:
         change, turn = meter.measure()
     except ValueError as reason:  # the film is written all the same
-        _say(f"how the loop closes was not measured: {reason}")
+        _print(f"the seam of the loop was not measured: {reason}")
         return
-    _say(
-        f"where the loop begins again, the picture changes {change:.2f} times and its "
+    _print(
+        f"at the seam of the loop, the picture changes {change:.2f} times and its "
         f"motion {turn:.2f} times as much as usual"
     )
 
 
-def _say(line: str) -> None:
-    to_output = _OUTPUT.value == writers.STANDARD_OUTPUT  # which then is the film
+def _print(line: str) -> None:
+    to_output = _OUTPUT.value == writers.STANDARD_OUTPUT  # which is the film then
     print(line, file=sys.stderr if to_output else sys.stdout)

@@ -2,25 +2,31 @@
 
 duralava train --config=simulated_64 --workdir=DIR
 
-Any value of the config can be set: --config.training.num_steps=100. Started again
-with the same workdir, a run goes on where it was stopped.
+Any value of the config can be set: --config.training.num_steps=100. Later phases of a
+config are --config.then[0], --config.then[1], ... With the same workdir, the same
+command continues a run that was stopped.
 
-A run uses all devices of its machine. Over several machines it is started on each with
---distributed; under SLURM or on a Cloud TPU that is all, elsewhere add
+A run uses all devices of its machine. To use several machines, start it on each of them
+with --distributed. Under SLURM or on a Cloud TPU nothing else is needed; elsewhere add
 --coordinator=HOST:PORT --num_processes=N --process_id=I.
 """
 
 from collections.abc import Sequence
 
 from absl import flags
-from ml_collections import config_flags
 
+from duralava.commands import config_flag
 from duralava.config import Config, from_dict
+from duralava.datasets import DATA_DIR
 
-_CONFIG = config_flags.DEFINE_config_file(
-    "config", None, "Name of a config, or its file."
-)
+_CONFIG = config_flag.define(None)
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder for checkpoints and events.")
+_DATA_DIR = flags.DEFINE_string("data_dir", DATA_DIR, "Folder of prepared data sets.")
+_START_FROM = flags.DEFINE_string(
+    "start_from",
+    None,
+    "Shipped name, workdir or file of weights to start from; fresh ones if not given.",
+)
 _DISTRIBUTED = flags.DEFINE_boolean(
     "distributed", False, "Whether this is one of several processes."
 )
@@ -38,10 +44,10 @@ flags.mark_flags_as_required(["config", "workdir"])
 
 def main(_: Sequence[str]) -> None:
     """Trains and says where the checkpoints are."""
-    # Here, as what it imports takes seconds: not twice, should the program start anew.
+    # Imported here: it takes seconds, and the program may start anew before this.
     import jax
 
-    from duralava import training
+    from duralava.training import loop
 
     config = from_dict(Config, _CONFIG.value.to_dict())
     processes = _COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value
@@ -54,6 +60,11 @@ def main(_: Sequence[str]) -> None:
         raise ValueError(
             "--coordinator, --num_processes and --process_id go with --distributed"
         )
-    state = training.train(config, _WORKDIR.value)
+    state = loop.train(
+        config,
+        _WORKDIR.value,
+        data_dir=_DATA_DIR.value,
+        start_from=_START_FROM.value,
+    )
     if jax.process_index() == 0:
         print(f"trained {int(state.step)} steps: {_WORKDIR.value}")

@@ -1,1 +1,4 @@
-"""From a film, real or simulated, to clips: uint8 frames all the way."""
+"""From film to clips: video files, simulated film, TFDS data sets, batches of clips."""
+
+DATA_DIR = "~/duralava_data"
+"""Folder of prepared data sets, unless another one is given."""

@@ -11,6 +11,7 @@ from numpy.lib import format as npy
 
 from duralava import files
 from duralava.config import DataConfig
+from duralava.datasets.preparation import DATASETS
 
 _CHUNK = 1024  # frames copied at a time
 
@@ -22,8 +23,8 @@ class Film:
     Attributes:
       frames: uint8 [N, H, W, 3], in order.
       fps: frames per second.
-      segment_frames: frames from one cut to the next; the last may be fewer. None of a
-        film without a cut.
+      segment_frames: frames from one cut to the next; the last segment may be shorter.
+        None for a film without cuts.
     """
 
     frames: np.ndarray
@@ -31,7 +32,7 @@ class Film:
     segment_frames: int | None = None
 
     def segments(self) -> list[np.ndarray]:
-        """Returns the pieces between cuts."""
+        """Returns the segments between cuts."""
         size = self.segment_frames or len(self.frames)
         return [self.frames[i : i + size] for i in range(0, len(self.frames), size)]
 
@@ -39,8 +40,8 @@ class Film:
 def load_film(name: str, data_dir: str | os.PathLike[str], split: str) -> Film:
     """Returns the film of a split of a prepared data set.
 
-    The first call copies its frames to `<split>.npy` beside the prepared data, from
-    where they are mapped: they take no memory and every frame is had at once.
+    The first call copies its frames to `<split>.npy` beside the prepared data. They are
+    memory-mapped from there for random access.
 
     Args:
       name: data set and config, as `simulated_lava_lamp/64x64_10min`.
@@ -73,13 +74,13 @@ def clip_dataset(
 ) -> grain.MapDataset[np.ndarray]:
     """Returns the endless sequence of batches of clips; item i is the batch of step i.
 
-    Every window of `clip_length` frames, `frame_stride` apart, with no cut in it, comes
-    once in each epoch, in an order that `seed` decides. A batch is the same whatever
-    the number of JAX processes: each reads its own clips of it.
+    Every window of `clip_length` frames, `frame_stride` apart, without a cut, occurs
+    once in each epoch, in an order that depends on `seed`. A batch does not depend on
+    the number of JAX processes: each process reads its own clips of it.
 
     Args:
-      film: of which clips are cut.
-      data: length, stride, flip and batch size B, the last over all processes.
+      film: from which clips are cut.
+      data: length, stride, flip, and the batch size B over all processes.
       seed: of the order and of the flips.
 
     Returns:
@@ -135,26 +136,27 @@ def clip_iterator(
 ) -> grain.DatasetIterator[np.ndarray]:
     """Returns an iterator over `clip_dataset`, read ahead by two threads.
 
-    Its `get_state()` is one small dict; after `set_state` of it, this or a new
-    iterator of the same arguments goes on with the very batches that would have come.
+    Its `get_state()` is one small dict. After `set_state` of that dict, an iterator of
+    the same arguments continues with exactly the batches that would have followed.
 
     Raises:
       ValueError: as `clip_dataset`.
     """
-    # More threads would not help: a batch is one copy out of the page cache.
+    # More threads do not help: a batch is one copy out of the page cache.
     options = grain.ReadOptions(num_threads=2, prefetch_buffer_size=4)
     return iter(clip_dataset(film, data, seed=seed).to_iter_dataset(options))
 
 
 def _prepared_folder(name: str, data_dir: str | os.PathLike[str]) -> pathlib.Path:
-    """Returns the folder of the latest version that is prepared."""
+    """Returns the folder of the latest prepared version."""
     folder = pathlib.Path(data_dir).expanduser() / name
     versions = [path.parent for path in folder.glob("*/dataset_info.json")]
     if not versions:
-        source = " --source=VIDEO_OR_FOLDER" if name.startswith("lava_lamp") else ""
+        builder = DATASETS.get(name.partition("/")[0])
+        source = " --source=VIDEO_OR_FOLDER" if builder and builder.takes_source else ""
         raise ValueError(
-            f"data set {name} is not prepared in {data_dir}; run: python "
-            f"tools/prepare_dataset.py --dataset={name} --data_dir={data_dir}{source}"
+            f"data set {name} is not prepared in {data_dir}; run: duralava prepare "
+            f"--dataset={name} --data_dir={data_dir}{source}"
         )
     return max(versions, key=lambda path: tfds.core.Version(path.name))
 

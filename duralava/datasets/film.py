@@ -22,6 +22,8 @@ class FilmBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     holds a split in memory, and from 1 GB on it needs TensorFlow.
     """
 
+    takes_source = False  # whether it is made from a film, `source`, that users have
+
     url_infos = None  # no downloads; TFDS would look for them with a missing package
 
     def __init__(self, *, file_format: str = _FILE_FORMAT, **kwargs: Any) -> None:

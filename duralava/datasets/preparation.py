@@ -1,4 +1,4 @@
-"""Preparing a data set: all of it under its final name, or nothing."""
+"""Preparing a data set: it appears under its final name when it is complete."""
 
 import contextlib
 import io
@@ -11,11 +11,14 @@ from typing import Any
 import tensorflow_datasets as tfds
 
 from duralava.datasets import video
+from duralava.datasets.film import FilmBuilder
 from duralava.datasets.lava_lamp import LavaLamp
 from duralava.datasets.simulated_lava_lamp import SimulatedLavaLamp
 
-_BUILDERS = {LavaLamp.name: LavaLamp, SimulatedLavaLamp.name: SimulatedLavaLamp}
-DATASETS = tuple(_BUILDERS)
+DATASETS: dict[str, type[FilmBuilder]] = {
+    builder.name: builder for builder in (LavaLamp, SimulatedLavaLamp)
+}
+"""All data sets by name; a builder's `takes_source` says whether it reads a film."""
 
 
 def prepare(
@@ -25,34 +28,34 @@ def prepare(
     source: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
 ) -> tuple[tfds.core.DatasetBuilder, bool]:
-    """Prepares a data set unless it is there, and returns its builder.
+    """Prepares a data set unless it exists, and returns its builder.
 
     Args:
       name: `lava_lamp/64x64`, `simulated_lava_lamp/64x64_10min`, ...; without a config
-        the first one is taken.
-      data_dir: folder of prepared data sets, made where it is missing.
-      source: film or folder of images of a `lava_lamp`.
-      overwrite: whether a data set that is there is made anew.
+        the first one is used.
+      data_dir: folder of prepared data sets, created if it is missing.
+      source: film or folder of images, for a data set that takes one.
+      overwrite: whether an existing data set is prepared anew.
 
     Returns:
-      The builder, and whether anything was written: False where the data set was there.
+      The builder, and whether anything was written: False if the data set existed.
 
     Raises:
-      ValueError: unknown name, no or a needless `source`, `source` is not a film, or
-        the data set is there from another film and not to be overwritten.
+      ValueError: unknown name, a missing or superfluous `source`, `source` is not a
+        film, or the data set exists from another film and may not be overwritten.
       OSError: no such `source`, or `data_dir` cannot be written to.
     """
     dataset, _, config = name.partition("/")
-    if dataset not in _BUILDERS:
-        raise ValueError(f"unknown data set '{dataset}'; known: {', '.join(_BUILDERS)}")
-    builder_class = _BUILDERS[dataset]
+    if dataset not in DATASETS:
+        raise ValueError(f"unknown data set '{dataset}'; known: {', '.join(DATASETS)}")
+    builder_class = DATASETS[dataset]
     configs = builder_class.builder_configs
     if config and config not in configs:
         raise ValueError(
             f"{dataset} has no config '{config}'; known: {', '.join(configs)}"
         )
     kwargs: dict[str, Any] = {"config": config or next(iter(configs))}
-    if builder_class is LavaLamp:
+    if builder_class.takes_source:
         if source is None:
             raise ValueError(f"{dataset} needs a source: a video or a folder of images")
         video.probe(source)

@@ -3,23 +3,37 @@
 from duralava.models.discriminator import discriminate, init_discriminator
 from duralava.models.encoder import encode, encode_posterior, init_encoder
 from duralava.models.generator import generate, init_generator
-from duralava.models.lamp import draw, init_lamp
+from duralava.models.networks import (
+    check_fit,
+    generate_uint8,
+    init_networks,
+    named_leaves,
+)
 from duralava.models.pixels import from_uint8, to_uint8
 from duralava.models.rollout import rollout
-from duralava.models.transition import init_transition, transition
+from duralava.models.transition import (
+    TRANSITIONS,
+    Transition,
+    init_transition,
+    transition,
+)
 
 __all__ = [
+    "TRANSITIONS",
+    "Transition",
+    "check_fit",
     "discriminate",
-    "draw",
     "encode",
     "encode_posterior",
     "from_uint8",
     "generate",
+    "generate_uint8",
     "init_discriminator",
     "init_encoder",
     "init_generator",
-    "init_lamp",
+    "init_networks",
     "init_transition",
+    "named_leaves",
     "rollout",
     "to_uint8",
     "transition",

@@ -1,14 +1,15 @@
-"""Strided convolutions that are fast on every backend, and so are their gradients.
+"""Strided convolutions that are fast on every backend, gradients included.
 
-A convolution of images x with a kernel k is half of a form that is linear in x, in k
-and in an image y of the size of its output: f(x, k, y) = sum(y * convolve(x, k)). Its
-three gradients are the convolution, its transpose (which enlarges) and the kernel's
+A convolution of images x with a kernel k defines a form that is linear in x, in k and
+in an image y of the size of its output: f(x, k, y) = sum(y * convolve(x, k)). The
+gradients of f are the convolution, its transpose (which enlarges) and the kernel's
 gradient; each is a gradient of the others, to any order.
 
-XLA makes its own convolution of each on accelerators. On a CPU only plain convolutions
-are quick there. So the other two are written for kernels of twice the stride s, which
-are 2x2 convolutions of blocks of s x s pixels: the transpose is a plain convolution
-that gives a block in channels, and the kernel's gradient four matrix products.
+On accelerators XLA compiles all three as convolutions. On a CPU, XLA is fast for plain
+convolutions only. There the other two are written for kernels of twice the stride s,
+which are 2x2 convolutions of blocks of s x s pixels: the transpose is a plain
+convolution whose output channels are the pixels of a block, and the kernel's gradient
+is four matrix products.
 """
 
 from collections.abc import Callable
@@ -124,7 +125,7 @@ def _xla_kernel_gradient(x: jax.Array, y: jax.Array) -> jax.Array:
 def _transpose_of_blocks(y: jax.Array, k: jax.Array) -> jax.Array:
     stride = k.shape[0] // 2
     edge = stride // 2
-    # Blocks lie half a block off the pixels of y: each is made of the four around it.
+    # Blocks are shifted by half a block from the pixels of y: each depends on four.
     blocks = _blocks_of_kernel(k)[::-1, ::-1]
     blocks = jnp.moveaxis(blocks, 5, 2).reshape(2, 2, k.shape[3], -1)
     around = ((1, 1), (1, 1))
@@ -137,7 +138,7 @@ def _kernel_gradient_of_blocks(x: jax.Array, y: jax.Array) -> jax.Array:
     stride, channels = x.shape[1] // height, x.shape[3]
     edge = (stride // 2, stride // 2)
     blocks = _space_to_depth(jnp.pad(x, ((0, 0), edge, edge, (0, 0))), stride)
-    flat = y.reshape(-1, features).T  # once, as it is smaller than its partners
+    flat = y.reshape(-1, features).T  # transposed once: it is the smaller factor
     corners = [
         flat
         @ blocks[:, row : row + height, column : column + width].reshape(

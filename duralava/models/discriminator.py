@@ -1,4 +1,4 @@
-"""Discriminator: a clip becomes a logit at every step."""
+"""Discriminator: maps a clip to a logit at every step."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from duralava.models import layers
 
 
 class Discriminator(nn.Module):
-    """A code of each frame, what came before or around it, and a head."""
+    """A code of each frame, mixed with those of other steps, then a head."""
 
     config: ModelConfig
 
@@ -24,26 +24,26 @@ class Discriminator(nn.Module):
             clips
         )
         x = layers.Dense(config.discriminator_code)(x)
-        x = self._remember(x) if recurrent else self._look_around(x)
+        x = self._recurrent(x) if recurrent else self._with_neighbours(x)
         x = layers.activate(layers.Dense(config.discriminator_hidden)(x))
         return layers.Dense(1)(x)[..., 0]
 
-    def _remember(self, codes: jax.Array) -> jax.Array:
+    def _recurrent(self, codes: jax.Array) -> jax.Array:
         """Updates a memory by a dense network of [code, memory] at each step."""
         hidden, size = self.config.discriminator_hidden, self.config.discriminator_code
 
-        def remember(cell: "Memory", memory: jax.Array, code: jax.Array) -> Any:
+        def update(cell: "Memory", memory: jax.Array, code: jax.Array) -> Any:
             memory = cell(code, memory)
             return memory, memory
 
         scan = nn.scan(
-            remember, variable_broadcast="params", split_rngs={"params": False}
+            update, variable_broadcast="params", split_rngs={"params": False}
         )
         start = jnp.zeros((codes.shape[1], size))
         return scan(Memory(hidden, size), start, codes)[1]
 
-    def _look_around(self, codes: jax.Array) -> jax.Array:
-        """Adds what the steps 1 and 3 away on either side show."""
+    def _with_neighbours(self, codes: jax.Array) -> jax.Array:
+        """Adds features of the steps 1 and 3 away on either side."""
         for steps in (1, 3):
             around = [layers.shift(codes, steps), codes, layers.shift(codes, -steps)]
             around = layers.activate(jnp.concatenate(around, axis=-1))
@@ -69,11 +69,11 @@ class Memory(nn.Module):
 def init_discriminator(key: jax.Array, *, config: ModelConfig) -> Any:
     """Returns fresh parameters of `discriminate`."""
     clip = jnp.zeros((4, 1, config.resolution, config.resolution, 3))
-    return layers.draw(key, layers.deviations(Discriminator(config), clip))
+    return layers.sample_params(key, layers.deviations(Discriminator(config), clip))
 
 
 def discriminate(params: Any, clips: jax.Array, *, config: ModelConfig) -> jax.Array:
-    """Judges clips at every step: the higher a logit, the more real.
+    """Scores clips at every step: the higher a logit, the more real.
 
     Args:
       params: of `init_discriminator`.
@@ -81,6 +81,6 @@ def discriminate(params: Any, clips: jax.Array, *, config: ModelConfig) -> jax.A
       config: shape of the network.
 
     Returns:
-      Logits f32[T, B]; each clip is judged by itself.
+      Logits f32[T, B]; each clip is scored by itself.
     """
     return Discriminator(config).apply({"params": params}, clips)

@@ -1,4 +1,4 @@
-"""Encoder: a frame becomes a latent."""
+"""Encoder: maps a frame to a latent."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from duralava.models import layers
 
 _LARGEST_MEAN = 4.0
 _SMALLEST_LOG_STD = -3.0  # a posterior is at least 0.05 wide
-_CERTAINTY_AT_START = 2.0  # of 1 / (1 + exp(-certainty)), the way to the smallest
+_INITIAL_CERTAINTY = 2.0  # log std = smallest * sigmoid(certainty)
 
 
 class Encoder(nn.Module):
@@ -27,28 +27,29 @@ class Encoder(nn.Module):
             frames
         )
         x = layers.activate(layers.Dense(config.encoder_hidden)(x))
-        # N(0, 1) hardly goes beyond 4, nor should codes: a rollout from outside of what
-        # the transition knows has gradients without bound.
+        # Samples of N(0, 1) are rarely beyond 4, so codes are kept within it: a rollout
+        # from outside the range of training has unbounded gradients.
         mean = _LARGEST_MEAN * nn.tanh(
             layers.Dense(config.latent_size)(x) / _LARGEST_MEAN
         )
         small = nn.initializers.constant(0.01)
         certainty = layers.Dense(config.latent_size, kernel_init=small)(x)
-        # Between a certain value and the prior's spread: neither end can run away.
-        log_std = _SMALLEST_LOG_STD * nn.sigmoid(certainty + _CERTAINTY_AT_START)
+        # Between the smallest width and that of the prior, so that training cannot push
+        # it to zero or to infinity.
+        log_std = _SMALLEST_LOG_STD * nn.sigmoid(certainty + _INITIAL_CERTAINTY)
         return mean, log_std
 
 
 def init_encoder(key: jax.Array, *, config: ModelConfig) -> Any:
     """Returns fresh parameters of `encode`."""
     frame = jnp.zeros((1, config.resolution, config.resolution, 3))
-    return layers.draw(key, layers.deviations(Encoder(config), frame))
+    return layers.sample_params(key, layers.deviations(Encoder(config), frame))
 
 
 def encode_posterior(
     params: Any, frames: jax.Array, *, config: ModelConfig
 ) -> tuple[jax.Array, jax.Array]:
-    """Estimates which latents may have drawn each frame (Kingma & Welling 2014).
+    """Estimates the posterior of the latent of each frame (Kingma & Welling 2014).
 
     Args:
       params: of `init_encoder`.
@@ -62,5 +63,5 @@ def encode_posterior(
 
 
 def encode(params: Any, frames: jax.Array, *, config: ModelConfig) -> jax.Array:
-    """Returns the likeliest latent f32[..., Z] of each frame f32[..., H, W, 3]."""
+    """Returns the posterior mean f32[..., Z] of each frame f32[..., H, W, 3]."""
     return encode_posterior(params, frames, config=config)[0]

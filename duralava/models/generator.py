@@ -1,4 +1,4 @@
-"""Generator: a latent becomes a frame."""
+"""Generator: maps a latent to a frame."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from duralava.config import ModelConfig
+from duralava.config import SMALLEST, ModelConfig, strides
 from duralava.models import layers
 
 
@@ -20,13 +20,13 @@ class Generator(nn.Module):
         """f32[N, Z] -> f32[N, H, W, 3] in [-1, 1]."""
         config = self.config
         normalise = layers.pixel_norm if config.pixel_norm else lambda x: x
-        size, channels = layers.SMALLEST, config.generator_channels
+        size, channels = SMALLEST, config.generator_channels
         x = latents
         if config.generator_hidden:
             x = layers.activate(layers.Dense(config.generator_hidden)(x))
         x = layers.Dense(size * size * channels[0])(x)
         x = layers.activate(normalise(x.reshape(-1, size, size, channels[0])))
-        finest, *coarser = layers.strides(config.resolution, len(channels))
+        finest, *coarser = strides(config.resolution, len(channels))
         for features, stride in zip(channels[1:], coarser, strict=True):
             up = layers.Upsample(features, stride, dtype=config.convolution_dtype)
             x = layers.activate(normalise(up(x)))
@@ -41,11 +41,11 @@ class Generator(nn.Module):
 def init_generator(key: jax.Array, *, config: ModelConfig) -> Any:
     """Returns fresh parameters of `generate`."""
     latent = jnp.zeros((1, config.latent_size))
-    return layers.draw(key, layers.deviations(Generator(config), latent))
+    return layers.sample_params(key, layers.deviations(Generator(config), latent))
 
 
 def generate(params: Any, latents: jax.Array, *, config: ModelConfig) -> jax.Array:
-    """Draws the frames of latents, each by itself.
+    """Generates the frames of latents, each by itself.
 
     Args:
       params: of `init_generator`.

@@ -1,4 +1,4 @@
-"""Layers that several networks share."""
+"""Layers that several networks use."""
 
 import math
 from collections.abc import Sequence
@@ -9,9 +9,8 @@ import jax
 import jax.numpy as jnp
 from jax import flatten_util
 
+from duralava.config import strides
 from duralava.models import convolution
-
-SMALLEST = 4  # Height and width at which pictures begin and end in the networks.
 
 
 def deviations(module: nn.Module, *inputs: jax.Array) -> Any:
@@ -22,11 +21,11 @@ def deviations(module: nn.Module, *inputs: jax.Array) -> Any:
     return module.init(jax.random.key(0), *inputs)["params"]
 
 
-def draw(key: jax.Array, deviations: Any) -> Any:
-    """Draws normal parameters of mean zero with the given standard deviations.
+def sample_params(key: jax.Array, deviations: Any) -> Any:
+    """Samples normal parameters of mean zero with the given standard deviations.
 
-    All at once: a program that draws each by itself takes three times as long to
-    compile.
+    One call samples all of them: a program with a call for each parameter takes three
+    times as long to compile.
     """
     flat, unravel = flatten_util.ravel_pytree(deviations)
     standard = unravel(jax.random.normal(key, flat.shape))
@@ -34,10 +33,10 @@ def draw(key: jax.Array, deviations: Any) -> Any:
 
 
 def by_fan_in(gain: float) -> nn.initializers.Initializer:
-    """Gives the deviation of a kernel that keeps the scale of activations.
+    """Returns an initialiser: a kernel's deviation that keeps the activations' scale.
 
-    It is sqrt(gain / n) for units with n inputs; `gain` is 2 where half of what comes
-    out is rectified away (He et al. 2015).
+    It is sqrt(gain / n) for units with n inputs. `gain` is 2 where a rectifier follows,
+    which removes half of the outputs (He et al. 2015).
     """
 
     def deviation(
@@ -49,7 +48,7 @@ def by_fan_in(gain: float) -> nn.initializers.Initializer:
 
 
 class Dense(nn.Dense):
-    """Flax's dense layer, of which `draw` makes the parameters."""
+    """Flax's dense layer; `sample_params` makes its parameters."""
 
     kernel_init: nn.initializers.Initializer = by_fan_in(1.0)
 
@@ -68,22 +67,6 @@ def pixel_norm(x: jax.Array) -> jax.Array:
     return x * jax.lax.rsqrt(square + 1e-6).astype(x.dtype)
 
 
-def strides(resolution: int, num_layers: int) -> tuple[int, ...]:
-    """Strides, finest layer first, that take `resolution` to 4 in `num_layers`.
-
-    All are 2 but the finest, which takes what the others leave.
-
-    Raises:
-      ValueError: no even stride is left for the finest layer.
-    """
-    finest, rest = divmod(resolution, SMALLEST * 2 ** (num_layers - 1))
-    if rest or finest < 2 or finest % 2:
-        raise ValueError(
-            f"{num_layers} layers do not lead from {resolution} to {SMALLEST} pixels"
-        )
-    return (finest,) + (2,) * (num_layers - 1)
-
-
 class Downsample(nn.Module):
     """Strided convolution with bias, `convolution.downsample`."""
 
@@ -99,7 +82,7 @@ class Downsample(nn.Module):
         kernel = self.param("kernel", by_fan_in(2.0), shape)
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         x, kernel = nn.dtypes.promote_dtype(x, kernel, dtype=self.dtype)
-        # In float32 the bias, as its gradient is a sum over all pixels.
+        # The bias is added in float32: its gradient is a sum over all pixels.
         return (convolution.downsample(x, kernel) + bias).astype(self.dtype)
 
 
@@ -121,16 +104,16 @@ class Upsample(nn.Module):
         kernel = self.param("kernel", nn.initializers.constant(deviation), shape)
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         x, kernel = nn.dtypes.promote_dtype(x, kernel, dtype=self.dtype)
-        # In float32 the bias, as its gradient is a sum over all pixels.
+        # The bias is added in float32: its gradient is a sum over all pixels.
         return (convolution.upsample(x, kernel) + bias).astype(self.dtype)
 
 
 class FrameCode(nn.Module):
     """Strided convolutions from a frame down to 4x4, flattened.
 
-    With `shift_time`, an eighth of the channels of each layer is exchanged with the
-    step before, and an eighth with the step after: motion is seen where it happens,
-    at no cost (temporal shift, Lin et al. 2019). Frames are then [T, B, ...].
+    With `shift_time`, each layer exchanges an eighth of its channels with the step
+    before, and an eighth with the step after: it detects local motion at no cost
+    (temporal shift, Lin et al. 2019). Frames are then [T, B, ...].
     """
 
     channels: Sequence[int]
@@ -158,7 +141,7 @@ def shift_in_time(x: jax.Array) -> jax.Array:
       x: f32[T, ..., C].
 
     Returns:
-      f32[T, ..., C]; what comes from beyond the clip is zero.
+      f32[T, ..., C]; zero where the step lies outside the clip.
     """
     eighth = x.shape[-1] // 8
     later, earlier, here = jnp.split(x, (eighth, 2 * eighth), axis=-1)

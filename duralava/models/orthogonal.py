@@ -7,8 +7,8 @@ import jax.numpy as jnp
 def cayley(skew: jax.Array) -> jax.Array:
     """Returns (I - S)^-1 (I + S), which is orthogonal if S is skew-symmetric.
 
-    Not by LAPACK: after each call on a CPU, the threads of its library wait in a busy
-    loop for the next, and take processors from what is computed meanwhile.
+    It does not call LAPACK: on a CPU, the threads of that library wait for the next
+    call in a busy loop and take processor time from other computations.
 
     Args:
       skew: f32[..., N, N], skew-symmetric.
@@ -24,9 +24,8 @@ def cayley(skew: jax.Array) -> jax.Array:
 def _inverse(a: jax.Array) -> jax.Array:
     """Inverse of matrices f32[..., N, N] whose symmetric part is positive definite.
 
-    By Gauss-Jordan elimination in place, a change of rank one for each pivot. None is
-    zero: on such a matrix elimination needs no search for pivots (Golub and Van Loan
-    2013, section 4.3).
+    Gauss-Jordan elimination in place, a rank-one update for each pivot. No pivot is
+    zero: such a matrix needs no pivoting (Golub and Van Loan 2013, section 4.3).
     """
     identity = jnp.eye(a.shape[-1])
 
@@ -38,7 +37,7 @@ def _inverse(a: jax.Array) -> jax.Array:
         return a - (column - unit[:, None]) * ((row + unit) / pivot)
 
     inverse = jax.lax.fori_loop(0, a.shape[-1], eliminate, a)
-    # A step of Newton's method takes away the rounding that has added up.
+    # One step of Newton's method removes the accumulated rounding error.
     return inverse + _product(inverse, identity - _product(a, inverse))
 
 

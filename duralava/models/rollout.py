@@ -1,4 +1,4 @@
-"""Rollout: the transition, step after step."""
+"""Rollout: the transition, applied step after step."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,10 +18,10 @@ def rollout(
     num_steps: int,
     config: ModelConfig,
 ) -> tuple[jax.Array, jax.Array]:
-    """Runs latents on for `num_steps`.
+    """Applies the transition `num_steps` times.
 
-    The noise of step t is drawn from `fold_in(key, t)`, so 12 steps are 5 steps and
-    then 7, bit for bit.
+    The noise of step t is drawn from `fold_in(key, t)`, so a rollout of 12 steps equals
+    one of 5 steps followed by one of 7, bit for bit.
 
     Args:
       params: of `init_transition`.
@@ -37,16 +37,16 @@ def rollout(
     """
     step = numbered_step(params, key, config=config)
 
-    def advance(
+    def scan_step(
         carry: tuple[jax.Array, jax.Array], _: None
     ) -> tuple[tuple[jax.Array, jax.Array], jax.Array]:
         latents, index = carry
         return (step(latents, index), index + 1), latents
 
     start = (latents, jax.numpy.asarray(start_step, jax.numpy.int32))
-    # A step is computed again for its gradient: cheaper than to keep all it computed.
+    # The backward pass computes each step again, which is cheaper than storing it.
     (final, _), trajectory = jax.lax.scan(
-        jax.checkpoint(advance), start, length=num_steps
+        jax.checkpoint(scan_step), start, length=num_steps
     )
     return final, trajectory
 
@@ -54,7 +54,7 @@ def rollout(
 def numbered_step(
     params: Any, key: jax.Array, *, config: ModelConfig
 ) -> Callable[[jax.Array, jax.Array], jax.Array]:
-    """Returns the steps of a rollout: (latents f32[B, Z] at step t, t) -> f32[B, Z].
+    """Returns one step of a rollout: (latents f32[B, Z] at step t, t) -> f32[B, Z].
 
     Args:
       params: of `init_transition`.
@@ -64,8 +64,8 @@ def numbered_step(
     """
     step = transition_step(params, config=config)
 
-    def advance(latents: jax.Array, index: jax.Array) -> jax.Array:
+    def apply(latents: jax.Array, index: jax.Array) -> jax.Array:
         noise = jax.random.normal(jax.random.fold_in(key, index), latents.shape)
         return step(latents, noise)
 
-    return advance
+    return apply

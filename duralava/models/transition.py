@@ -1,7 +1,7 @@
-"""Transition: the latent of one moment becomes the latent of the next."""
+"""Transition: maps the latent of one step to the latent of the next."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -11,7 +11,11 @@ from duralava.config import ModelConfig
 from duralava.models import layers
 from duralava.models.orthogonal import cayley
 
+Move = Callable[[jax.Array], jax.Array]
+"""Latents f32[B, Z] -> latents f32[B, Z] one step later."""
+
 Step = Callable[[jax.Array, jax.Array], jax.Array]
+"""(Latents f32[B, Z], noise f32[B, Z]) -> latents f32[B, Z] one step later."""
 
 
 class Perceptron(nn.Module):
@@ -26,22 +30,23 @@ class Perceptron(nn.Module):
         """f32[..., C] -> f32[..., features]."""
         for _ in range(self.num_hidden):
             x = layers.activate(layers.Dense(self.hidden)(x))
-        # Small at the start: a lamp begins by moving as slowly as wax does, and what
-        # its pictures hardly show goes on so. Moving fast, that would be flicker, and
-        # a wide network would run away before a penalty has taught it anything.
+        # Small at the start, so that latents first move as slowly as wax does. Latent
+        # directions that frames hardly depend on keep that speed; if it were high, they
+        # would flicker. A wide network would also diverge before the penalty acts.
         scale = 0.0566 / self.hidden**0.5
         kernel, bias = nn.initializers.constant(scale), nn.initializers.constant(0.02)
         return layers.Dense(self.features, kernel_init=kernel, bias_init=bias)(x)
 
 
-def rotation(params: Any, *, config: ModelConfig) -> Callable[[jax.Array], jax.Array]:
+def rotation(params: Any, config: ModelConfig) -> Move:
     """Returns a map f32[B, Z] -> f32[B, Z] that keeps N(0, I), whatever `params` are.
 
-    Halves a and b of the latent take turns: the pairs of one are turned by angles
-    that are computed from the other. Neither |z| nor volume changes, as an angle
-    does not depend on what it turns. The density of N(0, I) depends on |z| alone, so
-    it is kept. Each layer does so in a learned orthonormal basis of its own, so that
-    halves and pairs are others in each, and angles alone say how fast a latent moves.
+    A latent has two halves, a and b. The pairs of one half are rotated by angles that
+    are computed from the other half, then the other way round. An angle does not depend
+    on what it rotates, so neither |z| nor volume changes. The density of N(0, I) is a
+    function of |z| alone, so N(0, I) is kept. Each layer works in its own learned
+    orthonormal basis, so that halves and pairs differ from layer to layer, and the
+    angles alone determine how fast a latent moves.
     """
     network = _angles(config)
     bases = rotation_bases(params)
@@ -56,16 +61,16 @@ def rotation(params: Any, *, config: ModelConfig) -> Callable[[jax.Array], jax.A
         a, b = jnp.split(jnp.matmul(z, basis, precision="highest"), 2, axis=-1)
         change_a = pair_changes(a, angles(turn, 0, b))
         change_b = pair_changes(b, angles(turn, 1, a + change_a))
-        # Only the change goes through the basis and back: it is small, and so is
-        # what rounding does to it. Lamps that differ a little part exponentially.
+        # Only the change is rotated back: it is small, and so is its rounding error.
+        # That matters, because trajectories diverge exponentially from small errors.
         change = jnp.concatenate([change_a, change_b], axis=-1)
         return z + jnp.matmul(change, basis.T, precision="highest"), None
 
     def move(latents: jax.Array) -> jax.Array:
         z, _ = jax.lax.scan(layer, latents, (params["turn"], bases))
-        # The norm is kept by mathematics; this keeps rounding from adding up over
-        # millions of steps. Differences are summed, as a difference of sums would be
-        # rounded more coarsely than what is lost in a step.
+        # Exact arithmetic keeps the norm; this stops rounding errors from adding up
+        # over millions of steps. It sums differences, because the rounding of a
+        # difference of sums would be larger than the error of a step.
         lost = jnp.sum((latents - z) * (latents + z), axis=-1, keepdims=True)
         return z + z * (lost / (2 * jnp.maximum(_square_norm(z), 1e-30)))
 
@@ -78,7 +83,7 @@ def rotation_bases(params: Any) -> jax.Array:
 
 
 def pair_changes(x: jax.Array, angles: jax.Array) -> jax.Array:
-    """What turning the planes (x[i], x[i + n]) by angles[i] adds to x.
+    """Returns the change of x when the planes (x[i], x[i + n]) rotate by angles[i].
 
     Args:
       x: f32[..., 2n].
@@ -104,28 +109,21 @@ def pair_changes(x: jax.Array, angles: jax.Array) -> jax.Array:
 
 
 def init_transition(key: jax.Array, *, config: ModelConfig) -> Any:
-    """Returns fresh parameters of `transition`."""
-    size = config.latent_size
-    if config.transition == "mlp":
-        return layers.draw(key, layers.deviations(_mlp(config), jnp.zeros((1, size))))
-    turn = layers.deviations(_angles(config), jnp.zeros((1, size // 2)))
-    count = config.transition_layers
-    deviations = {
-        "turn": jax.tree.map(lambda d: jnp.broadcast_to(d, (count, 2, *d.shape)), turn),
-        "basis": jnp.full((count, size, size), 0.1),
-    }
-    return layers.draw(key, deviations)
+    """Returns fresh parameters of `transition`.
+
+    Raises:
+      ValueError: `config.transition` is not a key of `TRANSITIONS`.
+    """
+    return _chosen(config).init(key, config)
 
 
 def transition_step(params: Any, *, config: ModelConfig) -> Step:
-    """Returns `transition` for fixed parameters, what depends on them made once."""
-    if config.transition == "mlp":
+    """Returns `transition` for fixed parameters, what depends on them computed once.
 
-        def move(latents: jax.Array) -> jax.Array:
-            return latents + _mlp(config).apply({"params": params}, latents)
-
-    else:
-        move = rotation(params, config=config)
+    Raises:
+      ValueError: `config.transition` is not a key of `TRANSITIONS`.
+    """
+    move = _chosen(config).move(params, config)
 
     def step(latents: jax.Array, noise: jax.Array) -> jax.Array:
         if config.refresh == 0:
@@ -153,12 +151,66 @@ def transition(
 
     Returns:
       f32[B, Z].
+
+    Raises:
+      ValueError: `config.transition` is not a key of `TRANSITIONS`.
     """
     return transition_step(params, config=config)(latents, noise)
 
 
+class Transition(NamedTuple):
+    """A kind of transition.
+
+    Attributes:
+      init: (key, config) -> fresh parameters.
+      move: (parameters, config) -> a map f32[B, Z] -> f32[B, Z], each lamp by itself.
+        What depends on the parameters alone is computed before the map is returned.
+    """
+
+    init: Callable[[jax.Array, ModelConfig], Any]
+    move: Callable[[Any, ModelConfig], Move]
+
+
+def _init_rotation(key: jax.Array, config: ModelConfig) -> Any:
+    size, count = config.latent_size, config.transition_layers
+    turn = layers.deviations(_angles(config), jnp.zeros((1, size // 2)))
+    deviations = {
+        "turn": jax.tree.map(lambda d: jnp.broadcast_to(d, (count, 2, *d.shape)), turn),
+        "basis": jnp.full((count, size, size), 0.1),
+    }
+    return layers.sample_params(key, deviations)
+
+
+def _init_mlp(key: jax.Array, config: ModelConfig) -> Any:
+    latent = jnp.zeros((1, config.latent_size))
+    return layers.sample_params(key, layers.deviations(_mlp(config), latent))
+
+
+def residual_mlp(params: Any, config: ModelConfig) -> Move:
+    """Returns z + network(z), f32[B, Z] -> f32[B, Z]: the original's transition."""
+    network = _mlp(config)
+    return lambda latents: latents + network.apply({"params": params}, latents)
+
+
+TRANSITIONS = {
+    "rotation": Transition(_init_rotation, rotation),
+    "mlp": Transition(_init_mlp, residual_mlp),
+}
+"""The values that `ModelConfig.transition` can take."""
+
+
+def _chosen(config: ModelConfig) -> Transition:
+    try:
+        return TRANSITIONS[config.transition]
+    except KeyError:
+        raise ValueError(
+            f"model.transition is '{config.transition}'; it can be one of "
+            f"{', '.join(TRANSITIONS)}"
+        ) from None
+
+
 def _angles(config: ModelConfig) -> Perceptron:
-    """The network of a rotation from one half to the angles of the other's pairs."""
+    """The network that maps one half to the angles of the other half's pairs."""
     return Perceptron(config.transition_hidden, config.latent_size // 4)
 
 

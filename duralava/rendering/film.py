@@ -1,4 +1,4 @@
-"""A film of one lamp or of many, as a person asks for it."""
+"""A film of one lamp or of many, by the choices of a `Shot`."""
 
 import dataclasses
 import math
@@ -7,29 +7,33 @@ from collections.abc import Iterator
 import jax.numpy as jnp
 import numpy as np
 
-from duralava.config import Config
-from duralava.pretrained import Pretrained
-from duralava.rendering import frames, pictures
-from duralava.rendering.lamps import Lamps
+from duralava.lamp import (
+    CHUNK_SIZE,
+    Lamp,
+    RolloutState,
+    frame_chunks,
+    steps_per_frame,
+)
+from duralava.rendering import loops, pictures
 
-_LONGEST_WAY_BACK = 100  # steps in which a loop closes
+_MAX_OVERLAP = 100  # steps in which a loop closes
 
 
 @dataclasses.dataclass(frozen=True)
 class Shot:
-    """How lamps are filmed.
+    """The choices of a film.
 
     Attributes:
       fps: frames per second.
-      num_frames: length; None for ever.
+      num_frames: length; None for an endless film.
       speed: seconds of the lamp in a second of film.
       rows: of the grid of lamps.
       columns: of the grid of lamps.
-      scale: by which pictures are enlarged.
+      scale: by which frames are enlarged.
       loop: whether the last frame leads into the first.
 
     Raises:
-      ValueError: a number is out of its range, or a loop is to last for ever.
+      ValueError: a number is out of range, or a loop is endless.
     """
 
     fps: float = 30.0
@@ -57,63 +61,47 @@ class Shot:
         """Lamps in the grid."""
         return self.rows * self.columns
 
-    def size(self, config: Config) -> tuple[int, int]:
+    def size(self, lamp: Lamp) -> tuple[int, int]:
         """Returns height and width of a frame in pixels.
 
         Raises:
           ValueError: it is out of range.
         """
-        resolution = config.model.resolution
+        resolution = lamp.config.resolution
         height, width = self.rows * resolution, self.columns * resolution
         return pictures.scaled_size(height, width, self.scale)
 
 
-def film_lamps(
-    pretrained: Pretrained, lamps: Lamps, shot: Shot
-) -> Iterator[np.ndarray]:
-    """Films lamps.
+def film_lamps(lamp: Lamp, state: RolloutState, shot: Shot) -> Iterator[np.ndarray]:
+    """Returns the frames of a film.
 
     Args:
-      pretrained: their weights.
-      lamps: as many as the grid has, or one that all begin as.
-      shot: how.
+      lamp: weights of all lamps in the grid.
+      state: of as many lamps as the grid has, or of one that all of them start as.
+      shot: the choices of the film.
 
     Returns:
-      Frames u8[H, W, 3], without end but for a loop.
+      Frames u8[H, W, 3], without end unless it is a loop.
 
     Raises:
       ValueError: the frames would be too large or too small, or the lamp too slow.
     """
-    params, config = pretrained
-    shot.size(config)
-    count = shot.num_lamps
-    latents = jnp.broadcast_to(lamps.latents, (count, lamps.latents.shape[-1]))
-    pace = frames.steps_per_frame(config, fps=shot.fps, speed=shot.speed)
-    chunk_size = min(frames.CHUNK_SIZE, shot.num_frames or frames.CHUNK_SIZE)
+    shot.size(lamp)
+    latents = jnp.broadcast_to(state.latents, (shot.num_lamps, state.latents.shape[-1]))
+    state = state._replace(latents=latents)
+    pace = steps_per_frame(lamp, fps=shot.fps, speed=shot.speed)
+    chunk_size = min(CHUNK_SIZE, shot.num_frames or CHUNK_SIZE)
     if shot.loop:
         num_steps = max(2, round(shot.num_frames * pace))
-        path = frames.closed_path(
-            params["transition"],
-            latents,
-            lamps.key,
+        path = loops.closed_path(
+            lamp,
+            state,
             num_steps=num_steps,
-            overlap=min(num_steps // 2, _LONGEST_WAY_BACK),
-            config=config.model,
-            start_step=lamps.step,
+            overlap=min(num_steps // 2, _MAX_OVERLAP),
         )
-        chunks = frames.loop_chunks(
-            params, path, shot.num_frames, chunk_size=chunk_size, config=config.model
-        )
+        chunks = loops.loop_chunks(lamp, path, shot.num_frames, chunk_size=chunk_size)
     else:
-        chunks = frames.frame_chunks(
-            params,
-            latents,
-            lamps.key,
-            chunk_size=chunk_size,
-            config=config.model,
-            steps_per_frame=pace,
-            start_step=lamps.step,
-        )
+        chunks = frame_chunks(lamp, state, chunk_size=chunk_size, steps_per_frame=pace)
     return (
         pictures.enlarge(pictures.tile(moment, shot.rows, shot.columns), shot.scale)
         for chunk in chunks

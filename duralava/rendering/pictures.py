@@ -1,4 +1,4 @@
-"""What becomes of a lamp's frames before they are shown: side by side, enlarged."""
+"""Frames before they are shown: tiled in a grid, enlarged."""
 
 import numpy as np
 from PIL import Image
@@ -7,7 +7,7 @@ LARGEST = 4096  # pixels, height or width of a picture
 
 
 def tile(frames: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    """Puts lamps side by side, row by row.
+    """Arranges the frames of several lamps in a grid, row by row.
 
     Args:
       frames: u8[rows * columns, H, W, 3].
@@ -23,7 +23,7 @@ def tile(frames: np.ndarray, rows: int, columns: int) -> np.ndarray:
 
 
 def enlarge(frame: np.ndarray, scale: float) -> np.ndarray:
-    """Scales a picture u8[H, W, 3] smoothly (Lanczos), 1 for no change."""
+    """Scales a picture u8[H, W, 3] with a Lanczos filter; 1 changes nothing."""
     if scale == 1:
         return frame
     height, width = scaled_size(*frame.shape[:2], scale)

@@ -1,4 +1,4 @@
-"""How well a loop closes: the change from its last frame to its first, measured."""
+"""How well a loop closes: the change from its last frame to its first."""
 
 from typing import NamedTuple
 
@@ -6,13 +6,13 @@ import numpy as np
 
 
 class Seam(NamedTuple):
-    """What happens where a loop begins again; 1 is as in the rest of the film.
+    """The changes at the seam of a loop; 1 is the usual change of the film.
 
     Attributes:
       change: mean change of a pixel from the last frame to the first, over the median
         change from frame to frame: far above 1 for a jump, 0 for a still.
-      turn: mean change of that change, there and one frame before and after, the
-        largest, over the median: far above 1 where the motion goes on at another
+      turn: largest mean change of that change, at the seam and one frame before and
+        after, over the median: far above 1 where the motion continues at another
         speed or in another direction.
     """
 
@@ -21,7 +21,7 @@ class Seam(NamedTuple):
 
 
 class SeamMeter:
-    """Measures a loop while its frames go by; holds four of them."""
+    """Measures a loop frame by frame; it stores four frames."""
 
     def __init__(self) -> None:
         self._first: list[np.ndarray] = []
@@ -30,7 +30,7 @@ class SeamMeter:
         self._turns: list[float] = []
 
     def add(self, frame: np.ndarray) -> None:
-        """Takes the next frame u8[H, W, 3]."""
+        """Adds the next frame u8[H, W, 3]."""
         frame = frame.astype(np.int16)
         if len(self._first) < 2:
             self._first.append(frame)
@@ -41,7 +41,7 @@ class SeamMeter:
             self._turns.append(_turn(self._last))
 
     def measure(self) -> Seam:
-        """Returns what was seen.
+        """Returns the changes at the seam.
 
         Raises:
           ValueError: fewer than four frames, or nothing has moved.

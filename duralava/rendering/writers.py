@@ -1,7 +1,7 @@
 """Frames to an animation or a video file, one frame at a time.
 
-The suffix of the path picks the format; a folder gets numbered PNGs, `-` is standard
-output. A file stands under its final name only when it is complete.
+The suffix of the path selects the format; a folder gets numbered PNGs, `-` is standard
+output. A file appears under its final name when it is complete.
 """
 
 import contextlib
@@ -12,7 +12,8 @@ import math
 import os
 import pathlib
 import sys
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
 
 import av
@@ -23,19 +24,19 @@ from PIL import Image
 from duralava import files
 
 STANDARD_OUTPUT = "-"
-_MAX_GIF_FPS = 50  # browsers slow a GIF with shorter delays than 20 ms to 10 fps
+MAX_GIF_FPS = 50  # browsers slow a GIF with shorter delays than 20 ms to 10 fps
 
 
 @dataclasses.dataclass(frozen=True)
 class _Format:
-    """Container and codec as FFmpeg names them, with their options."""
+    """Container and codec by their FFmpeg names, with their options."""
 
     container: str
     codec: str
     pixel_format: str
     container_options: tuple[tuple[str, str], ...] = ()
     codec_options: tuple[tuple[str, str], ...] = ()
-    streams: bool = True  # whether frames leave the memory once they are written
+    streams: bool = True  # whether the encoder keeps no frames in memory
 
 
 _APNG = _Format(
@@ -76,7 +77,7 @@ _FORMATS = {
 
 
 def check_output(path: str | os.PathLike[str]) -> None:
-    """Raises what `write_frames` would raise on `path`, and writes nothing.
+    """Raises what `write_frames` would raise for `path`, and writes nothing.
 
     Raises:
       ValueError: the suffix is not of a known format.
@@ -117,18 +118,18 @@ def write_frames(
     fps: float,
     num_frames: int | None = None,
 ) -> int:
-    """Writes frames to `path` as they come and returns how many were written.
+    """Writes frames to `path` one by one and returns how many were written.
 
     Formats by suffix: `.png` and `.apng` (APNG, lossless), `.mp4` (H.264), `.webm`
-    (VP9), `.gif`, `.webp`; the animations loop for ever. A path that ends in `/`, has
-    no suffix or is a folder gets PNGs `000000.png`, `000001.png`, ... Videos of an odd
+    (VP9), `.gif`, `.webp`; the animations loop. A path that ends in `/`, has no suffix
+    or is a folder gets PNGs `000000.png`, `000001.png`, ... Videos of an odd
     height or width repeat their last row or column, since 4:2:0 colour needs even
-    sizes. `-` gets the bytes of all frames, three a pixel, on standard output, until
-    its reader closes it. Memory does not grow with the number of frames, except for
+    sizes. `-` writes the bytes of all frames, three a pixel, to standard output, until
+    the reader closes it. Memory does not grow with the number of frames, except for
     `.gif` and `.webp`.
 
-    On Ctrl-C the output is finished with the frames so far and the KeyboardInterrupt
-    raised again; on any other exception nothing is left.
+    On Ctrl-C the output is completed with the frames so far, and the KeyboardInterrupt
+    is raised again. On any other exception nothing is left.
 
     Args:
       path: file or folder to write; a file that exists is replaced.
@@ -147,8 +148,8 @@ def write_frames(
     format_ = None if plain else _FORMATS[target.suffix.lower()]
     if not (math.isfinite(fps) and fps > 0):
         raise ValueError(f"fps must be above 0, not {fps}")
-    if format_ is _FORMATS[".gif"] and fps > _MAX_GIF_FPS:
-        raise ValueError(f"a GIF shows at most {_MAX_GIF_FPS} fps, not {fps}")
+    if format_ is _FORMATS[".gif"] and fps > MAX_GIF_FPS:
+        raise ValueError(f"a GIF shows at most {MAX_GIF_FPS} fps, not {fps}")
     if num_frames is not None and num_frames < 1:
         raise ValueError(f"num_frames must be at least 1, not {num_frames}")
     frames = itertools.islice(frames, num_frames)
@@ -173,8 +174,22 @@ def write_frames(
     return count
 
 
+def encode(frames: Sequence[np.ndarray], suffix: str, *, fps: float) -> bytes:
+    """Returns an animation as `write_frames` writes it to a file of that suffix.
+
+    Args:
+      frames: uint8 [H, W, 3], all of one size.
+      suffix: of a format, as `.gif`.
+      fps: frames per second.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, f"animation{suffix}")
+        write_frames(path, iter(frames), fps=fps)
+        return path.read_bytes()
+
+
 def _write_raw(frames: Iterator[np.ndarray]) -> int:
-    """Writes frames to standard output, and returns how many were taken."""
+    """Writes frames to standard output, and returns how many were written."""
     count, shape = 0, None
     output = sys.stdout.buffer
     try:
@@ -184,8 +199,8 @@ def _write_raw(frames: Iterator[np.ndarray]) -> int:
             output.flush()
             count += 1
     except BrokenPipeError:
-        # The reader has seen enough. Python flushes standard output once more at its
-        # end, which must not fail again.
+        # The reader closed the pipe. Python flushes standard output again at exit,
+        # which must not fail once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return count
 
@@ -193,9 +208,9 @@ def _write_raw(frames: Iterator[np.ndarray]) -> int:
 def _write_all(
     frames: Iterator[np.ndarray], write: Callable[[np.ndarray], None]
 ) -> tuple[int, KeyboardInterrupt | None]:
-    # Python raises KeyboardInterrupt in the main thread alone: a frame whose encoding
-    # has begun in the worker is encoded to its end, and the file stays whole. The
-    # next frame is computed meanwhile.
+    # Python raises KeyboardInterrupt in the main thread only: the worker encodes its
+    # current frame to the end, so the file stays valid. Meanwhile the main thread
+    # computes the next frame.
     count, interrupt, shape = 0, None, None
     with futures.ThreadPoolExecutor(max_workers=1) as worker:
         pending = None
@@ -242,7 +257,7 @@ def _open_video(
         )
         stream.height, stream.width = height + padding[0], width + padding[1]
         stream.pix_fmt = format_.pixel_format
-        stream.bit_rate = 0  # quality is held constant, not the size
+        stream.bit_rate = 0  # constant quality, not constant size
         if subsampled:
             stream.codec_context.colorspace = Colorspace.ITU709
             stream.codec_context.color_primaries = ColorPrimaries.BT709

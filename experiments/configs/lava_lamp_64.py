@@ -1,27 +1,3 @@
-"""A film of one's own at 64x64, by the recipe of `simulated_64`.
+"""Your own film at 64x64: `duralava.configs.lava_lamp_64`."""
 
-  python tools/prepare_dataset.py --dataset=lava_lamp --source=VIDEO
-  python experiments/train.py --config=experiments/configs/lava_lamp_64.py --workdir=DIR
-
-Clips are not mirrored: a real lamp's light and motion may have a side. At 30 fps a step
-is 0.2 s of film; for a slower film choose a larger `--config.data.frame_stride`, for
-time-lapse footage a smaller one.
-"""
-
-from ml_collections import ConfigDict
-
-from duralava import config as c
-
-
-def get_config() -> ConfigDict:
-    """Returns the config."""
-    return ConfigDict(
-        c.to_dict(
-            c.Config(
-                data=c.DataConfig(dataset="lava_lamp/64x64"),
-                loss=c.ENCODER_ASSISTED,
-                optimizer=c.OptimizerConfig(gradient_clip=1.0, warmup_steps=100),
-                training=c.TrainingConfig(num_steps=6_000),
-            )
-        )
-    )
+from duralava.configs.lava_lamp_64 import get_config as get_config

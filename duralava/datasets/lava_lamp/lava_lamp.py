@@ -35,6 +35,8 @@ class LavaLamp(film.FilmBuilder):
     The metadata hold `fps` and `source`, the film's fingerprint.
     """
 
+    takes_source = True
+
     VERSION = tfds.core.Version("1.0.0")
     BUILDER_CONFIGS: ClassVar = [
         LavaLampConfig(

@@ -1,0 +1,128 @@
+"""The functions of `import duralava` that do what the commands do."""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from duralava import extras
+from duralava.config import Config
+from duralava.datasets import DATA_DIR
+from duralava.lamp import Lamp
+
+
+def render(
+    lamp: Lamp,
+    path: str | os.PathLike[str],
+    *,
+    seconds: float = 30.0,
+    fps: float = 30.0,
+    seed: int = 0,
+    start: str | os.PathLike[str] | None = None,
+    **choices: Any,
+) -> int:
+    """Writes a film of a lamp to a file.
+
+    Args:
+      lamp: its weights.
+      path: file, whose suffix is the format: `.png`, `.apng`, `.mp4`, `.webm`, `.gif`,
+        `.webp`; or a folder for numbered PNGs.
+      seconds: length of the film.
+      fps: frames per second.
+      seed: of the latents that the lamps start from, and of their noise.
+      start: picture or video whose last frame the lamp continues; None for N(0, I).
+      **choices: of `rendering.film.Shot`: `speed`, `rows`, `columns`, `scale`, `loop`.
+
+    Returns:
+      The number of frames.
+
+    Raises:
+      ValueError: a choice is out of range, or the lamp has no encoder for `start`.
+      OSError: the file cannot be written.
+    """
+    from duralava.rendering import film, starts, writers
+
+    writers.check_output(path)
+    shot = film.Shot(fps=fps, num_frames=round(seconds * fps), **choices)
+    state = (
+        lamp.start(seed, count=shot.num_lamps)
+        if start is None
+        else starts.start_from_film(lamp, start, seed=seed)
+    )
+    frames = film.film_lamps(lamp, state, shot)
+    return writers.write_frames(path, frames, fps=fps, num_frames=shot.num_frames)
+
+
+def simulate(
+    seconds: float | None = None, *, size: int = 256, seed: int = 0, theme: str = ""
+) -> Iterator[np.ndarray]:
+    """Returns the film of a physical lava lamp, without any network.
+
+    Args:
+      seconds: length; None for an endless film.
+      size: height and width of a frame in pixels.
+      seed: another seed is another lamp.
+      theme: name of the colours, one of `simulation.THEMES`; the usual ones if empty.
+
+    Returns:
+      Frames u8[size, size, 3], `simulation.FRAMES_PER_SECOND` a second.
+
+    Raises:
+      ValueError: size, theme or seconds is out of range.
+    """
+    from duralava import simulation
+
+    return simulation.film(seconds, size, seed=seed, theme=theme)
+
+
+def prepare(
+    dataset: str,
+    *,
+    source: str | os.PathLike[str] | None = None,
+    data_dir: str | os.PathLike[str] = DATA_DIR,
+) -> None:
+    """Prepares a data set for training, unless it exists.
+
+    Args:
+      dataset: its name with its config, as `simulated_lava_lamp/64x64_10min`.
+      source: film or folder of images, for a data set that takes one.
+      data_dir: folder of prepared data sets.
+
+    Raises:
+      ValueError: unknown name, a missing or superfluous `source`, or a package of the
+        extra `train` is missing.
+      OSError: no such `source`, or `data_dir` cannot be written.
+    """
+    with extras.needed("train"):
+        from duralava.datasets import preparation
+    preparation.prepare(dataset, data_dir, source=source)
+
+
+def train(
+    config: Config,
+    workdir: str | os.PathLike[str],
+    *,
+    data_dir: str | os.PathLike[str] = DATA_DIR,
+    start_from: str | os.PathLike[str] | None = None,
+) -> Lamp:
+    """Trains a lamp, or continues the run of a workdir, and returns the lamp.
+
+    Args:
+      config: of the run.
+      workdir: folder for checkpoints and logs; `load` reads it too.
+      data_dir: folder of prepared data sets.
+      start_from: weights to start from, as `load` takes them; None for fresh ones.
+
+    Raises:
+      ValueError: the data set is not prepared, the workdir holds another config, the
+        weights do not fit, or a package of the extra `train` is missing.
+      OSError: the workdir cannot be written.
+      FloatingPointError: a loss is not finite any more.
+    """
+    with extras.needed("train"):
+        from duralava.training import loop
+    from duralava import weights
+
+    loop.train(config, workdir, data_dir=data_dir, start_from=start_from)
+    return weights.load(workdir)

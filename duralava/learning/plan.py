@@ -1,0 +1,177 @@
+"""The plan of a run on your own film: prepared data, clips, steps, starting weights."""
+
+import dataclasses
+import os
+import pathlib
+
+from duralava import checkpoints, losses, models, weights
+from duralava.config import Config, LossConfig
+from duralava.datasets import clips, preparation, video
+from duralava.datasets.lava_lamp import lava_lamp
+from duralava.training import loop
+
+_STEP_SECONDS = 0.2
+_TIMED_STEPS = 10
+_SPARE = 0.9  # share of the time that is planned: the machine may be busy later
+_DATA = "data"
+
+
+def prepare(
+    source: str | os.PathLike[str],
+    workdir: str | os.PathLike[str],
+    config: Config,
+    *,
+    mirror: bool,
+    seconds: float,
+) -> Config:
+    """Prepares the film in `workdir/data`, and plans a run on it.
+
+    The number of steps is what the time allows at the measured pace. A workdir that has
+    been trained in keeps its plan.
+
+    Args:
+      source: video, or folder of images.
+      workdir: folder that is new, or was made by this function for the same film.
+      config: of networks, losses and optimisers, of one phase; data and schedule are
+        adapted.
+      mirror: whether clips are mirrored at random.
+      seconds: of training.
+
+    Returns:
+      The config to train with.
+
+    Raises:
+      ValueError: `source` is not a film, is too short or not that of the workdir, the
+        config has several phases, or `seconds` is not above 0.
+      OSError: no such `source`, or the workdir cannot be written.
+    """
+    if not seconds > 0:
+        raise ValueError(f"time to train must be above 0, not {seconds:g} s")
+    if config.then:
+        raise ValueError("a film is learned in one phase; this config has several")
+    workdir = pathlib.Path(workdir).expanduser().absolute()
+    size = config.model.resolution
+    data = dataclasses.replace(
+        config.data,
+        dataset=f"{lava_lamp.LavaLamp.name}/{size}x{size}",
+        horizontal_flip=mirror,
+    )
+    config = dataclasses.replace(config, data=data)
+    earlier = None
+    if (workdir / checkpoints.CONFIG).exists():
+        earlier = checkpoints.read_config(workdir)
+        if not data_dir(workdir).exists():
+            raise ValueError(f"{workdir} is the workdir of another training")
+    info = video.probe(source)
+    if info.num_frames:  # else known only once the film has been decoded
+        fit_to_film(config, info.num_frames, info.fps)
+
+    preparation.prepare(data.dataset, data_dir(workdir), source=source)
+    learned, held_out = films(config, workdir)
+    num_frames = len(learned.frames) + len(held_out.frames)
+    config = fit_to_film(config, num_frames, learned.fps)
+    if earlier:
+        return _scheduled(config, earlier.training.num_steps)
+    pace = loop.seconds_per_step(
+        config, num_steps=_TIMED_STEPS, data_dir=data_dir(workdir)
+    )
+    return _scheduled(config, max(1, int(_SPARE * seconds / pace)))
+
+
+def fit_to_film(config: Config, num_frames: int, fps: float) -> Config:
+    """Returns the config with steps of 0.2 s, and clips no longer than suit the film.
+
+    The learned part holds two clips in sequence, the held-out part two pairs of frames
+    one step apart.
+
+    Args:
+      config: its clips are shortened if necessary.
+      num_frames: of the whole film.
+      fps: its frames per second.
+
+    Raises:
+      ValueError: the film is too short.
+    """
+    stride = max(1, round(_STEP_SECONDS * fps))
+    shortest = _shortest_clip(config.loss)
+    percent = lava_lamp.TRAIN_PERCENT
+    needed = max(
+        -(-200 * ((shortest - 1) * stride + 1) // percent),
+        -(-200 * (stride + 1) // (100 - percent)),
+    )
+    if num_frames < needed:
+        raise ValueError(
+            f"the film has {num_frames} frames; to learn from it, it should have "
+            f"{needed} at least, {needed / fps:.1f} s"
+        )
+    longest = longest_clip(num_frames * percent // 100, stride)
+    data = dataclasses.replace(
+        config.data,
+        clip_length=min(config.data.clip_length, longest),
+        frame_stride=stride,
+        film_fps=fps,
+    )
+    return dataclasses.replace(config, data=data)
+
+
+def starting_weights(config: Config, name: str | None) -> str | None:
+    """Returns the weights to start from, None for fresh ones.
+
+    Args:
+      config: of the run.
+      name: as `weights.load` takes it, or "" for fresh ones; None for the shipped ones
+        if they fit.
+
+    Raises:
+      ValueError: there are none of that name, or they do not fit.
+    """
+    if name == "":
+        return None
+    source = weights.DEFAULT if name is None else name
+    try:
+        models.check_fit(
+            weights.load(source).params,
+            config=config.model,
+            source=source,
+            with_encoder=losses.has_weight(losses.ENCODER_TERMS, config=config.loss),
+        )
+    except ValueError:
+        if name:
+            raise
+        return None
+    return source
+
+
+def data_dir(workdir: str | os.PathLike[str]) -> pathlib.Path:
+    """Returns the folder of the prepared film of a workdir."""
+    return pathlib.Path(workdir).expanduser() / _DATA
+
+
+def films(
+    config: Config, workdir: str | os.PathLike[str]
+) -> tuple[clips.Film, clips.Film]:
+    """Returns the learned and the held-out film of a workdir."""
+    learned, held_out = (
+        clips.load_film(config.data.dataset, data_dir(workdir), split)
+        for split in ("train", "test")
+    )
+    return learned, held_out
+
+
+def longest_clip(num_frames: int, stride: int) -> int:
+    """Returns the steps of a clip that is half as long as a film of `num_frames`."""
+    return 1 + (num_frames // 2 - 1) // stride
+
+
+def _shortest_clip(loss: LossConfig) -> int:
+    encoder = losses.has_weight(losses.ENCODER_TERMS, config=loss)
+    return max(2, loss.rollout_steps + 1 if encoder else 0, loss.adversarial_steps)
+
+
+def _scheduled(config: Config, num_steps: int) -> Config:
+    warmup = min(config.optimizer.warmup_steps, num_steps // 10)
+    return dataclasses.replace(
+        config,
+        optimizer=dataclasses.replace(config.optimizer, warmup_steps=warmup),
+        training=dataclasses.replace(config.training, num_steps=num_steps),
+    )

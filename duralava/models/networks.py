@@ -1,0 +1,106 @@
+"""All networks of a lamp together: their parameters, and frames for display."""
+
+import os
+from typing import Any
+
+import jax
+
+from duralava.config import ModelConfig
+from duralava.models.encoder import init_encoder
+from duralava.models.generator import generate, init_generator
+from duralava.models.pixels import to_uint8
+from duralava.models.transition import init_transition
+
+_FRAMES_AT_ONCE = 20  # their activations stay in a processor's cache
+
+
+def init_networks(key: jax.Array, *, config: ModelConfig, with_encoder: bool) -> Any:
+    """Returns fresh parameters `{generator, transition[, encoder]}`."""
+    generator_key, transition_key, encoder_key = jax.random.split(key, 3)
+    params = {
+        "generator": init_generator(generator_key, config=config),
+        "transition": init_transition(transition_key, config=config),
+    }
+    if with_encoder:
+        params["encoder"] = init_encoder(encoder_key, config=config)
+    return params
+
+
+def generate_uint8(
+    params: Any, latents: jax.Array, *, config: ModelConfig
+) -> jax.Array:
+    """Returns the frames of any number of latents, in little memory.
+
+    Args:
+      params: of `init_generator`.
+      latents: f32[..., Z].
+      config: shape of the generator.
+
+    Returns:
+      u8[..., H, W, 3].
+    """
+    frames = jax.lax.map(
+        lambda z: to_uint8(generate(params, z, config=config)),
+        latents.reshape(-1, latents.shape[-1]),
+        batch_size=_FRAMES_AT_ONCE,
+    )
+    return frames.reshape(*latents.shape[:-1], *frames.shape[1:])
+
+
+def check_fit(
+    params: Any,
+    *,
+    config: ModelConfig,
+    source: str | os.PathLike[str],
+    with_encoder: bool | None = None,
+) -> Any:
+    """Checks that parameters are those of the networks of `config`.
+
+    Args:
+      params: `{generator, transition[, encoder]}`, a tree or a dict with names as
+        `named_leaves` gives them; leaves have a shape.
+      config: shape of the networks.
+      source: where the parameters come from, for the message.
+      with_encoder: whether they must hold an encoder; None where both is right.
+
+    Returns:
+      The tree of such parameters, of shapes and types.
+
+    Raises:
+      ValueError: parameters are missing, unknown or have other shapes; the message
+        names them.
+    """
+    found = {name: tuple(leaf.shape) for name, leaf in named_leaves(params).items()}
+    if with_encoder is None:
+        with_encoder = any(name.startswith("encoder/") for name in found)
+    expected = jax.eval_shape(
+        lambda: init_networks(
+            jax.random.key(0), config=config, with_encoder=with_encoder
+        )
+    )
+    shapes = {name: leaf.shape for name, leaf in named_leaves(expected).items()}
+    differing = [
+        f"{name} {_text(found.get(name))} instead of {_text(shapes.get(name))}"
+        for name in sorted(shapes | found)
+        if found.get(name) != shapes.get(name)
+    ]
+    if differing:
+        more = f" and {len(differing) - 5} more" if len(differing) > 5 else ""
+        raise ValueError(
+            f"parameters in {source} do not fit their config: "
+            f"{', '.join(differing[:5])}{more}"
+        )
+    return expected
+
+
+def named_leaves(tree: Any) -> dict[str, Any]:
+    """Returns the leaves of a tree in order, by names as `generator/Dense_0/bias`."""
+    leaves, _ = jax.tree.flatten_with_path(tree)
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="/"): leaf
+        for path, leaf in leaves
+    }
+
+
+def _text(shape: tuple[int, ...] | None) -> str:
+    return "absent" if shape is None else str(list(shape))

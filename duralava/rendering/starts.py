@@ -1,0 +1,62 @@
+"""Where a film starts: from a picture, or after many steps that are not shown."""
+
+import os
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+from duralava.datasets import video
+from duralava.lamp import Lamp, RolloutState
+
+_BLOCK = 1_000  # steps of one call
+
+
+def start_from_film(
+    lamp: Lamp, source: str | os.PathLike[str], *, seed: int
+) -> RolloutState:
+    """Returns the state of a lamp that continues a picture, or the end of a video.
+
+    Args:
+      lamp: with an encoder, which finds the picture's latent.
+      source: picture, video or folder of images; its centred square is used.
+      seed: of the noise from there on.
+
+    Raises:
+      ValueError: the lamp has no encoder, or `source` is not a picture or video.
+      OSError: there is no such file.
+    """
+    lamp.check_encoder()
+    frames = video.read_frames(source, resolution=lamp.config.resolution)
+    (last,) = deque(frames, maxlen=1) or (None,)
+    if last is None:
+        raise ValueError(f"{source} has no frame")
+    return lamp.start(seed)._replace(latents=lamp.encode(last[None]))
+
+
+def advance(
+    lamp: Lamp,
+    state: RolloutState,
+    num_steps: int,
+    *,
+    steps_made: Callable[[int], Any] = lambda steps: None,
+) -> RolloutState:
+    """Returns the state `num_steps` later; no frames are generated.
+
+    Args:
+      lamp: its weights.
+      state: before these steps.
+      num_steps: to make.
+      steps_made: called with the number of steps since it was last called.
+    """
+    end = state.step + num_steps
+    for start in range(state.step, end, _BLOCK):
+        count = min(_BLOCK, end - start)
+        latents, _ = lamp.rollout(state.latents, state.key, start, num_steps=count)
+        # Wait, so that progress counts steps that are complete.
+        state = state._replace(
+            latents=jax.block_until_ready(latents), step=start + count
+        )
+        steps_made(count)
+    return state

@@ -1,0 +1,1 @@
+"""Training: the pure step (`step`), its parts, and the loop around it (`loop`)."""

@@ -1,0 +1,85 @@
+"""The encoder's part of a step: the film itself trains the generator's side."""
+
+import jax
+import jax.numpy as jnp
+
+from duralava import losses, models
+from duralava.config import Config
+from duralava.training.state import Metrics, Params
+
+_ENCODED_FRAMES = 5  # of each clip
+
+
+def encoder_loss(
+    params: Params, clips: jax.Array, key: jax.Array, *, config: Config
+) -> tuple[jax.Array, Metrics]:
+    """Weighted sum of `losses.ENCODER_TERMS`.
+
+    Args:
+      params: `{generator, transition, encoder}`.
+      clips: film u8[T, B, H, W, 3].
+      key: of the posterior's noise and of the window of the rollout.
+      config: of the run.
+
+    Returns:
+      The weighted sum f32[], and the terms.
+    """
+    encoded = encode_clips(params, clips, key, config=config)
+    return losses.weighted_sum(losses.ENCODER_TERMS, encoded, config=config.loss)
+
+
+def encode_clips(
+    params: Params, clips: jax.Array, key: jax.Array, *, config: Config
+) -> losses.EncodedClips:
+    """Encodes frames of each clip, decodes some codes and runs the first one on.
+
+    To keep a step cheap, the rollout is decoded only in a window of `rollout_frames`
+    steps, drawn anew each time.
+
+    Args:
+      params: `{generator, transition, encoder}`.
+      clips: film u8[T, B, H, W, 3].
+      key: of the posterior's noise and of the window.
+      config: of the run.
+
+    Raises:
+      ValueError: the clips are not longer than the rollout.
+    """
+    loss, model = config.loss, config.model
+    if loss.rollout_steps >= clips.shape[0]:
+        raise ValueError(
+            f"loss.rollout_steps {loss.rollout_steps} must be below the length of a "
+            f"clip, {clips.shape[0]}"
+        )
+    noise_key, rollout_key, window_key = jax.random.split(key, 3)
+    # More frames than are decoded: they show the distribution of codes better.
+    chosen = jnp.linspace(0, clips.shape[0] - 1, _ENCODED_FRAMES).astype(int)
+    frames = models.from_uint8(clips[chosen])
+    mean, log_std = models.encode_posterior(params["encoder"], frames, config=model)
+    noise = jax.random.normal(noise_key, mean.shape)
+    codes = mean + jnp.exp(log_std) * noise
+    _, trajectory = models.rollout(
+        params["transition"],
+        codes[0],
+        rollout_key,
+        0,
+        num_steps=loss.rollout_steps + 1,
+        config=model,
+    )
+    last_start = loss.rollout_steps - loss.rollout_frames + 1
+    window = jax.random.randint(window_key, (), 1, last_start + 1)
+    window += jnp.arange(loss.rollout_frames)
+    generated = models.generate(
+        params["generator"],
+        jnp.concatenate([codes[:1], codes[-1:], trajectory[window]]),
+        config=model,
+    )
+    return losses.EncodedClips(
+        frames=frames,
+        mean=mean,
+        log_std=log_std,
+        codes=codes,
+        decoded=generated[:2],
+        rollout=generated[2:],
+        film=models.from_uint8(clips[window]),
+    )

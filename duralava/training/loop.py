@@ -1,0 +1,238 @@
+"""The loop around `train_step`: film in, checkpoints and logs out."""
+
+import contextlib
+import dataclasses
+import math
+import os
+import pathlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+import grain
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tensorboardX
+import tqdm
+
+from duralava import datasets, models, weights
+from duralava.checkpoints import Checkpoints, open_workdir, phase_workdir
+from duralava.config import Config
+from duralava.datasets import clips
+from duralava.lamp import Lamp
+from duralava.training import logging, sharding, step
+from duralava.training.interruption import stop_signals
+from duralava.training.state import TrainState
+
+
+def train(
+    config: Config,
+    workdir: str | os.PathLike[str],
+    *,
+    data_dir: str | os.PathLike[str] = datasets.DATA_DIR,
+    start_from: str | os.PathLike[str] | None = None,
+    max_seconds: float = math.inf,
+) -> TrainState:
+    """Trains all phases of a config, for a time, or until SIGTERM or Ctrl-C.
+
+    The first phase trains in `workdir`, the others in folders `phase_2`, ... in it,
+    each from the averaged weights of the one before. A run goes on from its latest
+    checkpoint, if there is one; its parameters at the end are, bit for bit, those of a
+    run that was never interrupted. When the time is over, or at either signal, it
+    finishes the step, saves and returns.
+
+    All devices of all processes of `jax.distributed` train together: each process reads
+    its own clips, and the first one alone writes what is written once. The workdir is
+    on a disk that all of them share. What stops any process stops all of them, at the
+    next logged step.
+
+    Args:
+      config: of the run; its `film_fps` is taken from the data set.
+      workdir: folder for `config.json`, `checkpoints/` and TensorBoard's events.
+      data_dir: folder of prepared data sets.
+      start_from: weights that generator, transition and encoder start from, as
+        `weights.load` takes them; None for fresh ones.
+      max_seconds: training time, counted from the end of the first step of this call,
+        which is compiled before.
+
+    Returns:
+      The last state.
+
+    Raises:
+      ValueError: the data set is not prepared or does not fit the config, the workdir
+        holds another config, or the weights to start from do not fit.
+      OSError: the workdir cannot be written.
+      FloatingPointError: a loss is not finite any more.
+    """
+    deadline = _Deadline(max_seconds)
+    with stop_signals() as stopped:
+        for number, phase in enumerate(config.phases(), start=1):
+            folder = phase_workdir(workdir, number)
+            state, ended = _train_phase(
+                phase,
+                folder,
+                data_dir=data_dir,
+                start_from=start_from,
+                stops=lambda: stopped.is_set() or deadline.is_over(),
+                first_step_done=deadline.start,
+            )
+            if not ended:
+                break
+            start_from = folder
+    return state
+
+
+class _Deadline:
+    """Is over some seconds after it was started."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._end = math.inf
+
+    def start(self) -> None:
+        """Starts to count, at the first call."""
+        if self._end == math.inf:
+            self._end = time.monotonic() + self._seconds
+
+    def is_over(self) -> bool:
+        return time.monotonic() >= self._end
+
+
+def _train_phase(
+    config: Config,
+    workdir: pathlib.Path,
+    *,
+    data_dir: str | os.PathLike[str],
+    start_from: str | os.PathLike[str] | None,
+    stops: Callable[[], bool],
+    first_step_done: Callable[[], None],
+) -> tuple[TrainState, bool]:
+    """Trains one phase; returns its last state and whether it is complete."""
+    config, batches = _open_film(config, data_dir)
+    training = config.training
+    held_out = clips.load_film(config.data.dataset, data_dir, "test")
+    place_state, place_clips = sharding.placement(config)
+    open_workdir(workdir, config)
+
+    is_first = jax.process_index() == 0
+    checkpoints = Checkpoints(workdir, keep=training.keep_checkpoints)
+    key = jax.random.key(training.seed)
+    init_state, make_step = step.compiled()
+    if checkpoints.latest_step is None:
+        state = _with_weights(init_state(key, config=config), start_from, config)
+    else:
+        like = jax.eval_shape(lambda: init_state(key, config=config))
+        state, position = checkpoints.restore(like, config=config)
+        batches.set_state(position)
+    state = place_state(state)
+    score = logging.scorer(held_out.frames, seed=training.seed)
+    count = int(state.step)
+
+    def averaged() -> Lamp:
+        return lamp_of(sharding.local_copy(state.ema), config)
+
+    with (
+        contextlib.closing(checkpoints),
+        tensorboardX.SummaryWriter(str(workdir), write_to_disk=is_first) as writer,
+        tqdm.tqdm(
+            total=training.num_steps,
+            initial=count,
+            unit="step",
+            dynamic_ncols=True,
+            disable=not is_first,
+        ) as progress,
+    ):
+        saved = count
+        report = logging.scalar_reporter(writer, progress, config=config)
+        while count < training.num_steps and not sharding.any_process(
+            stops(), count, training
+        ):
+            batch = place_clips(next(batches))
+            state, metrics = make_step(state, batch, key, config=config)
+            first_step_done()
+            count += 1
+            progress.update()
+            if count % training.log_every == 0 or count == training.num_steps:
+                report(count, metrics)
+            if count % training.sample_every == 0 and is_first:
+                logging.write_pictures(writer, count, averaged(), seed=training.seed)
+            if count % training.checkpoint_every == 0:
+                value = score(averaged())
+                writer.add_scalar("energy_distance", value, count)
+                checkpoints.save(state, batches.get_state(), score=value)
+                saved = count
+        if count > saved:
+            checkpoints.save(state, batches.get_state(), score=None)
+    return state, count == training.num_steps
+
+
+def seconds_per_step(
+    config: Config,
+    *,
+    num_steps: int,
+    data_dir: str | os.PathLike[str] = datasets.DATA_DIR,
+) -> float:
+    """Trains for a few steps, keeps nothing, and returns the time of a step.
+
+    Args:
+      config: of the run.
+      num_steps: steps that are timed, after a first one that is not: it is compiled.
+      data_dir: folder of prepared data sets.
+
+    Raises:
+      ValueError: the data set is not prepared or does not fit the config.
+    """
+    config, batches = _open_film(config, data_dir)
+    place_state, place_clips = sharding.placement(config)
+    key = jax.random.key(config.training.seed)
+    init_state, make_step = step.compiled()
+    state = place_state(init_state(key, config=config))
+
+    def next_state(state: TrainState) -> TrainState:
+        return make_step(state, place_clips(next(batches)), key, config=config)[0]
+
+    state = jax.block_until_ready(next_state(state))
+    start = time.monotonic()
+    for _ in range(num_steps):
+        state = next_state(state)
+    jax.block_until_ready(state)
+    return (time.monotonic() - start) / num_steps
+
+
+def lamp_of(params: Any, config: Config) -> Lamp:
+    """Returns the lamp of a run's generator side."""
+    return Lamp(params, config.model, config.data.steps_per_second, config)
+
+
+def _with_weights(
+    state: TrainState, start_from: str | os.PathLike[str] | None, config: Config
+) -> TrainState:
+    """Returns the first state, its fresh networks replaced by other weights."""
+    if start_from is None:
+        return state
+    lamp = weights.load(start_from)
+    models.check_fit(
+        lamp.params,
+        config=config.model,
+        source=start_from,
+        with_encoder="encoder" in state.generator,
+    )
+    params = jax.tree.map(jnp.asarray, lamp.params)
+    return state._replace(generator=params, ema=jax.tree.map(jnp.copy, params))
+
+
+def _open_film(
+    config: Config, data_dir: str | os.PathLike[str]
+) -> tuple[Config, grain.DatasetIterator[np.ndarray]]:
+    """Returns the config with the film's rate in it, and the clips to learn from."""
+    size = config.model.resolution
+    film = clips.load_film(config.data.dataset, data_dir, "train")
+    if film.frames.shape[1:] != (size, size, 3):
+        raise ValueError(
+            f"{config.data.dataset} has frames of {film.frames.shape[1]}x"
+            f"{film.frames.shape[2]}, the model draws {size}x{size}"
+        )
+    data = dataclasses.replace(config.data, film_fps=film.fps)
+    batches = clips.clip_iterator(film, data, seed=config.training.seed)
+    return dataclasses.replace(config, data=data), batches

@@ -1,0 +1,108 @@
+"""Weights of lamps: those that are shipped, files, and workdirs of training runs."""
+
+import json
+import os
+import pathlib
+from typing import Any
+
+import jax
+import numpy as np
+import safetensors.numpy
+from safetensors import SafetensorError, safe_open
+
+from duralava import files, models
+from duralava.config import Config, ModelConfig, from_dict, to_dict
+from duralava.lamp import Lamp
+
+_SHIPPED = pathlib.Path(__file__).parent / "pretrained"
+DEFAULT = "simulated_64"
+
+
+def names() -> list[str]:
+    """Returns the names of the shipped weights."""
+    return sorted(path.stem for path in _SHIPPED.glob("*.safetensors"))
+
+
+def load(checkpoint: str | os.PathLike[str] = DEFAULT) -> Lamp:
+    """Loads a lamp by the name of shipped weights, from a file or from a workdir.
+
+    Args:
+      checkpoint: one of `names()`, a `.safetensors` file of `save`, or the workdir of a
+        training run, of which the averaged weights of the latest checkpoint are taken.
+
+    Raises:
+      ValueError: nothing of that name, not weights of duralava, or parameters that
+        are not those of their config; the message names them.
+      OSError: a file cannot be read.
+    """
+    path = pathlib.Path(checkpoint)
+    if path.suffix == ".safetensors":
+        return _load_file(path)
+    if path.is_dir():
+        # Imported here: only workdirs need Orbax.
+        from duralava import checkpoints
+
+        return checkpoints.load_lamp(path)
+    shipped = _SHIPPED / f"{path}.safetensors"
+    if not shipped.is_file():
+        raise ValueError(
+            f"no checkpoint '{checkpoint}': neither a workdir, nor a .safetensors "
+            f"file, nor one of the shipped {', '.join(names())}"
+        )
+    return _load_file(shipped)
+
+
+def save(path: str | os.PathLike[str], lamp: Lamp) -> None:
+    """Writes a lamp, its weights in half precision, to one `.safetensors` file.
+
+    A half-precision weight is off by at most 1 part in 2,048. What must hold exactly,
+    such as the orthogonality of a rotation, is computed from weights after loading.
+    """
+    flat = {
+        name: np.asarray(leaf, np.float16)
+        for name, leaf in models.named_leaves(lamp.params).items()
+    }
+    metadata = {
+        "model": json.dumps(to_dict(lamp.config)),
+        "steps_per_second": json.dumps(lamp.steps_per_second),
+    }
+    if lamp.training is not None:
+        metadata["training"] = json.dumps(to_dict(lamp.training))
+    with files.written_whole(path) as partial:
+        # Not `save_file`, which makes files that other users cannot read.
+        partial.write_bytes(safetensors.numpy.save(flat, metadata))
+
+
+def _load_file(path: pathlib.Path) -> Lamp:
+    if not path.is_file():
+        raise FileNotFoundError(f"no such file: {path}")
+    try:
+        with safe_open(path, "numpy") as file:
+            metadata = file.metadata() or {}
+            flat = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        described = _described({k: json.loads(v) for k, v in metadata.items()})
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} holds no weights of duralava: {error}") from error
+    expected = models.check_fit(flat, config=described["config"], source=path)
+    leaves = [
+        flat[name].astype(leaf.dtype)
+        for name, leaf in models.named_leaves(expected).items()
+    ]
+    return Lamp(jax.tree.unflatten(jax.tree.structure(expected), leaves), **described)
+
+
+def _described(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Returns all of a `Lamp` but its parameters."""
+    if "config" in metadata:  # as files were written before config format 2
+        training = from_dict(Config, metadata["config"])
+        return {
+            "config": training.model,
+            "steps_per_second": training.data.steps_per_second,
+            "training": training,
+        }
+    training = metadata.get("training")
+    return {
+        "config": from_dict(ModelConfig, metadata["model"]),
+        "steps_per_second": float(metadata["steps_per_second"]),
+        "training": None if training is None else from_dict(Config, training),
+    }

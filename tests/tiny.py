@@ -1,0 +1,56 @@
+"""The one tiny model of the tests: 16x16 pixels, 8 latent values."""
+
+import dataclasses
+
+import jax
+
+from duralava import models
+from duralava.config import Config, DataConfig, LossConfig, ModelConfig, TrainingConfig
+from duralava.lamp import Lamp
+
+SIZE = 16
+LATENT_SIZE = 8
+MODEL = ModelConfig(
+    resolution=SIZE,
+    latent_size=LATENT_SIZE,
+    generator_hidden=0,
+    generator_channels=(8,),
+    discriminator_channels=(8,),
+    discriminator_code=8,
+    discriminator_hidden=8,
+    encoder_channels=(8,),
+    encoder_hidden=8,
+    transition_layers=1,
+    transition_hidden=8,
+)
+CONFIG = Config(
+    data=DataConfig(
+        dataset=f"lava_lamp/{SIZE}x{SIZE}", clip_length=4, frame_stride=2, batch_size=2
+    ),
+    model=MODEL,
+    training=TrainingConfig(
+        num_steps=12, log_every=2, sample_every=6, checkpoint_every=4
+    ),
+)
+ENCODER_LOSS = LossConfig(
+    adversarial_weight=0.0,
+    normality_weight=0.0,
+    reconstruction_weight=1.0,
+    rollout_weight=1.0,
+    rollout_steps=3,
+    rollout_frames=2,
+)
+
+
+def model(**changes):
+    """Returns the tiny model with other choices."""
+    return dataclasses.replace(MODEL, **changes)
+
+
+def lamp(*, seed=0, with_encoder=True, steps_per_second=5.0, training=None, **changes):
+    """Returns a lamp with fresh parameters, of `model(**changes)`."""
+    config = model(**changes)
+    params = models.init_networks(
+        jax.random.key(seed), config=config, with_encoder=with_encoder
+    )
+    return Lamp(params, config, steps_per_second, training)
