@@ -18,6 +18,8 @@ import numpy as np
 import tqdm
 
 from duralava import files
+from duralava.signals import correlation
+from duralava.signals.blobs import Blobs, find_blobs, join_blobs, splits_and_merges
 from duralava.simulation import lamp, shading, statistics
 from duralava.simulation.lamp import FRAMES_PER_SECOND, LampConfig
 
@@ -77,7 +79,7 @@ class _Film:
     levels: np.ndarray
     speed: np.ndarray
     ascents: np.ndarray
-    blobs: statistics.Blobs
+    blobs: Blobs
     front_counts: np.ndarray
     pictures: np.ndarray
 
@@ -177,7 +179,7 @@ def _film(seed: int, seconds: float, config: LampConfig, advance: _Advance) -> _
         wax.append(statistics.coarsen(part[0]).astype(np.float16))
         levels.append(statistics.levels(part[0]))
         speed.append(statistics.rms_speed(part[0], part[1:]))
-        front = statistics.find_blobs(part[0].max(axis=1, keepdims=True), min_area)
+        front = find_blobs(part[0].max(axis=1, keepdims=True), min_area)
         front_counts.append(front.counts())
         if len(pictures) < _MOMENTS:
             first = jax.tree.map(lambda field: field[:1], states)
@@ -190,14 +192,14 @@ def _film(seed: int, seconds: float, config: LampConfig, advance: _Advance) -> _
             places, part[0], part[1:], 1 / (_RATE * config.cell), rng
         )
         heights.append(height)
-        blobs.append(statistics.find_blobs(part[0], min_volume))
+        blobs.append(find_blobs(part[0], min_volume))
         last = [field[-1:] for field in part]
     return _Film(
         wax=np.concatenate(wax),
         levels=np.concatenate(levels),
         speed=np.concatenate(speed),
         ascents=statistics.ascent_times(np.concatenate(heights)) / _RATE,
-        blobs=statistics.join_blobs(blobs),
+        blobs=join_blobs(blobs),
         front_counts=np.concatenate(front_counts),
         pictures=np.stack(pictures),
     )
@@ -253,10 +255,10 @@ def _measure(
     elongation = film.blobs.height / film.blobs.width
     diameter = config.cell * np.cbrt(6 / np.pi * film.blobs.cells)
     lasting = round(_LASTING_SECONDS * _RATE)
-    partings, mergings = statistics.partings_and_mergings(film.blobs, lasting)
+    partings, mergings = splits_and_merges(film.blobs, lasting)
     max_lag = round(min(_MAX_LAG_SECONDS, seconds / 3) * _RATE)
-    correlation = statistics.autocorrelation(film.wax, max_lag)
-    fall, peak = statistics.fall_and_peak(correlation, 0.2)
+    correlations = statistics.wax_autocorrelation(film.wax, max_lag)
+    fall, peak = correlation.fall_and_peak(correlations, 0.2)
     fields = np.stack([short.fields for short in shorts])
     apart = min(round(_APART_SECONDS / _FIELD_SECONDS), fields.shape[1] // 2)
     pairs = statistics.correlations(fields)
@@ -267,7 +269,7 @@ def _measure(
         "wax height": statistics.wax_height(film.levels),
         "blobs": counts,
         "speed": film.speed,
-        _AUTOCORRELATION: correlation,
+        _AUTOCORRELATION: correlations,
         "log2 of a blob's height / width": np.log2(elongation),
         "diameter of a ball as large as a blob, widths": diameter,
         "seconds from foot to top": film.ascents,

@@ -5,16 +5,12 @@ lamp at N moments that follow each other at a steady rate. Row 0 is at the floor
 Everything here is NumPy; what is random takes its generator as an argument.
 """
 
-import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
-import scipy.fft
 import scipy.ndimage
-import scipy.sparse.csgraph
 
-# Cells whose series are transformed at once: an hour of film needs little more memory.
-_BLOCK = 256
+from duralava.signals.correlation import autocorrelation
 
 
 def coarsen(wax: np.ndarray) -> np.ndarray:
@@ -69,159 +65,18 @@ def moved_share(wax: np.ndarray, lag: int) -> np.ndarray:
     return moved / (2 * wax.mean(dtype=np.float64))
 
 
-def autocorrelation(wax: np.ndarray, max_lag: int) -> np.ndarray:
-    """Correlates a lamp with itself some moments later.
+def wax_autocorrelation(wax: np.ndarray, max_lag: int) -> np.ndarray:
+    """Returns the autocorrelation of the cells of a lamp, f64[max_lag + 1].
 
-    The mean over time is taken off every cell. The products of both moments are
-    averaged over cells and over the N - lag pairs of moments (so that a periodic film
-    does not fade), and divided by the value at lag 0.
+    All ones for a lamp in which nothing ever changes.
 
     Args:
       wax: f[N, Nz, Ny, Nx].
       max_lag: largest lag in moments, below N.
-
-    Returns:
-      f64[max_lag + 1]; all ones for a lamp in which nothing ever changes.
     """
-    number = len(wax)
-    cells = wax.reshape(number, -1)
-    size = scipy.fft.next_fast_len(number + max_lag, real=True)
-    power = np.zeros(size // 2 + 1)
-    for start in range(0, cells.shape[1], _BLOCK):
-        part = cells[:, start : start + _BLOCK].T.astype(np.float64)
-        part -= part.mean(axis=1, keepdims=True)
-        power += (np.abs(scipy.fft.rfft(part, size)) ** 2).sum(axis=0)
-    covariance = scipy.fft.irfft(power, size)[: max_lag + 1]
-    covariance /= number - np.arange(max_lag + 1)
-    if covariance[0] <= 1e-12 * cells.shape[1]:
+    if (wax == wax[0]).all():
         return np.ones(max_lag + 1)
-    return covariance / covariance[0]
-
-
-def fall_and_peak(correlation: np.ndarray, level: float) -> tuple[float, float]:
-    """Returns the first index of f[L] under `level`, and the largest value from there.
-
-    Infinity and 1 where it never falls: a film that does not forget is no better than a
-    periodic one.
-    """
-    below = np.flatnonzero(correlation < level)
-    if not below.size:
-        return np.inf, 1.0
-    return float(below[0]), float(correlation[below[0] :].max())
-
-
-@dataclasses.dataclass(frozen=True)
-class Blobs:
-    """All blobs of a film, in order of time, and which of them overlap.
-
-    Attributes:
-      moment: index of the moment that a blob is seen at, i64[B].
-      cells: its volume in cells, i64[B].
-      row: mean row of its cells, f64[B].
-      height: rows that it spans, i64[B].
-      width: columns or layers that it spans, whichever are more, i64[B].
-      links: pairs (blob, blob of the next moment) that overlap, i64[L, 2].
-      overlap: cells that the pairs share, i64[L].
-      num_moments: N.
-    """
-
-    moment: np.ndarray
-    cells: np.ndarray
-    row: np.ndarray
-    height: np.ndarray
-    width: np.ndarray
-    links: np.ndarray
-    overlap: np.ndarray
-    num_moments: int
-
-    def counts(self) -> np.ndarray:
-        """Returns the number of blobs of each moment, i64[N]."""
-        return np.bincount(self.moment, minlength=self.num_moments)
-
-
-def find_blobs(wax: np.ndarray, min_cells: int) -> Blobs:
-    """Finds the blobs of each moment.
-
-    A blob is a set of cells with wax > 1/2 that are joined by their faces, `min_cells`
-    of them or more. For the blobs of the lamp as it is seen from the front, pass
-    `wax.max(axis=1, keepdims=True)`.
-
-    Args:
-      wax: f[N, Nz, Ny, Nx].
-      min_cells: volume of the smallest blob; less is spray.
-    """
-    joined = np.zeros((3, 3, 3, 3), bool)
-    joined[1] = scipy.ndimage.generate_binary_structure(3, 1)
-    labels, number = scipy.ndimage.label(wax > 0.5, joined)
-    cells = np.bincount(labels.ravel(), minlength=number + 1)
-    large = cells >= min_cells
-    large[0] = False
-    labels = np.where(large, np.cumsum(large), 0)[labels]
-    rows = np.indices(labels.shape, np.int32, sparse=True)[2]
-    row = np.bincount(labels.ravel(), np.broadcast_to(rows, labels.shape).ravel())
-    row = row[1:] / cells[large]
-    boxes = [
-        (moment.start, *(side.stop - side.start for side in sides))
-        for moment, *sides in scipy.ndimage.find_objects(labels)
-    ]
-    moment, depth, height, width = np.array(boxes, np.int64).reshape(-1, 4).T
-    links, overlap = _overlaps(labels)
-    width = np.maximum(width, depth)
-    return Blobs(moment, cells[large], row, height, width, links, overlap, len(wax))
-
-
-def join_blobs(parts: Sequence[Blobs]) -> Blobs:
-    """Joins the parts of a film; each begins with the last moment of the one before."""
-    columns, moments, number = [], 0, 0
-    for part in parts:
-        known = np.count_nonzero(part.moment == 0) if columns else 0
-        own = (part.moment + moments, part.cells, part.row, part.height, part.width)
-        links = part.links + number - known
-        columns.append((*(values[known:] for values in own), links, part.overlap))
-        moments += part.num_moments - 1
-        number += len(part.moment) - known
-    return Blobs(*map(np.concatenate, zip(*columns, strict=True)), moments + 1)
-
-
-def partings_and_mergings(
-    blobs: Blobs, min_moments: int = 1, min_overlap: float = 0.2
-) -> tuple[np.ndarray, np.ndarray]:
-    """Finds when blobs part and when they merge.
-
-    Blobs of consecutive moments belong together where they share `min_overlap` of the
-    smaller one: less is one blob in the place that another has just left. A blob and
-    its successor are the pair in which each is the largest overlap of the other; a life
-    is a chain of them. A life that begins inside an earlier blob is a parting, a life
-    that ends inside a later one a merging. Lives shorter than `min_moments` count as
-    neither: that is a neck at the threshold, which closes and opens again. Lives that
-    the film cuts off are taken as long.
-
-    Returns:
-      The moments after each parting, i64[P], and after each merging, i64[M], in order.
-    """
-    number = len(blobs.moment)
-    smaller = blobs.cells[blobs.links].min(axis=1)
-    belongs = blobs.overlap >= min_overlap * smaller
-    (earlier, later), overlap = blobs.links[belongs].T, blobs.overlap[belongs]
-    main = _is_largest(earlier, overlap) & _is_largest(later, overlap)
-    graph = scipy.sparse.coo_array(
-        (np.ones(main.sum()), (earlier[main], later[main])), (number, number)
-    )
-    num_lives, life = scipy.sparse.csgraph.connected_components(graph, directed=False)
-    begin = np.full(num_lives, blobs.num_moments)
-    np.minimum.at(begin, life, blobs.moment)
-    end = np.full(num_lives, -1)
-    np.maximum.at(end, life, blobs.moment)
-    long = (end - begin + 1 >= min_moments) | (begin == 0)
-    long |= end == blobs.num_moments - 1
-
-    begins_here = np.ones(number, bool)
-    begins_here[later[main]] = False
-    ends_here = np.ones(number, bool)
-    ends_here[earlier[main]] = False
-    parted = np.unique(later[begins_here[later] & long[life[later]]])
-    merged = np.unique(earlier[ends_here[earlier] & long[life[earlier]]])
-    return blobs.moment[parted], blobs.moment[merged] + 1
+    return autocorrelation(wax.reshape(len(wax), 1, -1), max_lag)
 
 
 def place_tracers(wax: np.ndarray, number: int, rng: np.random.Generator) -> np.ndarray:
@@ -396,23 +251,6 @@ def compare_halves(
     distances = np.abs(dealt @ below).max(axis=1)
     larger = np.count_nonzero(distances >= distance - 1e-12)
     return float(distance), (1 + larger) / (1 + shuffles)
-
-
-def _overlaps(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns pairs (earlier blob, later blob) and the cells they share."""
-    earlier, later = labels[:-1].ravel(), labels[1:].ravel()
-    both = (earlier > 0) & (later > 0)
-    size = int(labels.max()) + 1
-    pair, shared = np.unique(earlier[both] * size + later[both], return_counts=True)
-    return np.stack(np.divmod(pair, size), axis=1) - 1, shared
-
-
-def _is_largest(keys: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Marks for each key the one item of the largest value, the first of equals."""
-    order = np.lexsort((-values, keys))
-    largest = np.zeros(len(keys), bool)
-    largest[order[np.unique(keys[order], return_index=True)[1]]] = True
-    return largest
 
 
 def _velocity(

@@ -1,26 +1,9 @@
-import dataclasses
-
 import numpy as np
 import pytest
 import scipy.signal
+from balls import SHAPE, balls
 
 from duralava.simulation import statistics
-
-_SHAPE = 12, 48, 24
-
-
-def _balls(places, radius=4.0):
-    """One moment with balls at places (layer, row, column), f32[Nz, Ny, Nx]."""
-    centres = np.moveaxis(np.indices(_SHAPE) + 0.5, 0, -1)
-    distances = [np.linalg.norm(centres - place, axis=-1) for place in places]
-    return (np.min(distances, axis=0) < radius).astype(np.float32)
-
-
-def _meeting(gaps):
-    """Two balls, one above the other, that far apart from middle to middle."""
-    return np.stack(
-        [_balls([(6, 24 - gap / 2, 12), (6, 24 + gap / 2, 12)]) for gap in gaps]
-    )
 
 
 def _noise(*shape, seed=0):
@@ -56,7 +39,7 @@ def test_levels_height_and_speed_of_a_filled_half():
 
 
 def test_moved_share_is_all_after_a_jump_and_none_while_frozen():
-    here, away = _balls([(6, 10, 12)]), _balls([(6, 30, 12)])
+    here, away = balls([(6, 10, 12)]), balls([(6, 30, 12)])
     wax = np.stack([here] * 300 + [away] * 300)
     moved = statistics.moved_share(wax, 5)
     assert moved.shape == (595,)
@@ -65,141 +48,28 @@ def test_moved_share_is_all_after_a_jump_and_none_while_frozen():
     np.testing.assert_allclose(moved[300:], 0)
 
 
-def test_autocorrelation_is_that_of_its_definition():
+def test_the_autocorrelation_of_wax_is_that_of_its_cells():
     wax = _noise(50, 2, 15, 20)
     x = wax - wax.mean(axis=0)
     expected = [(x[: 50 - k] * x[k:]).mean() / (x**2).mean() for k in range(20)]
-    np.testing.assert_allclose(statistics.autocorrelation(wax, 19), expected)
+    np.testing.assert_allclose(statistics.wax_autocorrelation(wax, 19), expected)
 
 
-def test_a_periodic_film_comes_back_and_noise_does_not():
-    def fall_and_peak(wax):
-        return statistics.fall_and_peak(statistics.autocorrelation(wax, 200), 0.2)
-
-    noise = _noise(400, 6, 12, 6, seed=1)
-    fall, peak = fall_and_peak(noise)
-    assert fall == 1
-    assert abs(peak) < 0.1
-    phase = 2 * np.pi * np.arange(400)[:, None, None, None] / 40
-    fall, peak = fall_and_peak(0.5 + 0.3 * np.sin(phase + 6 * _noise(6, 12, 6)))
-    # cos(2 pi lag / 40) falls below 0.2 in the ninth step.
-    assert fall == 9
-    assert peak == pytest.approx(1, abs=0.02)
-    assert fall_and_peak(np.full_like(noise, 0.5)) == (np.inf, 1)
-
-
-def test_blobs_are_counted_and_measured():
-    wax = np.zeros((2, 6, 12, 10))
-    wax[0, 0, 1:9, 2:4] = 1  # a column
-    wax[0, 0, 10, 9] = 1  # spray
-    wax[0, 2, 1:3, 2:8] = 0.6  # behind the column, with a layer between
-    wax[0, 3:6, 3:5, 8:10] = 1  # touches that at an edge only, and is deep
-    wax[1, 1] = 0.4
-    blobs = statistics.find_blobs(wax, min_cells=2)
-    np.testing.assert_array_equal(blobs.counts(), [3, 0])
-    np.testing.assert_array_equal(blobs.moment, [0, 0, 0])
-    np.testing.assert_array_equal(blobs.cells, [16, 12, 12])
-    np.testing.assert_allclose(blobs.row, [4.5, 1.5, 3.5])
-    np.testing.assert_array_equal(blobs.height, [8, 2, 2])
-    np.testing.assert_array_equal(blobs.width, [2, 6, 3])
-    # The column hides part of what is behind it.
-    front = statistics.find_blobs(wax.max(axis=1, keepdims=True), min_cells=2)
-    np.testing.assert_array_equal(front.counts(), [2, 0])
-    # One more layer joins them.
-    wax[0, 1, 1, 2] = 1
-    blobs = statistics.find_blobs(wax, min_cells=2)
-    np.testing.assert_array_equal(blobs.cells, [29, 12])
-
-
-@pytest.mark.parametrize("ends", [(39,), (1, 2, 17, 39), (10, 39)])
-def test_blobs_of_parts_are_joined(ends):
-    wax = _noise(40, 3, 8, 10)
-    wax[20:25] = 0
-    whole = statistics.find_blobs(wax, 2)
-    starts = (0, *ends[:-1])
-    joined = statistics.join_blobs(
-        [
-            statistics.find_blobs(wax[start : end + 1], 2)
-            for start, end in zip(starts, ends, strict=True)
-        ]
-    )
-    assert len(whole.links) > 100
-    for field in dataclasses.fields(whole):
-        np.testing.assert_array_equal(
-            getattr(joined, field.name), getattr(whole, field.name)
-        )
-
-
-def _events(wax, **options):
-    blobs = statistics.find_blobs(wax, min_cells=5)
-    return [
-        times.tolist() for times in statistics.partings_and_mergings(blobs, **options)
-    ]
-
-
-def test_two_balls_merge_once_and_part_once():
-    gaps = 1 + 2 * np.abs(np.arange(-10, 11))
-    wax = _meeting(gaps)
-    together = np.flatnonzero(gaps < 8)  # two radii of 4
-    assert _events(wax) == [[together[-1] + 1], [together[0]]]
-    # Along each axis.
-    assert _events(wax.swapaxes(1, 2)) == _events(wax.swapaxes(2, 3)) == _events(wax)
-
-
-def test_balls_that_pass_behind_each_other_do_not_merge():
-    rows = np.arange(6, 43)
-    wax = np.stack([_balls([(3, y, 12), (9, 48 - y, 12)], 2.5) for y in rows])
-    assert _events(wax) == [[], []]
-    assert [len(times) for times in _events(wax.max(axis=1, keepdims=True))] == [1, 1]
-
-
-def test_a_ball_in_the_place_of_another_is_no_merging():
-    wax = np.stack(
-        [_balls([(6, 10 + 2 * t, 12), (6, 19 + 2 * t, 12)], 4.2) for t in range(9)]
-    )
-    blobs = statistics.find_blobs(wax, min_cells=5)
-    # Each touches the place in which the other one was.
-    assert len(blobs.links) == 3 * 8
-    assert _events(wax) == [[], []]
-
-
-def test_a_ball_that_vanishes_beside_another_has_not_merged():
-    gone = np.stack([_balls([(6, 15, 12), (6, 24, 12)]), _balls([(6, 22, 12)])])
-    blobs = statistics.find_blobs(gone, min_cells=5)
-    assert len(blobs.links) == 2
-    assert _events(gone) == [[], []]
-    assert _events(gone[::-1]) == [[], []]
-
-
-def test_flicker_of_a_neck_is_no_event():
-    gaps = [12] * 10 + [7, 9] * 5 + [7] * 10
-    wax = _meeting(gaps)
-    assert [len(times) for times in _events(wax)] == [5, 6]
-    # The balls have been apart for long only before they touch first.
-    assert _events(wax, min_moments=5) == [[], [10]]
-    assert _events(wax[::-1], min_moments=5) == [[20], []]
-    # Nobody knows for how long they had been apart before the film began.
-    early = _meeting([12] * 2 + [7] * 10)
-    assert _events(early, min_moments=5) == [[], [2]]
-    assert _events(early[::-1], min_moments=5) == [[10], []]
-
-
-def test_spray_is_no_event():
-    wax = _meeting([12] * 8)
-    wax[2:4, 6, 30, 12] = 1
-    wax[5, 2, 2, 2] = 1
-    assert _events(wax) == [[], []]
+def test_a_lamp_in_which_nothing_changes_is_correlated_at_all_lags():
+    still = np.full((40, 6, 12, 6), 0.5, np.float16)
+    correlations = statistics.wax_autocorrelation(still, 20)
+    np.testing.assert_array_equal(correlations, np.ones(21))
 
 
 def _steady(number, velocity):
     """A flow of N moments that is the same everywhere, (w, v, u) on faces."""
-    shapes = _SHAPE + np.eye(3, dtype=int)
+    shapes = SHAPE + np.eye(3, dtype=int)
     return [np.full((number, *s), u) for s, u in zip(shapes, velocity, strict=True)]
 
 
 def test_a_ball_that_rises_at_a_known_speed():
     # 0.5 cells a moment for 80 moments, from row 4 to row 44 of 48.
-    wax = np.stack([_balls([(6, 4 + t / 2, 12)]) for t in range(81)])
+    wax = np.stack([balls([(6, 4 + t / 2, 12)]) for t in range(81)])
     rng = np.random.default_rng(0)
     places = statistics.place_tracers(wax[0], 50, rng)
     assert np.linalg.norm(places - [6, 4, 12], axis=1).max() < 4 + 1
@@ -255,7 +125,7 @@ def test_tracers_follow_a_flow_that_grows():
     flow = [u * moments for u in _steady(7, (0.1, 0.5, 0.25))]
     end, _ = statistics.follow_tracers(
         np.array([[5.0, 7.0, 9.0]]),
-        np.ones((7, *_SHAPE)),
+        np.ones((7, *SHAPE)),
         flow,
         cells_per_moment=1.0,
         rng=np.random.default_rng(0),
@@ -265,7 +135,7 @@ def test_tracers_follow_a_flow_that_grows():
 
 
 def test_tracers_that_leave_the_wax_are_put_back_into_it():
-    wax = np.stack([_balls([(6, 10, 12)])] * 30)
+    wax = np.stack([balls([(6, 10, 12)])] * 30)
     rng = np.random.default_rng(0)
     places = statistics.place_tracers(wax[0], 20, rng)
     end, heights = statistics.follow_tracers(
