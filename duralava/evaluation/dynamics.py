@@ -6,77 +6,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.fft
 import scipy.spatial
 
 from duralava.config import ModelConfig
 from duralava.models.rollout import numbered_step
-
-# Sokal's constant: a window of so many correlation times.
-_WINDOW = 5.0
-
-
-def autocorrelation(series: np.ndarray, max_lag: int) -> np.ndarray:
-    """Correlation of a series with itself, for lags of 0 to `max_lag` steps.
-
-    Deviations are from each dimension's mean over all moments and lamps. The product
-    of two deviations that are k steps apart is averaged over the T - k pairs of each
-    lamp, over lamps and over dimensions, and divided by what it is at lag 0. A lamp
-    that rests away from the mean is therefore correlated at all lags.
-
-    Args:
-      series: f[T, N, D], T moments of N lamps.
-      max_lag: below T.
-
-    Returns:
-      f64[max_lag + 1], 1 at lag 0.
-
-    Raises:
-      ValueError: the series is too short for `max_lag`, does not vary, or is not
-        finite.
-    """
-    length, lamps, _ = series.shape
-    if not 0 <= max_lag < length:
-        raise ValueError(f"a series of {length} steps has no lag of {max_lag}")
-    mean = series.mean(axis=(0, 1), dtype=np.float64)
-    # Padded, as the transform takes a series for periodic.
-    padded = scipy.fft.next_fast_len(length + max_lag, real=True)
-    total = np.zeros(max_lag + 1)
-    for lamp in range(lamps):
-        spectrum = scipy.fft.rfft(series[:, lamp] - mean, padded, axis=0)
-        power = np.square(np.abs(spectrum)).sum(axis=1)
-        total += scipy.fft.irfft(power, padded)[: max_lag + 1]
-    covariance = total / (length - np.arange(max_lag + 1))
-    if not covariance[0] > 0:
-        raise ValueError("the series does not vary, or is not finite")
-    return covariance / covariance[0]
-
-
-def correlation_time(correlations: np.ndarray) -> float:
-    """Integrated correlation time: T / it is the number of independent draws in T.
-
-    `1 + 2 (r_1 + ... + r_M)` with the smallest M that is at least 5 times the result:
-    a longer window would add noise, a shorter one leaves correlation out (Sokal 1997,
-    "Monte Carlo methods in statistical mechanics", section 3).
-
-    Args:
-      correlations: f[K + 1] of `autocorrelation`.
-
-    Returns:
-      Steps; 1 for draws that are independent of each other.
-
-    Raises:
-      ValueError: no M up to K is large enough.
-    """
-    times = 2 * np.cumsum(correlations) - 1
-    enough = np.arange(len(times)) >= _WINDOW * times
-    enough[0] = False
-    if not enough.any():
-        raise ValueError(
-            f"correlations up to lag {len(times) - 1} are too few for the correlation"
-            " time"
-        )
-    return float(times[np.argmax(enough)])
 
 
 def recurrence(series: np.ndarray, min_lag: int) -> np.ndarray:

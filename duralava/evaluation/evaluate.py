@@ -19,6 +19,7 @@ from duralava.evaluation import (
     normality,
 )
 from duralava.pretrained import Pretrained
+from duralava.signals.correlation import autocorrelation, correlation_time
 
 NEAR = 100_000  # steps; horizons beyond are those of fewer lamps
 _SPACING = 64  # steps between two clips of one lamp
@@ -247,10 +248,8 @@ def _motion(lamp: Pretrained, plan: Plan) -> dict[str, float]:
     )
     seconds = 1 / lamp.config.data.steps_per_second
     try:
-        correlations = dynamics.autocorrelation(
-            np.asarray(trajectory), _MOTION_STEPS // 2
-        )
-        memory = seconds * dynamics.correlation_time(correlations)
+        correlations = autocorrelation(np.asarray(trajectory), _MOTION_STEPS // 2)
+        memory = seconds * correlation_time(correlations)
     except ValueError:
         memory = float("inf")
     return {

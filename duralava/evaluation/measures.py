@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from duralava.evaluation import distances, dynamics, features, novelty, wax
+from duralava.signals.correlation import autocorrelation, correlation_time
 
 NUM_LAMPS = 8  # of a film that shows how they move in the long run
 _SMALLEST_BLOB = 0.01  # of the glass; less is spray
@@ -276,7 +277,7 @@ def _variation(found: np.ndarray, real: np.ndarray, edges: np.ndarray) -> float:
 
 def _dynamics(series: np.ndarray, memory: int) -> dict[str, float]:
     try:
-        correlations = dynamics.autocorrelation(series, len(series) // 2)
+        correlations = autocorrelation(series, len(series) // 2)
     except ValueError:  # all lamps rest at one state
         correlations = np.ones(memory + 1)
     return {
@@ -289,7 +290,7 @@ def _memory(series: np.ndarray) -> int:
     """Returns the correlation time in whole steps, at most a third of the series."""
     longest = max(1, len(series) // 3)
     try:
-        time = dynamics.correlation_time(dynamics.autocorrelation(series, longest))
+        time = correlation_time(autocorrelation(series, longest))
     except ValueError:  # the series is too short for it
         return longest
     return min(math.ceil(time), longest)

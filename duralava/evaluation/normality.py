@@ -7,7 +7,7 @@ import numpy as np
 import scipy.special
 import scipy.stats
 
-from duralava.evaluation.dynamics import autocorrelation
+from duralava.signals.correlation import autocorrelation
 
 _MIN_SAMPLES = 20  # the approximation of the kurtosis' distribution asks for as many
 _CORRELATED = 0.05

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from duralava.evaluation.motion import block_motion
-from duralava.simulation import statistics
+from duralava.signals import blobs
 
 # Frames that a colour is fitted to, evenly spread over the film.
 _FITTED = 512
@@ -165,9 +165,9 @@ def find_blobs(frames: np.ndarray, colour: WaxColour, min_area: float) -> Blobs:
     (rows,) = np.nonzero(colour.glass.any(axis=1))
     foot, top = rows[-1] + 1, rows[0]
     from_below = wax_map(frames, colour)[:, None, top:foot][:, :, ::-1]
-    blobs = statistics.find_blobs(from_below, int(np.ceil(min_area * area)))
-    heights = (blobs.row + 0.5) / (foot - top)
-    return Blobs(blobs.counts(), heights, blobs.cells / area)
+    found = blobs.find_blobs(from_below, int(np.ceil(min_area * area)))
+    heights = (found.row + 0.5) / (foot - top)
+    return Blobs(found.counts(), heights, found.cells / area)
 
 
 def rise_speeds(

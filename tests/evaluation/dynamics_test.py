@@ -9,8 +9,6 @@ import pytest
 from duralava import models
 from duralava.config import ModelConfig
 from duralava.evaluation.dynamics import (
-    autocorrelation,
-    correlation_time,
     largest_exponent,
     lyapunov_exponent,
     recurrence,
@@ -23,56 +21,6 @@ CONFIG = ModelConfig(
 )
 
 exponent = jax.jit(largest_exponent, static_argnames=("step", "num_steps"))
-
-
-def autoregression(coefficient, *shape, seed=0):
-    """x_t = c x_{t-1} + noise, of unit variance: correlation c^k at lag k."""
-    noise = np.random.default_rng(seed).normal(size=shape)
-    series = np.empty(shape)
-    series[0] = noise[0]
-    for t in range(1, shape[0]):
-        series[t] = coefficient * series[t - 1] + noise[t] * np.sqrt(1 - coefficient**2)
-    return series
-
-
-def test_the_autocorrelation_equals_the_sum_over_pairs():
-    series = np.random.default_rng(0).normal(size=(11, 3, 2)).cumsum(axis=0)
-    x = series - series.mean(axis=(0, 1))
-    covariance = [np.mean(x[: 11 - k] * x[k:]) for k in range(11)]
-    np.testing.assert_allclose(
-        autocorrelation(series, 10), covariance / covariance[0], atol=1e-12
-    )
-
-
-def test_the_autocorrelation_of_an_autoregression():
-    correlations = autocorrelation(autoregression(0.9, 4000, 8, 4), 30)
-    np.testing.assert_allclose(correlations, 0.9 ** np.arange(31), atol=0.03)
-
-
-def test_lamps_that_rest_are_correlated_for_ever():
-    resting = np.broadcast_to(
-        np.random.default_rng(0).normal(size=(1, 5, 3)), (9, 5, 3)
-    )
-    np.testing.assert_allclose(autocorrelation(resting, 8), 1)
-
-
-@pytest.mark.parametrize("coefficient", [0.0, 0.5, 0.9])
-def test_the_correlation_time_of_an_autoregression(coefficient):
-    correlations = autocorrelation(autoregression(coefficient, 4000, 8, 4), 400)
-    # 1 + 2 (c + c^2 + ...); the window of 5 of them leaves exp(-10) out.
-    expected = (1 + coefficient) / (1 - coefficient)
-    assert correlation_time(correlations) == pytest.approx(expected, rel=0.08)
-
-
-def test_series_that_tell_too_little_are_refused():
-    with pytest.raises(ValueError, match="no lag of 5"):
-        autocorrelation(np.ones((5, 1, 1)), 5)
-    with pytest.raises(ValueError, match="does not vary"):
-        autocorrelation(np.ones((5, 1, 1)), 4)
-    with pytest.raises(ValueError, match="not finite"):
-        autocorrelation(np.full((5, 1, 1), np.nan), 4)
-    with pytest.raises(ValueError, match="lag 20 are too few"):
-        correlation_time(0.9 ** np.arange(21))
 
 
 def test_the_recurrence_equals_the_loop_over_all_pairs():

@@ -1,26 +1,9 @@
-import dataclasses
-
 import numpy as np
 import pytest
 import scipy.signal
+from balls import balls
 
 from duralava.simulation import statistics
-
-_SHAPE = 12, 48, 24
-
-
-def _balls(places, radius=4.0):
-    """One moment with balls at places (layer, row, column), f32[Nz, Ny, Nx]."""
-    centres = np.moveaxis(np.indices(_SHAPE) + 0.5, 0, -1)
-    distances = [np.linalg.norm(centres - place, axis=-1) for place in places]
-    return (np.min(distances, axis=0) < radius).astype(np.float32)
-
-
-def _meeting(gaps):
-    """Two balls, one above the other, that far apart from middle to middle."""
-    return np.stack(
-        [_balls([(6, 24 - gap / 2, 12), (6, 24 + gap / 2, 12)]) for gap in gaps]
-    )
 
 
 def _noise(*shape, seed=0):
@@ -32,18 +15,18 @@ def test_coarsened_blocks_are_means():
     wax[0, :2, :, :2] = np.arange(8).reshape(2, 2, 2)
     wax[0, 3, 1, 2] = 1
     coarse = statistics.coarsen(wax)
-    # The third column is a block of its own: as if there were two of it.
+    # The third column is a block of its own, as if it stood there twice.
     np.testing.assert_allclose(coarse, [[[[3.5, 0]], [[0, 0.25]]]])
     assert coarse.dtype == np.float32
 
 
-def test_levels_height_and_speed_of_a_filled_half():
+def test_rows_height_and_speed_of_a_filled_half():
     wax = np.zeros((2, 3, 8, 4))
     wax[0, :, :4] = 1
     wax[1, :, 4:] = 1
-    levels = statistics.levels(wax)
-    np.testing.assert_allclose(levels[0], [1, 1, 1, 1, 0, 0, 0, 0])
-    np.testing.assert_allclose(statistics.wax_height(levels), [0.25, 0.75])
+    by_row = statistics.wax_by_row(wax)
+    np.testing.assert_allclose(by_row[0], [1, 1, 1, 1, 0, 0, 0, 0])
+    np.testing.assert_allclose(statistics.wax_height(by_row), [0.25, 0.75])
     # (2, 4, 3) along z, y and x in the lower half; up and down in the upper.
     w, v, u = np.zeros((2, 4, 8, 4)), np.zeros((2, 3, 9, 4)), np.zeros((2, 3, 8, 5))
     w[:, :, :4] = 2
@@ -56,7 +39,7 @@ def test_levels_height_and_speed_of_a_filled_half():
 
 
 def test_moved_share_is_all_after_a_jump_and_none_while_frozen():
-    here, away = _balls([(6, 10, 12)]), _balls([(6, 30, 12)])
+    here, away = balls([(6, 10, 12)]), balls([(6, 30, 12)])
     wax = np.stack([here] * 300 + [away] * 300)
     moved = statistics.moved_share(wax, 5)
     assert moved.shape == (595,)
@@ -65,229 +48,22 @@ def test_moved_share_is_all_after_a_jump_and_none_while_frozen():
     np.testing.assert_allclose(moved[300:], 0)
 
 
-def test_autocorrelation_is_that_of_its_definition():
+def test_the_autocorrelation_of_wax_is_that_of_its_cells():
     wax = _noise(50, 2, 15, 20)
     x = wax - wax.mean(axis=0)
     expected = [(x[: 50 - k] * x[k:]).mean() / (x**2).mean() for k in range(20)]
-    np.testing.assert_allclose(statistics.autocorrelation(wax, 19), expected)
+    np.testing.assert_allclose(statistics.wax_autocorrelation(wax, 19), expected)
 
 
-def test_a_periodic_film_comes_back_and_noise_does_not():
-    def fall_and_peak(wax):
-        return statistics.fall_and_peak(statistics.autocorrelation(wax, 200), 0.2)
-
-    noise = _noise(400, 6, 12, 6, seed=1)
-    fall, peak = fall_and_peak(noise)
-    assert fall == 1
-    assert abs(peak) < 0.1
-    phase = 2 * np.pi * np.arange(400)[:, None, None, None] / 40
-    fall, peak = fall_and_peak(0.5 + 0.3 * np.sin(phase + 6 * _noise(6, 12, 6)))
-    # cos(2 pi lag / 40) falls below 0.2 in the ninth step.
-    assert fall == 9
-    assert peak == pytest.approx(1, abs=0.02)
-    assert fall_and_peak(np.full_like(noise, 0.5)) == (np.inf, 1)
+def test_a_lamp_in_which_nothing_changes_is_correlated_at_all_lags():
+    still = np.full((40, 6, 12, 6), 0.5, np.float16)
+    correlations = statistics.wax_autocorrelation(still, 20)
+    np.testing.assert_array_equal(correlations, np.ones(21))
 
 
-def test_blobs_are_counted_and_measured():
-    wax = np.zeros((2, 6, 12, 10))
-    wax[0, 0, 1:9, 2:4] = 1  # a column
-    wax[0, 0, 10, 9] = 1  # spray
-    wax[0, 2, 1:3, 2:8] = 0.6  # behind the column, with a layer between
-    wax[0, 3:6, 3:5, 8:10] = 1  # touches that at an edge only, and is deep
-    wax[1, 1] = 0.4
-    blobs = statistics.find_blobs(wax, min_cells=2)
-    np.testing.assert_array_equal(blobs.counts(), [3, 0])
-    np.testing.assert_array_equal(blobs.moment, [0, 0, 0])
-    np.testing.assert_array_equal(blobs.cells, [16, 12, 12])
-    np.testing.assert_allclose(blobs.row, [4.5, 1.5, 3.5])
-    np.testing.assert_array_equal(blobs.height, [8, 2, 2])
-    np.testing.assert_array_equal(blobs.width, [2, 6, 3])
-    # The column hides part of what is behind it.
-    front = statistics.find_blobs(wax.max(axis=1, keepdims=True), min_cells=2)
-    np.testing.assert_array_equal(front.counts(), [2, 0])
-    # One more layer joins them.
-    wax[0, 1, 1, 2] = 1
-    blobs = statistics.find_blobs(wax, min_cells=2)
-    np.testing.assert_array_equal(blobs.cells, [29, 12])
-
-
-@pytest.mark.parametrize("ends", [(39,), (1, 2, 17, 39), (10, 39)])
-def test_blobs_of_parts_are_joined(ends):
-    wax = _noise(40, 3, 8, 10)
-    wax[20:25] = 0
-    whole = statistics.find_blobs(wax, 2)
-    starts = (0, *ends[:-1])
-    joined = statistics.join_blobs(
-        [
-            statistics.find_blobs(wax[start : end + 1], 2)
-            for start, end in zip(starts, ends, strict=True)
-        ]
-    )
-    assert len(whole.links) > 100
-    for field in dataclasses.fields(whole):
-        np.testing.assert_array_equal(
-            getattr(joined, field.name), getattr(whole, field.name)
-        )
-
-
-def _events(wax, **options):
-    blobs = statistics.find_blobs(wax, min_cells=5)
-    return [
-        times.tolist() for times in statistics.partings_and_mergings(blobs, **options)
-    ]
-
-
-def test_two_balls_merge_once_and_part_once():
-    gaps = 1 + 2 * np.abs(np.arange(-10, 11))
-    wax = _meeting(gaps)
-    together = np.flatnonzero(gaps < 8)  # two radii of 4
-    assert _events(wax) == [[together[-1] + 1], [together[0]]]
-    # Along each axis.
-    assert _events(wax.swapaxes(1, 2)) == _events(wax.swapaxes(2, 3)) == _events(wax)
-
-
-def test_balls_that_pass_behind_each_other_do_not_merge():
-    rows = np.arange(6, 43)
-    wax = np.stack([_balls([(3, y, 12), (9, 48 - y, 12)], 2.5) for y in rows])
-    assert _events(wax) == [[], []]
-    assert [len(times) for times in _events(wax.max(axis=1, keepdims=True))] == [1, 1]
-
-
-def test_a_ball_in_the_place_of_another_is_no_merging():
-    wax = np.stack(
-        [_balls([(6, 10 + 2 * t, 12), (6, 19 + 2 * t, 12)], 4.2) for t in range(9)]
-    )
-    blobs = statistics.find_blobs(wax, min_cells=5)
-    # Each touches the place in which the other one was.
-    assert len(blobs.links) == 3 * 8
-    assert _events(wax) == [[], []]
-
-
-def test_a_ball_that_vanishes_beside_another_has_not_merged():
-    gone = np.stack([_balls([(6, 15, 12), (6, 24, 12)]), _balls([(6, 22, 12)])])
-    blobs = statistics.find_blobs(gone, min_cells=5)
-    assert len(blobs.links) == 2
-    assert _events(gone) == [[], []]
-    assert _events(gone[::-1]) == [[], []]
-
-
-def test_flicker_of_a_neck_is_no_event():
-    gaps = [12] * 10 + [7, 9] * 5 + [7] * 10
-    wax = _meeting(gaps)
-    assert [len(times) for times in _events(wax)] == [5, 6]
-    # The balls have been apart for long only before they touch first.
-    assert _events(wax, min_moments=5) == [[], [10]]
-    assert _events(wax[::-1], min_moments=5) == [[20], []]
-    # Nobody knows for how long they had been apart before the film began.
-    early = _meeting([12] * 2 + [7] * 10)
-    assert _events(early, min_moments=5) == [[], [2]]
-    assert _events(early[::-1], min_moments=5) == [[10], []]
-
-
-def test_spray_is_no_event():
-    wax = _meeting([12] * 8)
-    wax[2:4, 6, 30, 12] = 1
-    wax[5, 2, 2, 2] = 1
-    assert _events(wax) == [[], []]
-
-
-def _steady(number, velocity):
-    """A flow of N moments that is the same everywhere, (w, v, u) on faces."""
-    shapes = _SHAPE + np.eye(3, dtype=int)
-    return [np.full((number, *s), u) for s, u in zip(shapes, velocity, strict=True)]
-
-
-def test_a_ball_that_rises_at_a_known_speed():
-    # 0.5 cells a moment for 80 moments, from row 4 to row 44 of 48.
-    wax = np.stack([_balls([(6, 4 + t / 2, 12)]) for t in range(81)])
-    rng = np.random.default_rng(0)
-    places = statistics.place_tracers(wax[0], 50, rng)
-    assert np.linalg.norm(places - [6, 4, 12], axis=1).max() < 4 + 1
-    end, heights = statistics.follow_tracers(
-        places, wax, _steady(81, (0, 0.25, 0)), cells_per_moment=2.0, rng=rng
-    )
-    assert heights.shape == (80, 50)
-    times = statistics.ascent_times(heights)
-    # 48 rows at 0.5 cells a moment.
-    assert len(times) >= 40
-    assert times.mean() == pytest.approx(96, abs=1.5)
-    kept = ~np.isnan(heights).any(axis=0)
-    assert kept.sum() >= 40
-    np.testing.assert_allclose((end - places)[kept], [[0, 40, 0]] * kept.sum())
-
-
-@pytest.mark.parametrize("axes", [(1, 2), (0, 1), (0, 2)])
-def test_tracers_go_round_with_a_vortex(axes):
-    # psi = sin(pi a) sin(pi b) on corners: a speck stays on its stream line.
-    size, many = 16, 60
-    a, b = axes
-    wave = np.sin(np.pi * np.linspace(0, 1, size + 1))
-    stream = np.outer(wave, wave) * size
-    flow = [np.zeros((size,) * 3 + np.eye(3, dtype=int)[axis]) for axis in range(3)]
-    other = 3 - a - b
-    flow[a] = flow[a] + np.expand_dims(np.diff(stream, axis=1), other)
-    flow[b] = flow[b] - np.expand_dims(np.diff(stream, axis=0), other)
-    flow = [np.tile(u, (many, 1, 1, 1)) for u in flow]
-    wax = np.ones((many, size, size, size))
-    places = np.full((3, 3), size / 2)
-    places[:, b] = 4, 6, 7
-    options = {"cells_per_moment": 0.03 * size, "rng": np.random.default_rng(0)}
-    end, heights = statistics.follow_tracers(places, wax, flow, **options)
-
-    def on_stream(places):
-        return np.prod(np.sin(np.pi * places[:, axes] / size), axis=1)
-
-    np.testing.assert_allclose(on_stream(end), on_stream(places), atol=0.015)
-    np.testing.assert_allclose(end[:, other], size / 2)
-    assert np.abs(end - places).max() > 2
-    if 1 in axes:  # They have gone round: to above the middle and back below it.
-        assert heights[:, 0].max() > 0.7
-        assert heights[:, 0].min() < 0.3
-    # In two runs, the second from where the first ended: the same.
-    first, last = [u[:31] for u in flow], [u[30:] for u in flow]
-    middle, _ = statistics.follow_tracers(places, wax[:31], first, **options)
-    again, _ = statistics.follow_tracers(middle, wax[30:], last, **options)
-    np.testing.assert_allclose(again, end)
-
-
-def test_tracers_follow_a_flow_that_grows():
-    moments = np.arange(7.0)[:, None, None, None]
-    flow = [u * moments for u in _steady(7, (0.1, 0.5, 0.25))]
-    end, _ = statistics.follow_tracers(
-        np.array([[5.0, 7.0, 9.0]]),
-        np.ones((7, *_SHAPE)),
-        flow,
-        cells_per_moment=1.0,
-        rng=np.random.default_rng(0),
-        substeps=1,
-    )
-    np.testing.assert_allclose(end, [[5 + 18 * 0.1, 7 + 18 * 0.5, 9 + 18 * 0.25]])
-
-
-def test_tracers_that_leave_the_wax_are_put_back_into_it():
-    wax = np.stack([_balls([(6, 10, 12)])] * 30)
-    rng = np.random.default_rng(0)
-    places = statistics.place_tracers(wax[0], 20, rng)
-    end, heights = statistics.follow_tracers(
-        places, wax, _steady(30, (0, 1, 0)), cells_per_moment=1.0, rng=rng
-    )
-    assert np.isnan(heights).any(axis=0).all()
-    assert np.nanmax(heights) < 16 / 48
-    assert (wax[-1][tuple(end.astype(int).T)] == 1).all()
-
-
-def test_ascents_are_from_the_last_exit_to_the_first_entry():
-    wandering = [0.1, 0.3, 0.2, 0.4, 0.6, 0.5, 0.8, 0.7, 0.9, 0.1, 0.9]
-    replaced = [0.1, 0.3, np.nan, 0.5, 0.6, 0.7, 0.8, 0.8, 0.8, 0.8, 0.8]
-    times = statistics.ascent_times(np.array([wandering, replaced]).T)
-    # Left at item 2 and arrived at item 6; then at once.
-    np.testing.assert_array_equal(times, [2 * 3, 0])
-    assert statistics.ascent_times(np.zeros((5, 2))).shape == (0,)
-
-
-def test_independent_lamps_and_lamps_with_something_in_common():
+def test_independent_lamps_differ_from_lamps_with_something_in_common():
     def likeness(films):
-        pairs = statistics.correlations(films)
+        pairs = statistics.pair_correlations(films)
         assert pairs.shape == (60, 15)
         return pairs, statistics.distance_ratio(films, 10)
 
@@ -296,10 +72,10 @@ def test_independent_lamps_and_lamps_with_something_in_common():
     assert np.abs(free.mean(axis=0)).max() < 0.06
     assert ratio == pytest.approx(1, abs=0.01)
 
-    # What all lamps show at all times is not in common.
+    # What all lamps show at all times does not count as common.
     lit, _ = likeness(apart + 3 * _noise(2, 8, 8, seed=1))
     np.testing.assert_allclose(lit, free, atol=1e-5)
-    # Moments that are alike for being close are not compared.
+    # Moments that are alike because they are close are not compared.
     _, ratio = likeness(np.repeat(apart[:, :6], 10, axis=1))
     assert ratio == pytest.approx(1, abs=0.03)
 
@@ -325,7 +101,7 @@ def test_correlations_are_those_of_their_definition():
         for a, b in ((0, 1), (0, 2), (1, 2))
     ]
     np.testing.assert_allclose(
-        statistics.correlations(films), np.transpose(expected), atol=1e-5
+        statistics.pair_correlations(films), np.transpose(expected), atol=1e-5
     )
 
 
@@ -334,8 +110,8 @@ def _series(seed, number=6000, memory=0.95):
     return scipy.signal.lfilter([1], [1, -memory], rng.normal(size=number))
 
 
-def test_halves_that_agree_are_seldom_told_apart():
-    # A test at 5 % is wrong in one case of 20: the p-values are even, from 0 to 1.
+def test_halves_of_one_distribution_are_seldom_told_apart():
+    # The p-values are uniform: a test at 5 % is wrong in one case of 20.
     p_values = np.array(
         [
             statistics.compare_halves(
@@ -357,20 +133,10 @@ def test_halves_that_differ_are_told_apart(change):
     assert p_value < 0.005
 
 
-def test_the_distance_of_halves_is_that_of_kolmogorov_and_smirnov():
+def test_the_distance_of_halves_is_the_kolmogorov_smirnov_distance():
     values = np.concatenate([np.arange(400) % 4, np.arange(400) % 4 + 1])
     distance, _ = statistics.compare_halves(values, 50, np.random.default_rng(0))
     # Shares up to 0, 1, 2, 3, 4: (1, 2, 3, 4, 4) / 4 and (0, 1, 2, 3, 4) / 4.
     assert distance == pytest.approx(0.25)
     with pytest.raises(ValueError, match="fewer than 8 blocks"):
         statistics.compare_halves(values, 101, np.random.default_rng(0))
-
-
-def test_distribution():
-    values = statistics.distribution(np.arange(101.0))
-    assert values["mean"] == 50
-    assert values["std"] == pytest.approx(np.std(np.arange(101)))
-    assert [values[name] for name in ("5%", "25%", "50%", "75%", "95%")] == [
-        pytest.approx(quantile) for quantile in (5, 25, 50, 75, 95)
-    ]
-    assert all(np.isnan(value) for value in statistics.distribution([]).values())

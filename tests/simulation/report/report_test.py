@@ -4,6 +4,7 @@ import pytest
 from PIL import Image
 
 from duralava.simulation import lamp, report
+from duralava.simulation.report import plots
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -16,13 +17,13 @@ def _no_figures(*_):
 
 
 def test_writes_a_report_of_small_lamps(tmp_path, monkeypatch):
-    measures = report.write_report(tmp_path / "report", **_SHORT)
+    rows = report.write_report(tmp_path / "report", **_SHORT)
     folder = tmp_path / "report"
     assert [path.name for path in tmp_path.iterdir()] == ["report"]
 
     text = (folder / "report.md").read_text()
-    for measure in measures:
-        assert f"| {measure.name} | {measure.value} | {measure.mark} |" in text
+    for row in rows:
+        assert f"| {row.name} | {row.value} | {row.threshold} |" in text
     pictures = sorted(path.name for path in folder.glob("*.png"))
     assert len(pictures) == 3
     for name in pictures:
@@ -31,7 +32,7 @@ def test_writes_a_report_of_small_lamps(tmp_path, monkeypatch):
             assert min(picture.size) > 100
 
     contents = json.loads((folder / "report.json").read_text())
-    assert len(contents["measures"]) == len(measures)
+    assert len(contents["measures"]) == len(rows)
     assert contents["about"]["config"]["rows"] == 18
     numbers = contents["numbers"]
     assert numbers["volume_drift"] < 1e-4
@@ -43,13 +44,13 @@ def test_writes_a_report_of_small_lamps(tmp_path, monkeypatch):
     assert len(numbers["stillness"]["smallest_of_usual"]) == 2
 
     # The same arguments, the same numbers.
-    monkeypatch.setattr(report, "_draw", _no_figures)
-    assert report.write_report(tmp_path / "again", **_SHORT) == measures
+    monkeypatch.setattr(plots, "figures", _no_figures)
+    assert report.write_report(tmp_path / "again", **_SHORT) == rows
     again = (tmp_path / "again" / "report.json").read_text()
     assert json.loads(again) == contents
 
 
-def test_a_lamp_that_stands_still_is_found_out(tmp_path, monkeypatch):
+def test_a_lamp_that_stands_still_misses_the_threshold(tmp_path, monkeypatch):
     def frozen(seed, *, config, chunk_size):
         states = next(lamp_simulate(seed, config=config, chunk_size=chunk_size))
         while True:
@@ -61,9 +62,9 @@ def test_a_lamp_that_stands_still_is_found_out(tmp_path, monkeypatch):
 
     lamp_simulate = lamp.simulate
     monkeypatch.setattr(lamp, "simulate", one_frozen)
-    monkeypatch.setattr(report, "_draw", _no_figures)
-    measures = report.write_report(tmp_path / "report", **_SHORT)
-    row = next(m for m in measures if m.name.startswith("smallest change"))
+    monkeypatch.setattr(plots, "figures", _no_figures)
+    rows = report.write_report(tmp_path / "report", **_SHORT)
+    row = next(row for row in rows if row.name.startswith("smallest change"))
     assert (row.value, row.met) == ("0.00", False)
 
 

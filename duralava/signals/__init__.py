@@ -1,0 +1,1 @@
+"""Measures of films of any origin, which simulation and evaluation share."""
