@@ -1,1 +1,1 @@
-"""From a film, real or simulated, to clips: uint8 frames all the way."""
+"""Turns film, recorded or simulated, into clips of uint8 frames."""
