@@ -1,1 +1,1 @@
-"""How fast duralava is, and how much memory it takes."""
+"""Benchmarks of duralava's speed and memory use."""

@@ -1,11 +1,11 @@
-"""The original duralava in Keras: what to be faster than.
+"""The original duralava in Keras: the baseline of the benchmarks.
 
-Networks, losses and the training step are the original's (a Keras script by one
-author), written as one would write them for speed: frames of all steps go through the
-convolutions at once, only what is recurrent is a loop, and a step is one
-`tf.function` in which a single forward pass serves both updates.
+The networks, losses and training step are those of the original (a Keras script by one
+author), optimised for speed: the convolutions process the frames of all steps in one
+call, only the recurrent parts are loops, and a step is one `tf.function` in which a
+single forward pass serves both updates.
 
-Needs the extra `bench`; no other module imports TensorFlow.
+Needs the extra `bench`. No other module imports TensorFlow.
 """
 
 from collections.abc import Callable
@@ -65,13 +65,13 @@ def dense(inputs: int, *features: int) -> keras.Model:
 
 
 def standardise(latents: tf.Tensor) -> tf.Tensor:
-    """Takes mean and standard deviation of the whole batch out of latents."""
+    """Normalises latents to mean 0 and standard deviation 1 over the whole batch."""
     mean, variance = tf.nn.moments(latents, axes=[0, 1])
     return (latents - mean) * tf.math.rsqrt(variance + 1e-6)
 
 
 def normality_penalty(latents: tf.Tensor) -> tf.Tensor:
-    """Penalty of latents f32[T, B, Z]: moments of each step, over all its values."""
+    """Returns the moment penalty of latents f32[T, B, Z], averaged over the steps."""
     mean, variance = tf.nn.moments(latents, axes=[1, 2], keepdims=True)
     std = tf.sqrt(variance + 1e-6)
     standard = (latents - mean) / std
@@ -114,11 +114,12 @@ class Original:
         """Updates both networks on clips u8[T, B, 64, 64, 3].
 
         Args:
-          clips: film.
-          latents: f32[B, Z] in which the generated clips start.
+          clips: real clips.
+          latents: f32[B, Z], first latents of the generated clips.
 
         Returns:
-          The two losses, and the latents in which the next clips start.
+          The loss of the generator, the loss of the discriminator, and the first
+          latents of the next generated clips.
         """
         num_steps, batch = clips.shape[:2]
         real = tf.cast(tf.reshape(clips, (-1, 64, 64, 3)), tf.float32) / 255.0
@@ -156,10 +157,10 @@ class Original:
         return *losses, tf.where(reset, fresh, latents)
 
     def live_step(self, latents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Draws the first of the lamps, and moves all 32 on, as the original shows it.
+        """Generates a frame of the first lamp and advances all 32 lamps.
 
-        The whole batch is stepped to show one lamp, since a latent is standardised by
-        its batch.
+        Showing one lamp needs the whole batch, because the transition normalises
+        latents over their batch.
         """
         frame = self.generator(latents[:1], training=False)
         return frame, standardise(self.transition(latents, training=False))

@@ -1,7 +1,7 @@
-"""How long programs take, and how much memory.
+"""Measures the time and memory that programs take.
 
-Contenders stand in processes of their own and take turns, so that what the machine does
-besides falls on all of them alike.
+Each contender runs in its own process, and the contenders take turns, so that other
+load on the machine affects all of them equally.
 """
 
 import collections
@@ -24,16 +24,16 @@ NEXT_START = ", next start"
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What was measured of one contender.
+    """The measurements of one contender.
 
     Attributes:
-      suite: to which it belongs.
-      name: of the contender.
-      seconds: of each run.
-      units: what a run makes.
-      unit: frames, clips, ...
-      flops: floating-point operations of a run, as XLA counts them; 0 if not counted.
-      peak_bytes: largest memory of its process; 0 if not measured.
+      suite: name of its suite.
+      name: name of the contender.
+      seconds: duration of each run.
+      units: number of units that one run produces.
+      unit: name of the unit: frame, clip, ...
+      flops: floating-point operations of one run, counted by XLA; 0 if not counted.
+      peak_bytes: peak memory of its process; 0 if not measured.
     """
 
     suite: str
@@ -46,23 +46,23 @@ class Result:
 
     @property
     def median(self) -> float:
-        """Median of the seconds."""
+        """Median duration of a run in seconds."""
         return statistics.median(self.seconds)
 
     @property
     def rate(self) -> float:
-        """Units a second, of the median run."""
+        """Units per second of the median run."""
         return self.units / self.median
 
     @property
     def gigaflops(self) -> float:
-        """Thousand million operations a second, of the median run."""
+        """GFLOP/s of the median run."""
         return self.flops / self.median / 1e9
 
 
 def peak_memory(usage: resource.struct_rusage) -> int:
-    """Returns the largest memory of a process in bytes."""
-    # Kilobytes, but on macOS bytes.
+    """Returns the peak memory of a process in bytes."""
+    # Linux reports kilobytes, macOS bytes.
     return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
@@ -70,18 +70,19 @@ class Worker:
     """A process of `duralava.benchmarks.worker` that has run its task once.
 
     Attributes:
-      first_seconds: from the start of the process to the end of the first run.
-      units: what a run makes.
+      first_seconds: time from the start of the process to the end of the first run.
+      units: number of units that one run produces.
     """
 
     def __init__(self, task: Mapping[str, Any], cache_dir: str | None = None) -> None:
         """Starts the process.
 
         Args:
-          task: name of a function of `tasks.py` under `task`, and its arguments.
-          cache_dir: where compiled programs are kept; the user's folder if None.
+          task: name of a function of `tasks.py` under the key `task`, and the
+            arguments of that function under their names.
+          cache_dir: cache folder for compiled programs; the user's own if None.
         """
-        # What TensorFlow tells of itself is no result.
+        # Silences TensorFlow's log messages.
         environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
         if cache_dir:
             environment.pop("JAX_COMPILATION_CACHE_DIR", None)
@@ -100,19 +101,19 @@ class Worker:
         self.units = first["units"]
 
     def run(self) -> float:
-        """Runs the task once more and returns its seconds."""
+        """Runs the task once more and returns the duration in seconds."""
         print(file=self._process.stdin, flush=True)
         return self._read()["seconds"]
 
     def close(self) -> tuple[int, float]:
-        """Ends the process; returns its largest memory in bytes, and flops of a run."""
+        """Ends the process; returns its peak memory in bytes and the flops of a run."""
         self._process.stdin.close()
         last = self._read()
         self._process.wait()
         return last["peak_bytes"], last["flops"]
 
     def kill(self) -> None:
-        """Ends the process, of which nothing more is wanted."""
+        """Kills the process and discards its output."""
         self._process.kill()
         self._process.communicate()
 
@@ -128,17 +129,16 @@ class Worker:
 def compare(
     suite: str, tasks: Mapping[str, Mapping[str, Any]], *, unit: str, repeats: int
 ) -> list[Result]:
-    """Runs tasks in turn, each once to warm up and `repeats` times to be timed.
+    """Times tasks in turn, after one run of each as a warm-up.
 
     Args:
-      suite: to which they belong.
-      tasks: name of a function of `tasks.py` under `task`, and its arguments, by the
-        name of the contender.
-      unit: what they make.
-      repeats: number of timed runs of each.
+      suite: name of their suite.
+      tasks: task of each contender, by the contender's name, as `Worker` takes it.
+      unit: name of the unit that they produce.
+      repeats: number of timed runs of each task.
 
     Returns:
-      One result a contender.
+      One result per contender.
 
     Raises:
       ChildProcessError: a process died.
@@ -161,10 +161,11 @@ def compare(
 def first_runs(
     suite: str, tasks: Mapping[str, Mapping[str, Any]], *, repeats: int
 ) -> list[Result]:
-    """Times processes of tasks from their start to the end of their first run.
+    """Times each task from the start of its process to the end of its first run.
 
-    Each starts twice: as on a new machine, and then, under its name with `NEXT_START`,
-    where the first has left its compiled programs.
+    Each task starts twice: first with an empty cache of compiled programs, as on a new
+    machine; then with the cache that the first start has filled. The second result has
+    `NEXT_START` appended to its name.
     """
     seconds: dict[str, list[float]] = collections.defaultdict(list)
     for _ in range(repeats):
@@ -179,16 +180,16 @@ def first_runs(
 
 @contextlib.contextmanager
 def serving(command: Sequence[str]) -> Iterator[str]:
-    """Runs a server for a while.
+    """Runs a server until the context exits.
 
     Args:
-      command: of a program that prints a line with its address once it serves.
+      command: command line of a server that prints its address when it is ready.
 
     Yields:
       The address.
 
     Raises:
-      ChildProcessError: it does not serve; the message is what it said.
+      ChildProcessError: the server did not start; the message holds its error output.
     """
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -215,13 +216,13 @@ def run_program(
     repeats: int,
     warm_up: bool,
 ) -> Result:
-    """Times a whole program, and takes its largest memory.
+    """Measures the time and the peak memory of a whole program.
 
-    With `warm_up` it runs once before, so that its files are in the page cache and what
-    it compiles is compiled.
+    With `warm_up` the program runs once before the timed runs, so that its files are in
+    the page cache and its compiled programs in the compilation cache.
 
     Raises:
-      ChildProcessError: it failed; the message is what it said.
+      ChildProcessError: the program failed; the message holds its error output.
     """
     seconds, peaks = [], []
     for _ in range(repeats + warm_up):

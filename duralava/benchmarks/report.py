@@ -1,4 +1,4 @@
-"""What was measured, as a table and as JSON."""
+"""Describes the machine and renders results as a table."""
 
 import importlib.metadata
 import os
@@ -14,7 +14,7 @@ _PACKAGES = ("duralava", "jax", "jaxlib", "flax", "optax", "numpy", "av", "tenso
 
 
 def machine() -> dict[str, Any]:
-    """Returns the hardware, the system and the versions of the packages used."""
+    """Returns the hardware, the operating system and the package versions."""
     versions = {}
     for name in _PACKAGES:
         try:
@@ -41,7 +41,13 @@ def _processor() -> str:
 
 
 def table(results: Sequence[Result], peak_gigaflops: float) -> str:
-    """Returns one line a result; shares are of the machine's matrix product."""
+    """Returns a table with one line per result.
+
+    Args:
+      results: the results.
+      peak_gigaflops: GFLOP/s of a matrix product on this machine, the reference of the
+        column `of peak`.
+    """
     rows = [
         (
             "suite",

@@ -1,4 +1,4 @@
-"""The suites of the benchmark: what is compared with what."""
+"""The suites of the benchmark: which contenders each one compares."""
 
 import dataclasses
 import sys
@@ -20,19 +20,19 @@ FILM, SHORT_FILM = "a film", "a hundredth of it"
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """How much is measured.
+    """Options of the suites.
 
     Attributes:
-      configs: the runs that are timed, by name: `ORIGINAL`, `DEFAULT` and
+      configs: training configs to time, by name: `ORIGINAL`, `DEFAULT` and
         `WITH_ADVERSARY`.
-      keras: whether the original in Keras takes part.
-      repeats: timed runs of each contender.
-      num_frames: frames of a film that is rendered.
-      num_viewed_frames: frames that each viewer of a served lamp waits for.
-      num_viewers: of the live suite.
-      clip_lengths: T of the scaling suite.
-      batch_sizes: B of the scaling suite.
-      resolutions: of the scaling suite, in pixels.
+      keras: whether to measure the original in Keras as well.
+      repeats: number of timed runs of each contender.
+      num_frames: length in frames of the film that the render suite writes.
+      num_viewed_frames: number of frames that each viewer in the live suite receives.
+      num_viewers: numbers of viewers in the live suite.
+      clip_lengths: values of T in the scaling suite.
+      batch_sizes: values of B in the scaling suite.
+      resolutions: resolutions in the scaling suite, in pixels.
     """
 
     configs: Mapping[str, Config]
@@ -47,16 +47,16 @@ class Options:
 
 
 def train(options: Options) -> list[Result]:
-    """Training steps, in frames of film a second."""
+    """Times training steps; units are frames of film."""
     return measure.compare(
         "train", _training_tasks(options), unit="frame", repeats=options.repeats
     )
 
 
 def startup(options: Options) -> list[Result]:
-    """From the start of a process to the end of its first training step.
+    """Times the start of training: from process start to the end of the first step.
 
-    On a new machine, and on one where the programs have been compiled before.
+    Once without and once with a cache of compiled programs.
     """
     return measure.first_runs(
         "startup", _training_tasks(options), repeats=min(options.repeats, 3)
@@ -64,7 +64,7 @@ def startup(options: Options) -> list[Result]:
 
 
 def sample(options: Options) -> list[Result]:
-    """One lamp, in memory, in frames of one model step each."""
+    """Times one lamp in memory; units are frames, one per model step."""
     frames = {"num_frames": max(1, options.num_frames // 20)}
     tasks = {DEFAULT: {"task": "sample", "checkpoint": pretrained.DEFAULT} | frames}
     if options.keras:
@@ -75,7 +75,7 @@ def sample(options: Options) -> list[Result]:
 
 
 def render(options: Options) -> list[Result]:
-    """Files: `tools/render.py` from its start to its end, and the writer alone."""
+    """Times whole runs of `duralava render`, and the APNG writer alone."""
     writer = {
         "task": "write_apng",
         "checkpoint": pretrained.DEFAULT,
@@ -96,7 +96,7 @@ def render(options: Options) -> list[Result]:
                     units=number,
                     unit="frame",
                     repeats=1 if name == FILM else options.repeats,
-                    # What the film needs, the short one has left compiled.
+                    # The short film has already compiled the programs of the long one.
                     warm_up=name != FILM,
                 )
             )
@@ -104,7 +104,7 @@ def render(options: Options) -> list[Result]:
 
 
 def data(options: Options) -> list[Result]:
-    """Clips from the disk, as training reads them."""
+    """Times reading clips from disk, as training reads them."""
     task = {
         "task": "read_clips",
         "config": to_dict(options.configs[DEFAULT]),
@@ -117,7 +117,7 @@ def data(options: Options) -> list[Result]:
 
 
 def scaling(options: Options) -> list[Result]:
-    """Training steps with the adversary for other T, B and resolutions."""
+    """Times training steps with the adversary at other T, B and resolutions."""
     config = options.configs[WITH_ADVERSARY]
     changed = {}
     for length in options.clip_lengths:
@@ -132,7 +132,7 @@ def scaling(options: Options) -> list[Result]:
     results = []
     for name, value in changed.items():
         task = {"task": "train", "config": to_dict(value)}
-        # One at a time: together they might not fit into memory.
+        # One process at a time: together they might not fit into memory.
         results += measure.compare(
             "scaling", {name: task}, unit="frame", repeats=options.repeats
         )
@@ -140,9 +140,9 @@ def scaling(options: Options) -> list[Result]:
 
 
 def live(options: Options) -> list[Result]:
-    """A lamp served at 30 frames a second, in frames that each of its viewers gets.
+    """Times a lamp served at 30 frames per second; units are frames per viewer.
 
-    Viewers are on the same machine, in one process.
+    All viewers run on the same machine, in one process.
     """
     with measure.serving(
         [sys.executable, "-m", "duralava", "live", "--port=0", "--noopen", "--fps=30"]
@@ -157,16 +157,16 @@ def live(options: Options) -> list[Result]:
             for number in options.num_viewers
         }
         results = measure.compare("live", tasks, unit="frame", repeats=options.repeats)
-    # That of the viewers' process says nothing.
+    # The memory of the viewers' process is not that of the server.
     return [dataclasses.replace(result, peak_bytes=0) for result in results]
 
 
 def ratios(results: Sequence[Result], config: Config) -> dict[str, float]:
-    """Returns what the results say of each other, as far as they were measured.
+    """Returns ratios between results, by name, for all pairs that were measured.
 
     Args:
-      results: of any suites.
-      config: of the default network.
+      results: results of any suites.
+      config: training config of the default network.
     """
     by_name = {(result.suite, result.name): result for result in results}
     found = {}

@@ -1,7 +1,7 @@
-"""What is timed: each task builds its inputs, and gives the function to be timed.
+"""The tasks to time: each function builds its inputs and returns a `Task`.
 
-A task runs in a process of its own (`worker.py`), so that its memory and its imports
-are its own. Imports are inside the tasks for that reason.
+Each task runs in a separate process (`worker.py`), so that its memory use and imports
+do not affect other tasks. This is why the functions import what they need themselves.
 """
 
 import dataclasses
@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 
 
 class Task(NamedTuple):
-    """Something to time.
+    """A function to time.
 
     Attributes:
-      run: does the work once, to its end.
-      units: frames or clips that it makes.
-      count_flops: counts the floating-point operations of a run; None where nobody
-        knows.
+      run: does the work once and waits for its end.
+      units: number of frames or clips that one run produces.
+      count_flops: returns the floating-point operations of one run; None if they cannot
+        be counted.
     """
 
     run: Callable[[], Any]
@@ -28,7 +28,7 @@ class Task(NamedTuple):
 
 
 def matrix_product(size: int) -> Task:
-    """A float32 matrix product: the most arithmetic that the machine gives."""
+    """A float32 matrix product, which measures the machine's peak arithmetic rate."""
     import jax
 
     factor = jax.random.normal(jax.random.key(0), (size, size))
@@ -58,7 +58,8 @@ def train(config: dict[str, Any]) -> Task:
         jax.block_until_ready(metrics)
 
     def count_flops() -> float:
-        # XLA counts a loop's body once: with all clips at once none is over them.
+        # XLA counts the body of a loop once. With all clips in one group there is no
+        # loop over groups.
         training = dataclasses.replace(config.training, clips_at_once=shape[1])
         whole = dataclasses.replace(config, training=training)
         lowered = make_step.lower(state, clips, key, config=whole)
@@ -88,13 +89,13 @@ def train_keras(clip_length: int, batch_size: int) -> Task:
 
 
 def sample(checkpoint: str, num_frames: int) -> Task:
-    """One lamp, frame after frame, in memory; units are frames, one a model step."""
+    """One lamp, frame by frame, in memory; units are frames, one per model step."""
     frames = _lamp(checkpoint)
     return Task(lambda: list(itertools.islice(frames, num_frames)), num_frames)
 
 
 def sample_keras(num_frames: int, *, graph: bool) -> Task:
-    """The original's live loop, eager as it is written, or as a `tf.function`."""
+    """The original's live loop, in eager mode or as a `tf.function`."""
     import tensorflow as tf
 
     from duralava.benchmarks import keras_original
@@ -106,7 +107,7 @@ def sample_keras(num_frames: int, *, graph: bool) -> Task:
 
 
 def write_apng(checkpoint: str, num_frames: int) -> Task:
-    """The APNG writer alone, on frames of a lamp that lie in memory."""
+    """The APNG writer alone, on frames that are already in memory."""
     from duralava.rendering import writers
 
     film = list(itertools.islice(_lamp(checkpoint), min(num_frames, 1_000)))
@@ -124,7 +125,7 @@ def write_apng(checkpoint: str, num_frames: int) -> Task:
 
 
 def read_clips(config: dict[str, Any], num_batches: int, film_seconds: int) -> Task:
-    """Clips from a film on the disk, as training reads them; units are clips."""
+    """Reads clips from a film on disk, as training does; units are clips."""
     import numpy as np
     from numpy.lib import format as npy
 
@@ -149,24 +150,25 @@ def read_clips(config: dict[str, Any], num_batches: int, film_seconds: int) -> T
 
 
 def watch(address: str, num_viewers: int, num_frames: int) -> Task:
-    """Viewers of a served lamp; units are frames that each of them gets.
+    """Viewers of a served lamp; units are frames per viewer.
 
-    A run ends when the last viewer has its frames. A viewer whom the server passes over
-    waits for later ones, so that the rate falls below the lamp's.
+    A run ends when every viewer has received `num_frames` frames. If the server skips
+    frames for a viewer, that viewer waits for later ones, and the measured rate falls
+    below the rate of the lamp.
     """
     import asyncio
 
     import aiohttp
 
     async def view(session: aiohttp.ClientSession) -> None:
-        # A message of the lamp's status comes between frames now and then.
-        left = num_frames
+        # Status messages (text) arrive between frames (binary).
+        remaining = num_frames
         async with session.ws_connect(address) as socket:
-            while left:
+            while remaining:
                 message = await socket.receive()
                 if message.type is aiohttp.WSMsgType.CLOSED:
                     raise ConnectionError(f"{address} has closed the connection")
-                left -= message.type is aiohttp.WSMsgType.BINARY
+                remaining -= message.type is aiohttp.WSMsgType.BINARY
 
     async def view_all() -> None:
         async with aiohttp.ClientSession() as session:

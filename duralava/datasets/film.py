@@ -1,4 +1,4 @@
-"""What the TFDS builders of films share."""
+"""The base class of the TFDS builders of films."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,23 +8,26 @@ import tensorflow_datasets as tfds
 
 Examples = Iterator[tuple[int, dict[str, np.ndarray]]]
 
-_FILE_FORMAT = "array_record"  # the one that TFDS writes without TensorFlow
+_FILE_FORMAT = "array_record"  # the format that TFDS can write without TensorFlow
 _SHARD_BYTES = 1 << 28
 
 
 class FilmBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     """Data set of uint8 frames, `frame` [H, W, 3], in film order.
 
-    Its metadata hold `fps` and, where the film has cuts, `segment_frames`: the number
+    Its metadata contain `fps` and, if the film has cuts, `segment_frames`: the number
     of frames from one cut to the next.
 
-    It is written frame by frame, whatever the length of the film. TFDS's own writer
-    holds a split in memory, and from 1 GB on it needs TensorFlow.
+    Frames are written one at a time, so that memory use does not depend on the length
+    of the film. The default writer of TFDS holds a whole split in memory, and needs
+    TensorFlow for splits of 1 GB or more.
     """
 
-    takes_source = False  # whether it is made from a film, `source`, that users have
+    takes_source = False  # whether it is made from a film that the user has
 
-    url_infos = None  # no downloads; TFDS would look for them with a missing package
+    # There is nothing to download; by default TFDS would look up URLs with a package
+    # that may be missing.
+    url_infos = None
 
     def __init__(self, *, file_format: str = _FILE_FORMAT, **kwargs: Any) -> None:
         super().__init__(file_format=file_format, **kwargs)
@@ -49,7 +52,7 @@ class FilmBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         download_config: tfds.download.DownloadConfig,
     ) -> None:
         splits = self._split_generators(dl_manager)
-        info = self._info()  # of the temporary folder, which TFDS renames at the end
+        info = self._info()  # for the temporary folder, which TFDS renames at the end
         writer = tfds.core.SequentialWriter(
             info,
             max_examples_per_shard=_SHARD_BYTES

@@ -1,4 +1,4 @@
-"""A video file or a folder of images as square uint8 frames of one resolution."""
+"""Reads a video file or a folder of images as square uint8 frames of one size."""
 
 import contextlib
 import dataclasses
@@ -18,20 +18,20 @@ from PIL import Image, ImageOps
 Fit = Literal["crop", "letterbox"]
 
 _IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm"}
-_DEFAULT_FPS = 30.0  # of images, and of videos that do not tell
+_DEFAULT_FPS = 30.0  # for images, and for videos that do not state their frame rate
 _FINGERPRINT_BYTES = 1 << 20
 
 
 @dataclasses.dataclass(frozen=True)
 class VideoInfo:
-    """What a film says of itself.
+    """Properties of a film, from its metadata.
 
     Attributes:
       fps: frames per second; 30 for a folder of images.
-      num_frames: number of frames, as the file states it or from its duration; None
-        where it tells neither.
-      width: of a frame in pixels, turned upright.
-      height: of a frame in pixels, turned upright.
+      num_frames: number of frames, stated by the file or computed from its duration;
+        None if the file states neither.
+      width: width of an upright frame in pixels.
+      height: height of an upright frame in pixels.
     """
 
     fps: float
@@ -68,22 +68,22 @@ def read_frames(
 ) -> Iterator[np.ndarray]:
     """Yields the frames of a video, or the images of a folder, as squares.
 
-    The frame is turned upright where its metadata says how, then either the centred
-    square is cut out (`crop`) or black bars are added (`letterbox`). It is shrunk by
-    the mean over the area of each new pixel. Images come in natural order: 2 before
-    10. One frame is held at a time.
+    Each frame is rotated upright if its metadata contain a rotation. It is then either
+    cropped to the centred square (`crop`) or padded with black bars (`letterbox`), and
+    downscaled by averaging over the area of each new pixel. Images come in natural
+    order: 2 before 10. Only one frame is in memory at a time.
 
     Args:
-      source: any video that FFmpeg decodes, or a folder of images of one size.
-      resolution: height and width of a yielded frame in pixels.
-      fit: what becomes of a frame that is not square.
+      source: a video that FFmpeg can decode, or a folder of images of one size.
+      resolution: height and width of the yielded frames in pixels.
+      fit: how to make a frame square.
 
     Yields:
       uint8 [resolution, resolution, 3].
 
     Raises:
       FileNotFoundError: there is no such file or folder.
-      ValueError: as `probe`, or a frame cannot be decoded.
+      ValueError: as in `probe`, or a frame cannot be decoded.
     """
     source = _existing(source)
     if source.is_dir():
@@ -96,13 +96,13 @@ def read_frames(
 
 
 def fingerprint(source: str | os.PathLike[str]) -> str:
-    """Returns a short text that tells one film from another, wherever it lies.
+    """Returns a short hash that identifies a film, independent of its path.
 
-    It is a hash of the size, the first and the last MiB of each file, so that a film of
-    hours takes no time.
+    It covers the size, the first MiB and the last MiB of each file, so that hashing is
+    fast even for films of several hours.
 
     Raises:
-      FileNotFoundError, ValueError: as `probe`.
+      FileNotFoundError, ValueError: as in `probe`.
     """
     source = _existing(source)
     digest = hashlib.sha256()
@@ -133,7 +133,8 @@ def _open_video(
         raise ValueError(f"{path} is not a video") from error
     with container:
         stream = container.streams.best("video")
-        # FFmpeg also "plays" text files, and the cover of a song is a video stream.
+        # FFmpeg also decodes text files as video, and the cover image of an audio
+        # file is a video stream.
         if (
             stream is None
             or container.format.name == "tty"
@@ -147,7 +148,7 @@ def _open_video(
 def _decode(
     container: av.container.InputContainer, stream: av.VideoStream
 ) -> Iterator[Image.Image]:
-    """Yields the pictures of a video, upright."""
+    """Yields the upright frames of a video."""
     count = 0
     try:
         for frame in container.decode(stream):
@@ -163,7 +164,7 @@ def _decode(
 
 
 def _list_images(folder: pathlib.Path) -> list[pathlib.Path]:
-    """Returns the images of a folder in natural order, all of one size."""
+    """Returns the images of a folder in natural order, after checking their sizes."""
     paths = sorted(
         (
             path
@@ -197,7 +198,7 @@ def _open_image(path: pathlib.Path) -> Image.Image:
 
 
 def _load_image(path: pathlib.Path) -> Image.Image:
-    """Returns the picture, upright."""
+    """Returns the upright image."""
     with _open_image(path) as image:
         try:
             return ImageOps.exif_transpose(image).convert("RGB")
@@ -207,7 +208,7 @@ def _load_image(path: pathlib.Path) -> Image.Image:
 
 def _square(image: Image.Image, resolution: int, fit: Fit) -> np.ndarray:
     side = min(image.size) if fit == "crop" else max(image.size)
-    # A box filter is the mean over an area; it only makes sense for shrinking.
+    # A box filter averages over an area, which is correct for downscaling only.
     method = Image.Resampling.BOX if side >= resolution else Image.Resampling.BICUBIC
     to_square = ImageOps.fit if fit == "crop" else ImageOps.pad
     return np.asarray(to_square(image, (resolution, resolution), method=method))

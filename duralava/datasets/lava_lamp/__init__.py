@@ -1,3 +1,3 @@
-"""TFDS data set of a real lava lamp's film."""
+"""TFDS data set of the film of a real lava lamp."""
 
 from duralava.datasets.lava_lamp.lava_lamp import LavaLamp as LavaLamp

@@ -1,4 +1,4 @@
-"""TFDS data set `lava_lamp`: a film that the user gives, as small square frames."""
+"""TFDS data set `lava_lamp`: a film from the user, as small square frames."""
 
 import dataclasses
 import os
@@ -22,7 +22,7 @@ class LavaLampConfig(tfds.core.BuilderConfig):
 
     Attributes:
       resolution: height and width in pixels.
-      fit: what becomes of a film that is not square.
+      fit: how to make the frames square.
     """
 
     resolution: int = 64
@@ -32,7 +32,7 @@ class LavaLampConfig(tfds.core.BuilderConfig):
 class LavaLamp(film.FilmBuilder):
     """Film of a lava lamp; `train` is its first 90 %, `test` its last 10 %.
 
-    The metadata hold `fps` and `source`, the film's fingerprint.
+    The metadata contain `fps` and `source`, the fingerprint of the film.
     """
 
     takes_source = True
@@ -55,7 +55,7 @@ class LavaLamp(film.FilmBuilder):
     def __init__(
         self, *, source: str | os.PathLike[str] | None = None, **kwargs: Any
     ) -> None:
-        """Takes the film at `source`, or what `manual_dir` holds where it is None."""
+        """Uses the film at `source`, or if it is None, the film in `manual_dir`."""
         self._source = source
         super().__init__(**kwargs)
 
@@ -84,10 +84,10 @@ class LavaLamp(film.FilmBuilder):
     def _decode(
         self, source: str | os.PathLike[str], expected_frames: int | None
     ) -> np.ndarray:
-        """Returns all frames, uint8 [N, H, W, 3], mapped from a file without a name.
+        """Returns all frames, uint8 [N, H, W, 3], memory-mapped from a temporary file.
 
-        Only a decoded film tells its number of frames for certain, and so where its
-        last tenth begins.
+        The whole film is decoded before it is split, because metadata do not state the
+        number of frames reliably.
         """
         resolution = self.builder_config.resolution
         frames = video.read_frames(
@@ -108,9 +108,9 @@ class LavaLamp(film.FilmBuilder):
 
 
 def find_film(folder: str | os.PathLike[str]) -> pathlib.Path:
-    """Returns `lavalamp.mov` of a folder, else its only file, else the folder itself.
+    """Returns `lavalamp.mov` in a folder, or its only file, or the folder itself.
 
-    A folder of several files is taken for one of images.
+    A folder of several files is read as a folder of images.
     """
     folder = pathlib.Path(folder)
     if (folder / _FILM_NAME).exists():

@@ -1,4 +1,4 @@
-"""TFDS data set of simulated lava lamps."""
+"""TFDS data set of the film of simulated lava lamps."""
 
 from duralava.datasets.simulated_lava_lamp.simulated_lava_lamp import (
     SimulatedLavaLamp as SimulatedLavaLamp,

@@ -19,16 +19,16 @@ _FIRST_SEEDS = {"train": 0, "test": 1}
 
 @dataclasses.dataclass(eq=False)
 class SimulatedLavaLampConfig(tfds.core.BuilderConfig):
-    """Size, length and look of the film.
+    """Resolution, length and appearance of the film.
 
     Attributes:
       resolution: height and width of a frame in pixels.
       seconds: length of the train split.
       test_seconds: length of the test split.
-      lamp_seconds: film of a lamp, after which comes a cut, and another lamp; the last
-        lamp's may be shorter.
-      theme: name of the colours, a key of `simulation.THEMES`.
-      lamp: its physics.
+      lamp_seconds: length of the film of each lamp, from one cut to the next; the film
+        of the last lamp may be shorter.
+      theme: name of the colour theme, a key of `simulation.THEMES`.
+      lamp: physical configuration of the lamps.
     """
 
     resolution: int = 64
@@ -42,13 +42,13 @@ class SimulatedLavaLampConfig(tfds.core.BuilderConfig):
 
 
 class SimulatedLavaLamp(film.FilmBuilder):
-    """Film of simulated lava lamps, one after the other, each from after its warm-up.
+    """Film of simulated lava lamps, one lamp after the other, without their warm-up.
 
-    Lamp k of `train` has the seed 2 k, lamp k of `test` the seed 2 k + 1.
+    Lamp k of `train` has seed 2 k, lamp k of `test` has seed 2 k + 1.
 
-    The metadata hold `fps`, `segment_frames` (the frames of a lamp), the `seeds` of the
-    lamps of each split, the `theme`, the `lamp` (a `simulation.LampConfig` as a
-    dictionary) and the `version`.
+    The metadata contain `fps`, `segment_frames` (the number of frames per lamp), the
+    `seeds` of the lamps in each split, the `theme`, the `lamp` (a
+    `simulation.LampConfig` as a dictionary) and the `version`.
     """
 
     VERSION = tfds.core.Version("3.0.0")
@@ -85,14 +85,14 @@ class SimulatedLavaLamp(film.FilmBuilder):
         self, dl_manager: tfds.download.DownloadManager
     ) -> dict[str, film.Examples]:
         lamps = _lamps(self.builder_config)
-        # One iterator for both splits, which are read in this order.
-        films = self._film([lamp for split in lamps.values() for lamp in split])
+        # One iterator serves both splits, which TFDS reads in this order.
+        films = self._simulate([lamp for split in lamps.values() for lamp in split])
         return {
             split: self._generate_examples(itertools.islice(films, len(lamps[split])))
             for split in lamps
         }
 
-    def _film(self, lamps: list[tuple[int, int]]) -> Iterable[np.ndarray]:
+    def _simulate(self, lamps: list[tuple[int, int]]) -> Iterable[np.ndarray]:
         """Yields the film of each lamp, given by its seed and number of frames."""
         film_chunks = functools.partial(
             simulation.film_chunks,
