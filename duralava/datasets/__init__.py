@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""From film to clips: video files, simulated film, TFDS data sets, batches of clips."""
+"""From film, recorded or simulated, to batches of clips: uint8 frames throughout."""
 
 DATA_DIR = "~/duralava_data"
 """Folder of prepared data sets, unless another one is given."""
-=======
-"""Turns film, recorded or simulated, into clips of uint8 frames."""
->>>>>>> docs
