@@ -1,4 +1,6 @@
 import dataclasses
+import functools
+import gc
 import os
 import pathlib
 import shutil
@@ -9,41 +11,35 @@ import av
 import jax
 import numpy as np
 import pytest
+import tiny
 from playwright.sync_api import sync_playwright
 
-from duralava.config import Config, DataConfig, ModelConfig, TrainingConfig
 from duralava.datasets.lava_lamp.lava_lamp import LavaLamp, LavaLampConfig
+from duralava.training import loop
 
-# As `duralava.compilation` has it for CPUs: half the time to compile.
+# As `duralava.compilation` sets it for CPUs: half the time to compile.
 os.environ["XLA_FLAGS"] = (
     os.environ.get("XLA_FLAGS", "") + " --xla_cpu_use_fusion_emitters=false"
-)
-
-SIZE = 16
-TINY_MODEL = ModelConfig(
-    resolution=SIZE,
-    latent_size=8,
-    generator_hidden=0,
-    generator_channels=(8,),
-    discriminator_channels=(8,),
-    discriminator_code=8,
-    discriminator_hidden=8,
-    encoder_channels=(8,),
-    encoder_hidden=8,
-    transition_layers=1,
-    transition_hidden=8,
 )
 
 
 @pytest.fixture(scope="session", autouse=True)
 def compiled_programs(tmp_path_factory):
-    """Keeps what tools compile for one another, away from the user's own."""
+    """Keeps compiled programs of the commands, away from the user's own."""
     os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled_programs_of_one_file():
+    """Frees the programs that a file of tests has compiled: they take gigabytes."""
+    yield
+    jax.clear_caches()
+    gc.collect()
 
 
 @pytest.fixture(scope="module")
 def quick_compilation():
-    """For programs that run for milliseconds and would be compiled for seconds."""
+    """For programs that run for milliseconds but compile for seconds."""
     jax.config.update("jax_disable_most_optimizations", True)
     yield
     jax.config.update("jax_disable_most_optimizations", False)
@@ -51,7 +47,7 @@ def quick_compilation():
 
 @pytest.fixture(scope="session")
 def tiny_data_dir(tmp_path_factory):
-    """A data set made from a real video: a bright square that goes round."""
+    """A data set made from a real video: a bright square on a circle."""
     folder = tmp_path_factory.mktemp("data")
     path = folder / "film.mp4"
     with av.open(path, "w") as container:
@@ -66,7 +62,7 @@ def tiny_data_dir(tmp_path_factory):
             picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
             container.mux(stream.encode(picture))
         container.mux(stream.encode(None))
-    config = LavaLampConfig(name=f"{SIZE}x{SIZE}", resolution=SIZE)
+    config = LavaLampConfig(name=f"{tiny.SIZE}x{tiny.SIZE}", resolution=tiny.SIZE)
     LavaLamp(
         config=config, data_dir=folder, file_format="array_record", source=path
     ).download_and_prepare()
@@ -74,20 +70,9 @@ def tiny_data_dir(tmp_path_factory):
 
 
 @pytest.fixture
-def tiny_config(tiny_data_dir):
-    return Config(
-        data=DataConfig(
-            dataset=f"lava_lamp/{SIZE}x{SIZE}",
-            data_dir=str(tiny_data_dir),
-            clip_length=4,
-            frame_stride=2,
-            batch_size=2,
-        ),
-        model=TINY_MODEL,
-        training=TrainingConfig(
-            num_steps=12, log_every=2, sample_every=6, checkpoint_every=4
-        ),
-    )
+def train_tiny(tiny_data_dir):
+    """Trains on the tiny film."""
+    return functools.partial(loop.train, data_dir=tiny_data_dir)
 
 
 @pytest.fixture
@@ -103,7 +88,7 @@ def with_training():
 
 @pytest.fixture(scope="module")
 def browser():
-    """Debian's Chromium; without it, the tests of pages are left out."""
+    """Debian's Chromium; without it, the tests of pages are skipped."""
     path = shutil.which("chromium")
     if path is None:
         pytest.skip("needs Debian's chromium")

@@ -6,34 +6,24 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+import tiny
 
 from duralava import losses, models
 from duralava.config import (
     Config,
     DataConfig,
     LossConfig,
-    ModelConfig,
     OptimizerConfig,
     TrainingConfig,
 )
-from duralava.train_step import encoder_loss, init_train_state, train_step
+from duralava.training import step as training_step
+from duralava.training.encoder import encoder_loss
+from duralava.training.state import init_train_state
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
-MODEL = ModelConfig(
-    resolution=16,
-    latent_size=8,
-    generator_hidden=8,
-    generator_channels=(8,),
-    discriminator_channels=(8,),
-    discriminator_code=8,
-    discriminator_hidden=8,
-    encoder_channels=(8,),
-    encoder_hidden=16,
-    transition_layers=1,
-    transition_hidden=8,
-)
-# With a learning rate of 1, a step of SGD takes off the gradient.
+MODEL = tiny.model(generator_hidden=8, encoder_hidden=16)
+# With a learning rate of 1, a step of SGD subtracts the gradient.
 GRADIENT = OptimizerConfig(
     name="sgd",
     learning_rate=1.0,
@@ -43,6 +33,7 @@ GRADIENT = OptimizerConfig(
 KEY = jax.random.key(5)
 
 rollout = jax.jit(models.rollout, static_argnames=("num_steps", "config"))
+train_step = jax.jit(training_step.train_step, static_argnames="config")
 
 
 def make_config(loss, *, model=MODEL, optimizer=GRADIENT):
@@ -79,9 +70,8 @@ def film(seed=1):
 
 
 def step(state, config, *, clips=None, key=KEY):
-    """One step that leaves `state` whole: `train_step` is given a copy."""
     clips = film() if clips is None else clips
-    return train_step(jax.tree.map(jnp.copy, state), clips, key, config=config)
+    return train_step(state, clips, key, config=config)
 
 
 def step_keys(index=0):
@@ -106,7 +96,7 @@ def largest_difference(one, other):
     return max(float(leaf) for leaf in jax.tree.leaves(differences))
 
 
-def taken_off(before, after):
+def subtracted(before, after):
     return jax.tree.map(jnp.subtract, before, after)
 
 
@@ -173,7 +163,9 @@ def test_a_step_moves_all_that_is_trained(config):
     for name, value in metrics.items():
         assert jnp.shape(value) == () and jnp.isfinite(value), name
     assert ("loss/generator" in metrics) == config.loss.uses_adversary
-    assert ("loss/reconstruction" in metrics) == config.loss.uses_encoder
+    assert ("loss/reconstruction" in metrics) == losses.has_weight(
+        losses.ENCODER_TERMS, config=config.loss
+    )
     parts = {"transition": before.generator["transition"]}
     if config.loss.uses_adversary:
         parts |= before.generator
@@ -183,13 +175,15 @@ def test_a_step_moves_all_that_is_trained(config):
     assert jax.tree.all(jax.tree.map(lambda x: jnp.isfinite(x).all(), after.generator))
 
 
-@pytest.mark.parametrize("config", [RELATIVISTIC, ENCODED], ids=["game", "encoder"])
+@pytest.mark.parametrize(
+    "config", [RELATIVISTIC, ENCODED], ids=["adversarial", "encoder"]
+)
 def test_bfloat16_convolutions_give_nearly_the_losses_and_state_of_float32(config):
     rounded = dataclasses.replace(
         config, model=dataclasses.replace(MODEL, convolution_dtype="bfloat16")
     )
     before = random_state(config)
-    # Of eight films together: rounding takes some pixels over an activation's kink.
+    # Of eight films together: rounding moves some pixels across an activation's kink.
     exact, close = (
         [step(before, used, clips=film(seed)) for seed in range(8)]
         for used in (config, rounded)
@@ -204,40 +198,42 @@ def test_bfloat16_convolutions_give_nearly_the_losses_and_state_of_float32(confi
             )
 
     def total(results):
-        taken = [taken_off(before.generator, state.generator) for state, _ in results]
+        taken = [subtracted(before.generator, state.generator) for state, _ in results]
         return jax.tree.map(lambda *leaves: sum(leaves), *taken)
 
-    error = optax.global_norm(taken_off(total(exact), total(close)))
+    error = optax.global_norm(subtracted(total(exact), total(close)))
     gradient = optax.global_norm(total(exact))
     assert 1e-5 * gradient < error < 0.05 * gradient
 
 
 def straightforward_losses(config, clips):
-    """The losses of both players, each written as one function of all parameters."""
+    """The losses of both networks, each written as one function of all parameters."""
     loss, model = config.loss, config.model
     real = models.from_uint8(clips)
     _, rollout_key, adversary_key, _ = step_keys()
 
-    def play(generator, discriminator, pool):
+    def generate(generator, discriminator, pool):
         _, trajectory = models.rollout(
             generator["transition"], pool, rollout_key, 0, num_steps=5, config=model
         )
-        # The penalty sees all lamps, the adversary as many as there are clips.
-        dreamt = trajectory[:, : real.shape[1]]
-        fake = models.generate(generator["generator"], dreamt, config=model)
-        judge = functools.partial(models.discriminate, discriminator, config=model)
-        return real, fake, judge, trajectory
+        # The penalty is on all lamps, the adversarial loss on as many as the clips.
+        shown = trajectory[:, : real.shape[1]]
+        fake = models.generate(generator["generator"], shown, config=model)
+        discriminate = functools.partial(
+            models.discriminate, discriminator, config=model
+        )
+        return real, fake, discriminate, trajectory
 
     def discriminator_loss(discriminator, generator, pool):
-        real, fake, judge, _ = play(generator, discriminator, pool)
+        real, fake, discriminate, _ = generate(generator, discriminator, pool)
         if loss.adversarial == "bce":
             on_real, on_fake = (
-                -jax.nn.log_sigmoid(judge(real)),
-                -jax.nn.log_sigmoid(-judge(fake)),
+                -jax.nn.log_sigmoid(discriminate(real)),
+                -jax.nn.log_sigmoid(-discriminate(fake)),
             )
             total = (on_real.mean() + on_fake.mean()) / 2
         else:
-            total = -jax.nn.log_sigmoid(judge(real) - judge(fake)).mean()
+            total = -jax.nn.log_sigmoid(discriminate(real) - discriminate(fake)).mean()
         if loss.gradient_penalty == "finite_difference":
             std = loss.gradient_penalty_noise
             both = jnp.concatenate([real, fake], axis=1)
@@ -249,18 +245,20 @@ def straightforward_losses(config, clips):
                 for pair in pairs
             ]
             noisy = both + std * jnp.stack(noise, axis=1)
-            squares = ((judge(noisy) - judge(both)) / std) ** 2
+            squares = ((discriminate(noisy) - discriminate(both)) / std) ** 2
             # gamma / 2 (R1 + R2), each the mean over its own clips.
             r1, r2 = squares[:, :2].mean(), squares[:, 2:].mean()
             total += loss.gradient_penalty_weight / 2 * (r1 + r2)
         return total
 
     def generator_loss(generator, discriminator, pool):
-        real, fake, judge, trajectory = play(generator, discriminator, pool)
+        real, fake, discriminate, trajectory = generate(generator, discriminator, pool)
         if loss.adversarial == "bce":
-            adversarial = -jax.nn.log_sigmoid(judge(fake)).mean()
+            adversarial = -jax.nn.log_sigmoid(discriminate(fake)).mean()
         else:
-            adversarial = -jax.nn.log_sigmoid(judge(fake) - judge(real)).mean()
+            adversarial = -jax.nn.log_sigmoid(
+                discriminate(fake) - discriminate(real)
+            ).mean()
         normality, _ = losses.normality_penalty(trajectory)
         return loss.adversarial_weight * adversarial + loss.normality_weight * normality
 
@@ -287,12 +285,12 @@ def test_one_forward_pass_gives_the_gradients_of_both_losses(config):
     )
     tolerance = {"rtol": 2e-3, "atol": 2e-6}
     assert_trees_close(
-        taken_off(state.discriminator, after.discriminator),
+        subtracted(state.discriminator, after.discriminator),
         for_discriminator,
         **tolerance,
     )
     assert_trees_close(
-        taken_off(state.generator, after.generator), for_generator, **tolerance
+        subtracted(state.generator, after.generator), for_generator, **tolerance
     )
 
 
@@ -305,9 +303,9 @@ def test_one_forward_pass_gives_the_gradients_of_both_losses(config):
         ("bce", "none", 1e-6),
     ],
 )
-def test_a_game_in_groups_is_the_game_with_all_clips(adversarial, penalty, atol):
+def test_microbatches_give_the_gradients_of_the_whole_batch(adversarial, penalty, atol):
     loss = LossConfig(adversarial=adversarial, gradient_penalty=penalty)
-    # 5 steps, 2 clips: together they fit into any cache.
+    # 5 steps of 2 clips are one microbatch by default.
     together = make_config(loss)
     in_groups = dataclasses.replace(together, training=TrainingConfig(clips_at_once=1))
     state = random_state(together)
@@ -317,8 +315,8 @@ def test_a_game_in_groups_is_the_game_with_all_clips(adversarial, penalty, atol)
     assert_trees_close(metrics_of_groups, metrics, rtol=1e-4, atol=1e-6)
 
 
-def test_a_part_of_a_still_clip_is_judged_as_a_shorter_still_clip():
-    """With a transition that stands still, wherever the part is."""
+def test_a_window_of_a_still_clip_gives_the_gradients_of_a_shorter_still_clip():
+    """With a transition that changes nothing, wherever the window is."""
     loss = dataclasses.replace(
         RELATIVISTIC.loss, gradient_penalty="none", normality_weight=0.0
     )
@@ -327,12 +325,8 @@ def test_a_part_of_a_still_clip_is_judged_as_a_shorter_still_clip():
     still = jax.tree.map(jnp.zeros_like, state.generator["transition"])
     state = state._replace(generator=state.generator | {"transition": still})
     clip = jnp.repeat(film()[:1], 5, axis=0)
-    after, _ = jax.jit(train_step, static_argnames="config")(
-        state, clip, KEY, config=part
-    )
-    expected, _ = jax.jit(train_step, static_argnames="config")(
-        state, clip[:4], KEY, config=make_config(loss)
-    )
+    after, _ = train_step(state, clip, KEY, config=part)
+    expected, _ = train_step(state, clip[:4], KEY, config=make_config(loss))
     assert largest_difference(state.discriminator, after.discriminator) > 1e-4
     assert_trees_close(after.discriminator, expected.discriminator, atol=1e-6)
     assert_trees_close(
@@ -341,13 +335,13 @@ def test_a_part_of_a_still_clip_is_judged_as_a_shorter_still_clip():
 
 
 @pytest.mark.parametrize(("flat", "same"), [(True, True), (False, False)])
-def test_only_pictures_with_detail_change_where_they_are_moved(flat, same):
+def test_a_shift_changes_only_frames_with_detail(flat, same):
     loss = dataclasses.replace(RELATIVISTIC.loss, gradient_penalty="none")
     configs = [
         make_config(dataclasses.replace(loss, adversarial_shift=s)) for s in (0, 3)
     ]
     state = random_state(configs[0])
-    # Without weights, the generator draws grey pictures.
+    # With weights of zero, the generator gives grey frames.
     grey = jax.tree.map(jnp.zeros_like, state.generator["generator"])
     state = state._replace(generator=state.generator | {"generator": grey})
     clips = jnp.broadcast_to(film()[:, :, :1, :1], film().shape) if flat else film()
@@ -357,21 +351,57 @@ def test_only_pictures_with_detail_change_where_they_are_moved(flat, same):
     assert (difference < 1e-7) == same
 
 
-def test_a_part_longer_than_the_clip_is_refused():
-    config = make_config(dataclasses.replace(RELATIVISTIC.loss, adversarial_steps=6))
-    with pytest.raises(ValueError, match="adversarial_steps 6 is more than"):
-        step(random_state(config), config)
+def test_a_rollout_as_long_as_the_clip_is_refused():
+    """A shorter batch than the config says: the config itself refuses this."""
+    with pytest.raises(ValueError, match=r"loss\.rollout_steps 4 must be below.* 4"):
+        step(random_state(ENCODED), ENCODED, clips=film()[:4])
 
 
-def test_groups_that_do_not_share_the_batch_are_refused():
-    config = dataclasses.replace(
-        make_config(LossConfig()), training=TrainingConfig(clips_at_once=3)
+def test_gradients_that_no_loss_has_are_zeros():
+    config = make_config(
+        LossConfig(adversarial_weight=0.0, normality_weight=0.0),
+        optimizer=OptimizerConfig(),
     )
-    with pytest.raises(ValueError, match="2 clips are not played in groups of 3"):
-        step(random_state(config), config)
+    state = random_state(config)
+    of_generator, of_discriminator, *_ = training_step.loss_gradients(
+        state, film(), KEY, config=config
+    )
+    for gradients, params in (
+        (of_generator, state.generator),
+        (of_discriminator, state.discriminator),
+    ):
+        assert_trees_equal(gradients, jax.tree.map(jnp.zeros_like, params))
 
 
-def test_a_run_begins_with_its_average_and_a_normal_pool():
+def test_a_new_term_is_one_entry_and_trains_an_encoder(monkeypatch):
+    def code_size(clips):
+        return jnp.mean(jnp.square(clips.codes))
+
+    monkeypatch.setitem(losses.ENCODER_TERMS, "code_size", losses.Term(code_size))
+    config = make_config(
+        LossConfig(
+            adversarial_weight=0.0,
+            normality_weight=0.0,
+            extra_weights=(("code_size", 0.5),),
+            rollout_steps=4,
+        )
+    )
+    state = random_state(config)
+    assert "encoder" in state.generator
+    after, metrics = step(state, config)
+    assert float(metrics["loss/code_size"]) > 0
+    moved = subtracted(state.generator["encoder"], after.generator["encoder"])
+    assert optax.global_norm(moved) > 1e-6
+    assert_trees_equal(after.generator["generator"], state.generator["generator"])
+
+
+def test_the_weight_of_an_unknown_term_is_refused():
+    config = make_config(LossConfig(extra_weights=(("kode_size", 0.5),)))
+    with pytest.raises(ValueError, match="names kode_size; the terms are normality"):
+        init_train_state(KEY, config=config)
+
+
+def test_a_run_starts_with_its_average_and_a_normal_pool():
     config = dataclasses.replace(LATENTS_ONLY, data=DataConfig(batch_size=4000))
     init = jax.jit(init_train_state, static_argnames="config")
     state = init(jax.random.key(0), config=config)
@@ -384,7 +414,7 @@ def test_a_run_begins_with_its_average_and_a_normal_pool():
     np.testing.assert_allclose(pool.var(), 1, atol=0.04)
 
 
-def test_without_its_weights_there_is_no_encoder_and_no_adversary():
+def test_without_weights_there_is_no_encoder_and_no_discriminator():
     def parts(config):
         state = jax.eval_shape(lambda: init_train_state(KEY, config=config))
         return set(state.generator), bool(jax.tree.leaves(state.discriminator))
@@ -394,7 +424,7 @@ def test_without_its_weights_there_is_no_encoder_and_no_adversary():
     assert parts(LATENTS_ONLY) == ({"generator", "transition"}, False)
 
 
-def test_before_its_first_step_the_adversary_asks_for_nothing():
+def test_before_its_start_step_the_adversarial_loss_has_no_gradient():
     state = random_state(ENCODED)
     after, metrics = step(state, ENCODED)
     assert_trees_equal(after.discriminator, state.discriminator)
@@ -405,11 +435,11 @@ def test_before_its_first_step_the_adversary_asks_for_nothing():
         )[0]
     )(state.generator)
     assert_trees_close(
-        taken_off(state.generator, after.generator), expected, rtol=2e-3, atol=2e-6
+        subtracted(state.generator, after.generator), expected, rtol=2e-3, atol=2e-6
     )
 
 
-def test_a_part_of_the_rollout_is_compared_with_the_film_of_its_steps():
+def test_a_window_of_the_rollout_is_compared_with_the_film_of_its_steps():
     params = random_state(ENCODED).generator
     loss = jax.jit(encoder_loss, static_argnames="config")
     film_frames = models.from_uint8(film())
@@ -417,18 +447,18 @@ def test_a_part_of_the_rollout_is_compared_with_the_film_of_its_steps():
         params["encoder"], film_frames, config=MODEL
     )
 
-    def errors_of_all_parts(key):
+    def errors_of_all_windows(key):
         noise = jax.random.normal(jax.random.split(key, 3)[0], mean.shape)
         code = (mean + jnp.exp(log_std) * noise)[0]
         _, latents = rollout(
             params["transition"], code, key, 0, num_steps=5, config=MODEL
         )
-        dream = models.generate(params["generator"], latents, config=MODEL)
+        generated = models.generate(params["generator"], latents, config=MODEL)
         parts = [slice(1, 3), slice(2, 4), slice(3, 5)]
         return [
             (
-                losses.frame_error(dream[part], film_frames[part]),
-                losses.change_error(dream[part], film_frames[part]),
+                losses.frame_error(generated[part], film_frames[part]),
+                losses.change_error(generated[part], film_frames[part]),
             )
             for part in parts
         ]
@@ -438,7 +468,8 @@ def test_a_part_of_the_rollout_is_compared_with_the_film_of_its_steps():
         _, terms = loss(params, film(), key, config=ENCODED)
         found = (terms["loss/rollout"], terms["loss/change"])
         matches = [
-            np.allclose(found, errors, rtol=1e-5) for errors in errors_of_all_parts(key)
+            np.allclose(found, errors, rtol=1e-5)
+            for errors in errors_of_all_windows(key)
         ]
         assert sum(matches) == 1
         drawn.add(matches.index(True))
@@ -446,7 +477,7 @@ def test_a_part_of_the_rollout_is_compared_with_the_film_of_its_steps():
 
 
 @pytest.mark.parametrize(("index", "plays"), [(1, False), (2, True), (3, True)])
-def test_the_adversary_joins_at_its_first_step(index, plays):
+def test_the_adversarial_loss_begins_at_its_start_step(index, plays):
     state = random_state(ENCODED)._replace(step=jnp.int32(index))
     after, metrics = step(state, ENCODED)
     moved = largest_difference(after.discriminator, state.discriminator)
@@ -454,7 +485,7 @@ def test_the_adversary_joins_at_its_first_step(index, plays):
     assert (float(metrics["loss/generator"]) > 0) == plays
 
 
-def test_the_pool_carries_on_where_the_rollout_ended():
+def test_the_pool_is_where_the_rollout_ended():
     before = random_state(LATENTS_ONLY)
     for _ in range(2):
         after, _ = step(before, LATENTS_ONLY)
@@ -470,7 +501,7 @@ def test_the_pool_carries_on_where_the_rollout_ended():
         before = after
 
 
-def test_a_reset_pool_forgets_where_it_was():
+def test_a_reset_pool_does_not_depend_on_where_it_was():
     state = random_state(RESET)
     elsewhere = state._replace(latent_pool=100 + state.latent_pool)
     one, other = (step(start, RESET)[0].latent_pool for start in (state, elsewhere))
@@ -484,7 +515,7 @@ def test_a_reset_pool_forgets_where_it_was():
 @pytest.mark.parametrize(
     ("index", "decay"),
     [
-        (0, 1 / 10),  # (step + 1) / (step + 10): young averages are short
+        (0, 1 / 10),  # (step + 1) / (step + 10): early averages are short
         (2, 3 / 12),
         (89, 0.5),  # 90 / 99 is beyond the config's 0.5
     ],
@@ -507,18 +538,18 @@ def test_the_same_state_and_key_give_the_same_step():
     assert largest_difference(one[0].generator, different.generator) > 0
 
 
-def test_a_stored_step_goes_on_as_if_it_had_not_been_stored():
-    def advance(state, clips):
+def test_a_stored_state_continues_as_one_that_was_not_stored():
+    def next_state(state, clips):
         return train_step(state, clips, KEY, config=BCE_EXACT)[0]
 
-    whole = advance(advance(random_state(BCE_EXACT), film(1)), film(2))
-    stored = jax.tree.map(np.asarray, advance(random_state(BCE_EXACT), film(1)))
-    resumed = advance(jax.tree.map(jnp.asarray, stored), film(2))
+    whole = next_state(next_state(random_state(BCE_EXACT), film(1)), film(2))
+    stored = jax.tree.map(np.asarray, next_state(random_state(BCE_EXACT), film(1)))
+    resumed = next_state(jax.tree.map(jnp.asarray, stored), film(2))
     assert_trees_equal(resumed, whole)
 
 
 def moving_square():
-    """A bright square on a dark ground that moves right, from two heights."""
+    """A bright square on a dark ground that moves right, at two heights."""
     clips = np.zeros((5, 2, 16, 16, 3), np.uint8)
     for t in range(5):
         for b, row in enumerate((2, 9)):
