@@ -1,9 +1,9 @@
-"""The wax of a lamp as it is seen in film, by colour alone.
+"""The wax of a lamp in a film, detected by its colour alone.
 
-What is assumed of a film: the camera and the lights stand still, wax and liquid differ
-in colour, most places of the glass hold liquid most of the time, and each is seen to
-hold liquid at some moment at least. Places that hold wax (or liquid) throughout the
-film are not told from the surroundings and do not count as glass.
+The following is assumed of a film. Camera and lights do not move. Wax and liquid differ
+in colour. Most places of the glass hold liquid most of the time, and each place holds
+liquid at some moment. Places that hold wax (or liquid) throughout the film cannot be
+distinguished from the surroundings and do not count as glass.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ import numpy as np
 from duralava.evaluation.motion import block_motion
 from duralava.signals import blobs
 
-# Frames that a colour is fitted to, evenly spread over the film.
+# Number of frames that the colours are fitted to, evenly spread over the film.
 _FITTED = 512
 # Frames projected at once.
 _CHUNK = 256
@@ -23,13 +23,13 @@ _CHUNK = 256
 
 @dataclasses.dataclass(frozen=True)
 class WaxColour:
-    """How wax and liquid are told apart in one film.
+    """How to distinguish wax from liquid in one film.
 
     Attributes:
-      direction: of colour, from liquid to wax, of length 1, f32[3].
+      direction: unit vector of colour, from liquid to wax, f32[3].
       background: colour of the liquid at each pixel along `direction`, f32[H, W].
-      liquid: mean colour of liquid along `direction`, over the background.
-      wax: mean colour of wax along `direction`, over the background.
+      liquid: mean colour of liquid along `direction`, minus the background.
+      wax: mean colour of wax along `direction`, minus the background.
       glass: pixels that hold wax at some moments and liquid at others, bool[H, W].
     """
 
@@ -41,12 +41,12 @@ class WaxColour:
 
 
 class Blobs(NamedTuple):
-    """The blobs of a film, in order of time.
+    """The blobs of a film, ordered by time.
 
     Attributes:
-      counts: number of blobs of each frame, i64[N].
+      counts: number of blobs in each frame, i64[N].
       heights: of their centroids, 0 at the bottom of the glass to 1 at its top, f64[B].
-      areas: shares of the glass, f64[B].
+      areas: as shares of the glass, f64[B].
     """
 
     counts: np.ndarray
@@ -55,19 +55,20 @@ class Blobs(NamedTuple):
 
 
 def fit_wax_colour(frames: np.ndarray) -> WaxColour:
-    """Finds the colour of what moves in a film, against what rests.
+    """Finds the colours of wax and liquid in a film.
 
-    Colours are projected on the direction that they vary along most over time (the
-    first principal component of all pixels less their means over time). The glass is
-    where the range over time of that projection is large, by Otsu's threshold; the
-    sign is such that pixels of the glass spend most of their time on the liquid's side.
-    The background is the 1% quantile of a pixel over time: a light behind the liquid is
-    no wax. What is over it in the glass is parted into liquid and wax by Otsu's
-    threshold, and the means of both are kept (Otsu 1979).
+    Colours are projected on the direction of their largest variation over time: the
+    first principal component of all pixels minus their means over time. The glass is
+    where the range of the projection over time exceeds Otsu's threshold. The sign of
+    the direction is such that pixels of the glass are most of the time closer to the
+    liquid. The background is the 1 % quantile of each pixel over time, so that a light
+    behind the liquid does not count as wax. Values minus the background, in the glass,
+    are divided into liquid and wax by Otsu's threshold; `liquid` and `wax` are the
+    means of both classes (Otsu 1979).
 
     Args:
-      frames: u8[N, H, W, 3] of one camera; some hundreds of them, evenly spread, are
-        looked at.
+      frames: u8[N, H, W, 3] of one camera. A few hundred of them, evenly spread, are
+        used.
 
     Raises:
       ValueError: nothing changes in the film.
@@ -91,14 +92,14 @@ def fit_wax_colour(frames: np.ndarray) -> WaxColour:
 
 
 def otsu_threshold(values: np.ndarray, num_bins: int = 256) -> float:
-    """Returns the threshold that parts values best into two classes (Otsu 1979).
+    """Returns the threshold that best divides values into two classes (Otsu 1979).
 
-    It is the edge between bins of a histogram that makes the variance between the
-    classes largest, and so the variance within them smallest.
+    It is the edge between two bins of a histogram that maximises the variance between
+    the classes, and so minimises the variance within them.
 
     Args:
       values: of any shape, not all equal.
-      num_bins: bins from the least to the largest value.
+      num_bins: bins from the smallest to the largest value.
     """
     counts, edges = np.histogram(values, num_bins)
     centres = (edges[:-1] + edges[1:]) / 2
@@ -109,11 +110,11 @@ def otsu_threshold(values: np.ndarray, num_bins: int = 256) -> float:
 
 
 def wax_map(frames: np.ndarray, colour: WaxColour) -> np.ndarray:
-    """Returns how far each pixel is from liquid, 0, to wax, 1; 0 outside the glass.
+    """Returns the share of wax in each pixel, 0 to 1; 0 outside the glass.
 
-    The colour is scaled linearly between the means of the two classes, so that an edge
-    that a pixel lies on counts in part, and a blurred blob keeps its area. 1/2 is where
-    Otsu's threshold lies: halfway between the means.
+    The colour is scaled linearly between the means of the two classes. A pixel on an
+    edge therefore counts in part, and a blurred blob keeps its area. The value 1/2 is
+    halfway between the means, at Otsu's threshold.
 
     Args:
       frames: u8[..., H, W, 3].
@@ -123,7 +124,7 @@ def wax_map(frames: np.ndarray, colour: WaxColour) -> np.ndarray:
       f32[..., H, W].
 
     Raises:
-      ValueError: the frames are of another size than those that the colour is of.
+      ValueError: the frames differ in size from those that `colour` was fitted to.
     """
     if frames.shape[-3:-1] != colour.glass.shape:
         raise ValueError(
@@ -151,12 +152,13 @@ def wax_share(frames: np.ndarray, colour: WaxColour) -> np.ndarray:
 
 
 def find_blobs(frames: np.ndarray, colour: WaxColour, min_area: float) -> Blobs:
-    """Finds the blobs of each frame: pixels nearer to wax than to liquid that touch.
+    """Finds the blobs of each frame: connected pixels closer to wax than to liquid.
 
     Args:
       frames: u8[N, H, W, 3].
       colour: of the same camera and size.
-      min_area: of the smallest blob, as a share of the glass; less is spray.
+      min_area: of the smallest blob, as a share of the glass; anything smaller is
+        spray.
 
     Raises:
       ValueError: as `wax_map`.
@@ -178,21 +180,22 @@ def rise_speeds(
     block: int = 8,
     search: int = 4,
 ) -> np.ndarray:
-    """Measures how fast wax rises, wherever its edge is seen well enough to tell.
+    """Measures how fast wax rises, wherever the motion of its edge is reliable.
 
-    Frames are matched in blocks. A block counts where it holds both wax and liquid and
+    Frames are matched in blocks. A block counts if it contains both wax and liquid and
     its motion is reliable.
 
     Args:
-      frames: clips u8[T, N, H, W, 3] of frames that follow each other.
+      frames: clips of consecutive frames, u8[T, N, H, W, 3].
       colour: of the same camera and size.
-      seconds: time from frame to frame; wax should move by less than `search` pixels.
+      seconds: time from frame to frame, in which wax should move by less than `search`
+        pixels.
       block: height and width of a block in pixels.
-      search: largest displacement looked for, in pixels.
+      search: largest displacement that is searched, in pixels.
 
     Returns:
-      Speeds f64[M] in heights of the frame a second, positive upwards, of all blocks
-      that count.
+      Speeds f64[M] of all blocks that count, in heights of the frame per second,
+      positive upwards.
 
     Raises:
       ValueError: as `wax_map` and `block_motion`.

@@ -1,11 +1,11 @@
-"""A lava lamp in physics: film to learn from, without a camera."""
+"""A lava lamp simulated by its physics: film to learn from, without a camera."""
 
 from collections.abc import Iterator
 
 import numpy as np
 
 from duralava.simulation import lamp, shading
-from duralava.simulation.lamp import FRAMES_PER_SECOND, LampConfig
+from duralava.simulation.config import DEFAULT_CONFIG, FRAMES_PER_SECOND, LampConfig
 from duralava.simulation.themes import DEFAULT_THEME, THEMES
 
 __all__ = [
@@ -21,20 +21,20 @@ def film_chunks(
     seed: int,
     resolution: int,
     *,
-    config: LampConfig = lamp.DEFAULT_CONFIG,
+    config: LampConfig = DEFAULT_CONFIG,
     theme: str = DEFAULT_THEME,
     chunk_size: int = 150,
 ) -> Iterator[np.ndarray]:
-    """Films a simulated lamp for ever, at 30 frames a second.
+    """Films a simulated lamp without end, at 30 frames a second.
 
-    The same seed gives the same film. The first chunk takes longer: it warms the lamp
-    up.
+    The same seed gives the same film. The first chunk takes longer, as the lamp warms
+    up before it.
 
     Args:
-      seed: of the state that the lamp starts in.
+      seed: of the initial state.
       resolution: height and width of a frame, in pixels, 32 to 512.
       config: the lamp.
-      theme: name of the colours, a key of `THEMES`.
+      theme: name of its colours, a key of `THEMES`.
       chunk_size: number of frames N of a chunk.
 
     Yields:
@@ -42,7 +42,7 @@ def film_chunks(
 
     Raises:
       ValueError: the resolution is out of range, or the theme unknown.
-      FloatingPointError: the lamp is no longer finite; says since when.
+      FloatingPointError: the lamp is no longer finite; the message says when.
     """
     shading.check(resolution, theme)
     for states in lamp.simulate(seed, config=config, chunk_size=chunk_size):

@@ -2,12 +2,12 @@
 
 A field of centres is an array `f32[(Nz,) Ny, Nx]`: z from the front to the back, y from
 the floor up, x from the left wall to the right one. Every function takes fields of
-either number of dimensions; the axes of a field are counted as the array counts them.
-Where values live, h being the size of a cell:
+either number of dimensions; axes are numbered as in the array. Values are stored at
+these places, with h the size of a cell:
 
   centres      wax, temperature, pressure; at (i + 1/2) h along every axis
   faces of a   velocity along axis a, flux along axis a; one more than cells along a
-  inner faces  the same without the two walls, where nothing passes; one less than cells
+  inner faces  the same without the two walls, which block all flow; one less than cells
 """
 
 import jax
@@ -75,7 +75,7 @@ def mean(field: jax.Array, axis: int) -> jax.Array:
 def divergence(inner: tuple[jax.Array, ...], cell: float) -> jax.Array:
     """Returns the divergence, at centres, of a flux that is zero on the walls.
 
-    What leaves one cell enters its neighbour, so the sum over all cells is zero.
+    What leaves a cell enters its neighbour, so the sum over all cells is zero.
 
     Args:
       inner: flux along each axis on the inner faces of that axis.

@@ -1,4 +1,4 @@
-"""Film of several lamps, which several processes simulate at once."""
+"""Film of several lamps, simulated in parallel processes."""
 
 import contextlib
 import multiprocessing
@@ -15,38 +15,40 @@ from typing import IO, Any
 import jax
 import numpy as np
 
-_Film = Callable[[int], Iterator[np.ndarray]]
+# (seed) -> chunks of film, uint8[n, H, W, 3].
+_FilmChunks = Callable[[int], Iterator[np.ndarray]]
 
 
 def film_lamps(
-    film: _Film,
+    film: _FilmChunks,
     lamps: Sequence[tuple[int, int]],
     *,
     folder: str | os.PathLike[str],
     num_workers: int | None = None,
     filmed: Callable[[int], Any] = lambda num_frames: None,
 ) -> Iterator[np.ndarray]:
-    """Films lamps in processes of their own, on the CPU.
+    """Films lamps in separate processes, on the CPU.
 
-    A lamp keeps about one core busy, so each process has one core, and films one lamp
-    after the other. What is yielded does not depend on the number of processes. None
-    of them outlives the iterator, nor the calling process for longer than it takes to
-    film a chunk. As with all processes that Python spawns, a script that calls this
-    does so under `if __name__ == "__main__"`.
+    A lamp keeps about one core busy. Each process therefore has one core, and films one
+    lamp after another. The films do not depend on the number of processes. All
+    processes end with the iterator. If the calling process is killed, they end as soon
+    as they have filmed their current chunk. Python spawns them, so a script must call
+    this function under `if __name__ == "__main__"`.
 
     Args:
-      film: gives the chunks, uint8 [n, H, W, 3], of the film of a seed; it is pickled.
-      lamps: seed and number of frames N of each.
-      folder: where films lie, in files without a name, until their turn comes.
-      num_workers: number of processes; as many as cores if left out.
-      filmed: is told the number of frames of each chunk, as they come.
+      film: returns the chunks of film uint8[n, H, W, 3] of a seed; it is pickled.
+      lamps: seed and number of frames N of each lamp.
+      folder: for temporary files without a name, which hold films until they are
+        yielded.
+      num_workers: number of processes; the number of cores if left out.
+      filmed: called with the number of frames of each chunk when it arrives.
 
     Yields:
-      Film of each lamp in turn, uint8 [N, H, W, 3], mapped from the disk.
+      Film of each lamp in order, uint8[N, H, W, 3], memory-mapped from the disk.
 
     Raises:
-      ValueError, OSError, FloatingPointError: what `film` raises.
-      ChildProcessError: a process has ended early.
+      ValueError, OSError, FloatingPointError: raised by `film`.
+      ChildProcessError: a process ended early.
     """
     cores = _cores()
     num_workers = min(num_workers or len(cores), len(lamps))
@@ -58,14 +60,14 @@ def film_lamps(
         waiting = iter(range(len(lamps)))
         current: dict[Connection, int | None] = {}
 
-        def ask_for_next(worker: Connection) -> None:
+        def assign_next(worker: Connection) -> None:
             current[worker] = next(waiting, None)
             if current[worker] is not None:
                 with _expected_alive(workers[worker]):
                     worker.send(lamps[current[worker]])
 
         for worker in workers:
-            ask_for_next(worker)
+            assign_next(worker)
         for index, file in enumerate(files):
             while left[index]:
                 for worker in mp_connection.wait(list(workers)):
@@ -75,19 +77,19 @@ def film_lamps(
                     left[lamp] -= len(chunk)
                     filmed(len(chunk))
                     if not left[lamp]:
-                        ask_for_next(worker)
+                        assign_next(worker)
             with file:
                 yield _map(file, shape)
 
 
 def _map(file: IO[bytes], shape: tuple[int, ...]) -> np.ndarray:
-    """Returns the frames in a file, which may be closed then."""
+    """Returns the frames in a file; the file may then be closed."""
     file.flush()
     return np.memmap(file, np.uint8, mode="r").reshape(-1, *shape)
 
 
 def _cores() -> list[int]:
-    """Returns the cores that this process may use."""
+    """Returns the numbers of the cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0))
     return list(range(os.cpu_count() or 1))
@@ -95,9 +97,9 @@ def _cores() -> list[int]:
 
 @contextlib.contextmanager
 def _workers(
-    film: _Film, cores: Sequence[int]
+    film: _FilmChunks, cores: Sequence[int]
 ) -> Iterator[dict[Connection, BaseProcess]]:
-    """Yields a process for each of `cores`, by the connection to it."""
+    """Yields a process for each of `cores`, keyed by the connection to it."""
     context = multiprocessing.get_context("spawn")  # JAX has threads: no fork
     workers: dict[Connection, BaseProcess] = {}
     try:
@@ -119,11 +121,11 @@ def _workers(
 
 @contextlib.contextmanager
 def _interrupts_blocked() -> Iterator[None]:
-    """Blocks Ctrl-C; a process that is started meanwhile never hears of it.
+    """Blocks Ctrl-C; processes that are started meanwhile ignore it.
 
-    A terminal sends it to all processes, and each would show a traceback.
+    A terminal sends it to all processes, and each would print a traceback.
     """
-    resource_tracker.ensure_running()  # its start would end the blocking
+    resource_tracker.ensure_running()  # starting it later would unblock Ctrl-C
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -141,7 +143,7 @@ def _receive(worker: Connection, process: BaseProcess) -> np.ndarray:
 
 @contextlib.contextmanager
 def _expected_alive(process: BaseProcess) -> Iterator[None]:
-    """Raises a `ChildProcessError` where what is said to or by a process breaks off."""
+    """Raises `ChildProcessError` if the connection to a process breaks off."""
     try:
         yield
     except (EOFError, OSError):
@@ -151,8 +153,10 @@ def _expected_alive(process: BaseProcess) -> Iterator[None]:
         ) from None
 
 
-def _work(caller: Connection, film: _Film, core: int, cache_dir: str | None) -> None:
-    """Films the lamps that the caller names, until the caller is gone."""
+def _work(
+    caller: Connection, film: _FilmChunks, core: int, cache_dir: str | None
+) -> None:
+    """Films the lamps that the caller sends, until the caller is gone."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {core})  # XLA starts as many threads as it has cores
     jax.config.update("jax_platforms", "cpu")
@@ -165,9 +169,9 @@ def _work(caller: Connection, film: _Film, core: int, cache_dir: str | None) -> 
 
 
 def _messages(
-    film: _Film, seed: int, num_frames: int
+    film: _FilmChunks, seed: int, num_frames: int
 ) -> Iterator[np.ndarray | Exception]:
-    """Yields chunks of `num_frames` in all, or the error that ended them."""
+    """Yields chunks with `num_frames` frames in total, or the error that ended them."""
     try:
         for chunk in film(seed):
             yield chunk[:num_frames]

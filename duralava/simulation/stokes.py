@@ -10,12 +10,13 @@ waves are eigenvectors of the differences of `grid`, hence wave by wave
 
   u = (f - s (s . f) / |s|^2) / (mu |s|^2),
 
-with s the wave numbers: the pressure takes away what would squeeze the fluid, viscosity
-divides the rest. Transforms are products with matrices, which are fast on every machine
-for the sizes at hand (Buzbee, Golub, Nielson 1970, "On direct methods for solving
-Poisson's equations"; Harlow and Welch 1965, "Numerical calculation of time-dependent
-viscous incompressible flow of fluid with free surface", for the grid). In two
-dimensions this is the flow whose stream function psi solves lap lap psi = curl f / mu.
+with s the wave numbers: the pressure removes the part that would compress the fluid,
+and viscosity divides the rest. Transforms are matrix products, which are fast on every
+machine for the sizes used here (Buzbee, Golub, Nielson 1970, "On direct methods for
+solving Poisson's equations"; Harlow and Welch 1965, "Numerical calculation of
+time-dependent viscous incompressible flow of fluid with free surface", for the grid).
+In two dimensions this is the flow whose stream function psi solves
+lap lap psi = curl f / mu.
 """
 
 import functools
@@ -30,7 +31,7 @@ from duralava.simulation import grid
 def velocity(force: tuple[jax.Array, ...], cell: float) -> tuple[jax.Array, ...]:
     """Returns the flow that a force drives, for a viscosity of 1.
 
-    Second order in the cell size. What flows into a cell flows out again, to rounding.
+    It is of second order in the cell size, and free of divergence to rounding.
 
     Args:
       force: f along each axis on the inner faces of that axis, one f32 array for each
@@ -48,17 +49,17 @@ def velocity(force: tuple[jax.Array, ...], cell: float) -> tuple[jax.Array, ...]
     spectrum = [
         _transform(force[a], [_matrix(shape[b], a == b) for b in axes]) for a in axes
     ]
-    squeezing = inverse * sum(s * f for s, f in zip(numbers, spectrum, strict=True))
+    compression = inverse * sum(s * f for s, f in zip(numbers, spectrum, strict=True))
     flow = []
     for a in axes:
-        waves = inverse * (spectrum[a] - numbers[a] * squeezing)
+        waves = inverse * (spectrum[a] - numbers[a] * compression)
         inner = _transform(waves, [_matrix(shape[b], a == b).T for b in axes])
         flow.append(grid.pad(inner, a, 1, 1))
     return tuple(flow)
 
 
 def _transform(field: jax.Array, matrices: list[np.ndarray]) -> jax.Array:
-    """Multiplies each axis of `field` with its matrix."""
+    """Multiplies each axis of `field` by its matrix."""
     for axis, matrix in enumerate(matrices):
         product = jnp.tensordot(
             matrix, field, (1, axis), precision=jax.lax.Precision.HIGHEST

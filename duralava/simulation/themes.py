@@ -1,4 +1,4 @@
-"""Colours to draw a lamp in."""
+"""Colour themes of a lamp."""
 
 import dataclasses
 

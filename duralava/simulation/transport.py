@@ -1,7 +1,7 @@
-"""How wax and heat are carried, and how the surface of the wax is kept sharp.
+"""Transport of wax and heat by the flow, and the surface of the wax.
 
-Everything is written as fluxes through faces, so that no wax and no heat is made or
-lost. The share of wax c in a cell is 1 inside, 0 outside, and across a surface at rest
+All changes are fluxes through faces, so that wax and heat are conserved. The share of
+wax c in a cell is 1 inside, 0 outside, and across a surface at rest
 
   c(s) = (1 + tanh(s / 2 epsilon)) / 2,    epsilon dc/ds = c (1 - c),
 
@@ -24,15 +24,15 @@ def advect(
     """Carries `field` with the flow for one time step, one axis after the other.
 
     Second order in the cell size where the field is smooth, with the limiter of van
-    Leer 1974, "Towards the ultimate conservative difference scheme II". A field of ones
-    is carried along, and what is carried is the ratio to it, so that a constant stays
-    constant although a single sweep squeezes the fluid; the sum of `field` is kept to
-    rounding.
+    Leer 1974, "Towards the ultimate conservative difference scheme II". Along a single
+    axis the flow compresses the fluid. A field of ones is therefore carried as well,
+    and the ratio to it is advected, so that a constant field stays constant. The sum of
+    `field` is conserved to rounding.
 
     Args:
       field: centres.
       velocity: along each axis on the faces of that axis, zero on the walls.
-      time_step: at most cell / max|velocity|, half of it for no new extremes.
+      time_step: at most cell / max|velocity|; no new extremes up to half of that.
       cell: size h of a cell.
 
     Returns:
@@ -60,11 +60,11 @@ def sharpen(
       dc/dt = speed div(epsilon grad c - c (1 - c) n),    n = grad c / |grad c|
 
     Chiu and Lin 2011, "A conservative phase field method for solving incompressible
-    two-phase flows". The surface does not move by it.
+    two-phase flows". It does not move the surface.
 
     Args:
       wax: share of wax c, centres.
-      speed: as large as the flow that smears.
+      speed: that of the flow that smears the surface.
       width: epsilon.
       time_step: at most cell^2 / (2 d epsilon speed) in d dimensions.
       cell: size h of a cell.
@@ -73,8 +73,8 @@ def sharpen(
       c after the step, with the same sum.
     """
     slopes = grid.gradient(wax, cell)
-    # Far from a surface n is noise: faded out where |grad c| is a hundredth of its
-    # largest value, 1 / (4 epsilon).
+    # Far from a surface n is noise. It is faded out where |grad c| is below a hundredth
+    # of its largest value, 1 / (4 epsilon).
     floor = (0.01 / (4 * width)) ** 2
     pull = wax * (1 - wax) * jax.lax.rsqrt(sum(s**2 for s in slopes) + floor)
     fluxes = tuple(
@@ -108,8 +108,8 @@ def chemical_potential(
       cell: size h of a cell.
       wall_contact: cosine of the angle at which wax meets the side walls: 1 where wax
         spreads on them, -1 where the liquid does.
-      top_contact: the same of the top.
-      floor_contact: the same of the floor.
+      top_contact: the same for the top.
+      floor_contact: the same for the floor.
 
     Returns:
       q at centres.
@@ -143,13 +143,13 @@ def ripen(
     time_step: jax.Array | float,
     cell: float,
 ) -> jax.Array:
-    """Lets wax creep from where the surface is strongly curved to where it is flat.
+    """Diffuses wax from strongly curved parts of the surface to flat parts.
 
       dc/dt = M lap q
 
     Cahn and Hilliard 1958, "Free energy of a nonuniform system I". Droplets too small
-    for the grid dissolve into the large ones (Ostwald ripening) instead of staying for
-    ever; the sum of c is kept.
+    for the grid dissolve into large ones (Ostwald ripening) instead of remaining; the
+    sum of c is conserved.
 
     Args:
       wax: share of wax c, centres.

@@ -10,7 +10,7 @@ WAX = np.array([240.0, 70, 40])
 
 
 def lamp(discs, radius=RADIUS, blur=0.5):
-    """Film of discs at (row, column) places, f[N, D, 2], on a graded background."""
+    """Film of discs at (row, column) places f[N, D, 2], before a colour gradient."""
     rows, columns = np.indices(SIZE) + 0.5
     light = rows[..., None] / HEIGHT
     liquid = np.array([60, 20, 90]) + light * np.array([60, 20, -40])
@@ -60,7 +60,7 @@ def test_the_area_of_a_disc_is_kept_when_it_is_blurred(colour, blur):
     np.testing.assert_allclose(area, np.pi * RADIUS**2, rtol=0.15)
 
 
-def test_there_is_nothing_in_liquid_and_everything_in_wax(film, colour):
+def test_liquid_has_no_wax_and_full_wax_is_all_wax(film, colour):
     alone = np.median(film, axis=0).astype(np.uint8)  # the disc passes every place
     np.testing.assert_allclose(wax.wax_share(alone[None], colour), 0, atol=0.01)
     full = np.broadcast_to(WAX.astype(np.uint8), (1, *SIZE, 3))
@@ -85,7 +85,7 @@ def test_frames_of_another_size_are_refused(film, colour):
         wax.wax_share(film[:, :48], colour)
 
 
-def test_otsu_makes_the_variance_within_classes_least():
+def test_otsu_minimises_the_variance_within_classes():
     rng = np.random.default_rng(0)
     values = np.concatenate([rng.normal(0, 1, 300), rng.normal(6, 2, 200)])
 
@@ -97,7 +97,7 @@ def test_otsu_makes_the_variance_within_classes_least():
     assert within(wax.otsu_threshold(values)) < 1.01 * every
 
 
-def test_blobs_are_counted_where_they_are(colour):
+def test_blobs_are_counted_in_their_places(colour):
     places = [
         [(70, 24), (70, 24)],
         [(70, 24), (30, 26)],
@@ -126,7 +126,7 @@ def test_wax_rises_at_the_speed_of_the_disc(colour, speed):
     assert speeds.mean() == pytest.approx(speed, abs=0.08)
 
 
-def test_a_still_lamp_has_no_speed_and_an_empty_one_no_wax_to_rise(film, colour):
+def test_still_wax_has_no_speed_and_without_wax_there_is_no_value(film, colour):
     still = np.repeat(film[60:61], 3, axis=0)[:, None]
     speeds = wax.rise_speeds(still, colour, 1.0)
     assert len(speeds)

@@ -74,7 +74,7 @@ def test_difference_and_mean_of_a_line_are_its_slope_and_its_middle(axis):
 
 
 @pytest.mark.parametrize("shape", _SHAPES)
-def test_divergence_moves_and_makes_nothing(shape):
+def test_divergence_conserves_the_sum(shape):
     divergence = _divergence(_inner_fluxes(shape), 1.0)
     assert divergence.shape == shape
     assert np.max(np.abs(divergence)) > 1

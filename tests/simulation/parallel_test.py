@@ -20,12 +20,12 @@ def film(value):
 
 FILMS = {0: film(0), 2: film(100), 4: film(200)}
 LONG = [np.zeros((4, 2, 2, 3), np.uint8)] * 10**6
-# An error that comes while the film is made.
+# An error that is raised while the film is made.
 BROKEN = map(int, ["wax"])
 
 
 @pytest.mark.parametrize("num_workers", [1, 5])
-def test_lamps_come_whole_and_in_order(tmp_path, num_workers):
+def test_lamps_are_complete_and_in_order(tmp_path, num_workers):
     lamps = [(4, 12), (0, 5), (2, 4), (0, 1)]
     counts = []
 
@@ -67,7 +67,7 @@ def test_error_in_one_process_ends_all(tmp_path, films, error, words):
     assert not multiprocessing.active_children()
 
 
-def test_process_that_is_killed_is_told(tmp_path):
+def test_process_that_is_killed_is_reported(tmp_path):
     def kill_one(_):
         os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
 
@@ -137,11 +137,11 @@ def wait_for_end_of_group(pid):
             time.sleep(0.01)
 
 
-def test_processes_do_not_hear_interrupts(tmp_path):
+def test_processes_ignore_interrupts(tmp_path):
     subprocess.run(script(tmp_path, 100, "interrupt"), check=True)
 
 
-def test_interrupt_of_all_ends_all_with_the_words_of_one(tmp_path):
+def test_interrupt_ends_all_processes_with_one_traceback(tmp_path):
     with endless(tmp_path) as process:
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         _, errors = process.communicate()

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from duralava.simulation import lamp, shading, themes
+from duralava.simulation.config import LampConfig
 
-_CONFIG = lamp.LampConfig()
+_CONFIG = LampConfig()
 _ROWS, _COLUMNS = 48, 24
 _WHITE = (1.0, 1.0, 1.0)
 _FULL = (12, 24, 12, 100)
@@ -68,7 +69,7 @@ def test_mirrored_wax_is_a_mirrored_picture():
     assert np.abs(left - right[:, ::-1]).max() <= 1
 
 
-def test_every_state_of_a_film_is_drawn_on_its_own():
+def test_every_state_of_a_film_is_drawn_independently():
     first, second = _lamp((8, 30, 6, 4)), _lamp((15, 12, 15, 4))
     film = lamp.LampState(
         *(np.concatenate(fields) for fields in zip(first, second, strict=True))
@@ -78,32 +79,32 @@ def test_every_state_of_a_film_is_drawn_on_its_own():
     np.testing.assert_array_equal(frames[1:], shading.shade(second, 64, _CONFIG))
 
 
-def test_around_the_lamp_is_black_and_its_glass_is_not():
+def test_the_surroundings_are_black_and_the_glass_is_not():
     empty, full = _picture(), _picture(_FULL)
     for picture in (empty, full):
         for outside in (picture[:, :30], picture[:2], picture[-1:], picture[:64, :32]):
             assert outside.max() == 0
         assert picture[14:114, 44:84].max(axis=-1).min() > 40
-    # Wax glows more than liquid, and the foot glows without wax.
+    # Wax is brighter than liquid, and the foot is bright without wax.
     assert (full[14:100, 44:84, 0] > empty[14:100, 44:84, 0] + 50).all()
     assert empty[116:120, 64, :2].min() > 150
 
 
 def test_glass_is_wider_at_the_foot(cover):
     widths = cover(_FULL).sum(axis=1)
-    # The rounded foot takes a little of the taper.
+    # The rounded foot reduces the taper slightly.
     assert widths.max() / widths[16] == pytest.approx(1.4, rel=0.06)
     assert widths[231] < 0.97 * widths.max()
 
 
 @pytest.mark.parametrize("ball", [(12, 12, 12, 4), (9, 24, 6, 3.5), (15, 38, 16, 5)])
-def test_a_blob_is_drawn_where_it_is_as_large_as_it_is_and_round(cover, ball):
+def test_a_blob_is_drawn_round_in_its_place_and_size(cover, ball):
     x, y, _, radius = ball
     share, widths = cover(ball), cover(_FULL).sum(axis=1)
     row, column = _centre(share)
     cell = widths[int(row)] / _COLUMNS
     assert column - 128 == pytest.approx((x - _COLUMNS / 2) * cell, abs=1)
-    # Cells are square, so as many lie above the blob as fit one above the other.
+    # Cells are square: their heights, from the top down, follow from the widths.
     above = (_COLUMNS / widths[widths > widths.max() / 3])[: int(row - 14)].sum()
     assert _ROWS - y == pytest.approx(above, abs=1)
     assert share.sum() == pytest.approx(np.pi * (radius * cell) ** 2, rel=0.06)
@@ -125,7 +126,7 @@ def test_wax_has_the_same_area_at_every_resolution(cover, resolution):
 
 def test_edges_are_antialiased(cover):
     across = cover((12, 24, 12, 5), resolution=64)[32]
-    # Liquid, part of a pixel or two, wax, the same again, liquid.
+    # Liquid, one or two partly covered pixels, wax, the same again, liquid.
     partly = (across > 0.05) & (across < 0.95)
     assert 2 <= partly.sum() <= 4
     assert (across > 0.95).sum() >= 4
@@ -192,7 +193,7 @@ def test_wax_is_lit_from_below():
         shares.append(_yellow(picture, slice(int(row) - 2, int(row) + 2)))
     assert shares[0] > shares[1] + 0.1
     assert shares[1] > shares[2] + 0.05
-    # Far from the heater it is the light on the underside.
+    # Far from the heater, the underside is lit.
     tall = _picture((12, 32, 12, 7))
     row, _ = _centre(np.abs(tall - _picture()).sum(axis=-1))
     upper = _yellow(tall, slice(int(row) - 10, int(row) - 6))

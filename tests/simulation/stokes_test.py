@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 def _coordinates(shape, axis, cell):
-    """Where velocity along `axis` lives, walls included; ready to broadcast."""
+    """Places of the velocity along `axis`, walls included; ready to broadcast."""
     return [
         grid.shape_along(
             (np.arange(size + (a == axis)) + 0.5 * (a != axis)) * cell, a, len(shape)
@@ -144,7 +144,7 @@ def test_flow_is_linear_in_the_force(shape):
 
 @pytest.mark.parametrize("shape", _SHAPES)
 def test_work_of_a_force_is_positive_and_the_same_both_ways(shape):
-    """Lorentz: f . u(g) = g . u(f); and f . u(f) is what viscosity turns to heat."""
+    """Lorentz: f . u(g) = g . u(f); and viscosity turns f . u(f) into heat."""
     one, other = _random_force(shape, seed=1), _random_force(shape, seed=2)
 
     def work(force, driver):
@@ -161,7 +161,7 @@ def test_work_of_a_force_is_positive_and_the_same_both_ways(shape):
 
 
 def test_flow_in_a_plane_is_that_of_a_sparse_biharmonic_solve():
-    """psi lives on the corners inside; psi and its Laplacian vanish on free walls."""
+    """psi is on the inner corners; psi and its Laplacian vanish on free walls."""
     rows, columns, cell = 18, 12, 1 / 12
     force_y, force_x = _random_force((rows, columns))
     curl = np.diff(force_y, axis=1) / cell - np.diff(force_x, axis=0) / cell

@@ -33,7 +33,7 @@ def _ball(shape, cell, middle, radius, width):
 
 
 def _wind(shape, direction):
-    """The same velocity everywhere but on the walls, which nothing crosses."""
+    """The same velocity everywhere except on the walls, which block all flow."""
     flow = []
     for axis, speed in enumerate(direction):
         inner = [size - (a == axis) for a, size in enumerate(shape)]
@@ -103,7 +103,7 @@ def test_advection_carries_a_blob_as_far_as_the_flow_goes(direction, sign):
 
 
 @pytest.mark.parametrize("shape", [(24, 16), (12, 16, 14)])
-def test_advection_keeps_the_sum_the_bounds_and_constants(shape):
+def test_advection_conserves_the_sum_the_bounds_and_constants(shape):
     cell = 1 / 16
     flow = _closed_flow(shape, cell)
     start = _ball(shape, cell, [0.4] * len(shape), 0.25, cell)
@@ -136,7 +136,7 @@ def test_advection_of_a_smooth_profile_is_of_second_order(axis):
 
 
 @pytest.mark.parametrize("shape", [(24, 32), (16, 20, 16)])
-def test_sharpening_restores_a_smeared_surface_and_keeps_the_sum(shape):
+def test_sharpening_restores_a_smeared_surface_and_conserves_the_sum(shape):
     cell, middle = 1 / 16, np.array(shape) / 32
     sharp = _ball(shape, cell, middle, 0.3, cell)
     smeared = _ball(shape, cell, middle, 0.3, 2 * cell)
@@ -148,7 +148,7 @@ def test_sharpening_restores_a_smeared_surface_and_keeps_the_sum(shape):
     assert np.abs(wax - expected).mean() < 0.25 * np.abs(smeared - expected).mean()
 
 
-def test_surface_at_rest_stays_as_it_is():
+def test_surface_at_rest_does_not_change():
     """c = 1 / (1 + exp(-s / epsilon)) solves epsilon dc/ds = c (1 - c)."""
     shape, cell, width = (64, 4), 1 / 16, 3 / 16
     y = _centres(shape, cell)[0] * np.ones(shape)
@@ -243,7 +243,7 @@ def test_surface_force_is_the_potential_times_the_slope():
         np.testing.assert_allclose(np.moveaxis(force, axis, 0), expected, rtol=1e-4)
 
 
-def test_ripening_dissolves_a_droplet_into_a_big_drop_and_keeps_the_sum():
+def test_ripening_dissolves_a_droplet_into_a_big_drop_and_conserves_the_sum():
     shape, cell, width = (40, 24), 1 / 24, 1 / 24
     big, small = (1.1, 0.5), (0.3, 0.5)
     drop = _ball(shape, cell, big, 0.32, width)

@@ -13,8 +13,7 @@ from collections.abc import Sequence
 import tqdm
 
 from duralava import files, tables
-from duralava.simulation import lamp
-from duralava.simulation.lamp import LampConfig
+from duralava.simulation.config import DEFAULT_CONFIG, LampConfig
 from duralava.simulation.report import measuring, plots, recording, thresholds
 from duralava.simulation.report.results import as_json
 from duralava.simulation.report.thresholds import Row
@@ -70,7 +69,7 @@ def write_report(
     num_seeds: int = 20,
     seconds: float = 3600.0,
     seconds_per_seed: float = 600.0,
-    config: LampConfig = lamp.DEFAULT_CONFIG,
+    config: LampConfig = DEFAULT_CONFIG,
 ) -> list[Row]:
     """Simulates and measures lamps, and writes `report.md`, `report.json` and pictures.
 

@@ -7,7 +7,7 @@ import numpy as np
 from duralava.signals.blobs import splits_and_merges
 from duralava.signals.correlation import fall_and_peak
 from duralava.simulation import statistics
-from duralava.simulation.lamp import LampConfig
+from duralava.simulation.config import LampConfig
 from duralava.simulation.report.recording import (
     FIELD_SECONDS,
     SAMPLES_PER_SECOND,

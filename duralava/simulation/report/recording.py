@@ -14,7 +14,7 @@ import numpy as np
 
 from duralava.signals.blobs import Blobs, find_blobs, join_blobs
 from duralava.simulation import lamp, shading, statistics, tracers
-from duralava.simulation.lamp import FRAMES_PER_SECOND, LampConfig
+from duralava.simulation.config import FRAMES_PER_SECOND, LampConfig
 
 SAMPLES_PER_SECOND = 5
 CHUNK_SECONDS = 10

@@ -4,11 +4,12 @@ import pytest
 from PIL import Image
 
 from duralava.simulation import lamp, report
+from duralava.simulation.config import LampConfig
 from duralava.simulation.report import plots
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
-_SMALL = lamp.LampConfig(columns=9, rows=18, warm_up_seconds=2.0)
+_SMALL = LampConfig(columns=9, rows=18, warm_up_seconds=2.0)
 _SHORT = {"num_seeds": 2, "seconds": 21.0, "seconds_per_seed": 20.0, "config": _SMALL}
 
 
