@@ -1,4 +1,4 @@
-"""What the figures of docs/how_it_works.md are drawn with."""
+"""Style and drawing functions of the figures in docs/how_it_works.md."""
 
 import io
 import pathlib
@@ -22,9 +22,9 @@ COLD_TO_WARM = LinearSegmentedColormap.from_list(
     "cold_to_warm", [BLUE, "#16324f", "#0b060d", "#6b2d12", ORANGE]
 )
 _WIDTH, _DPI = 9.0, 110
-_GLASS = slice(11, 53)  # of 64 columns of a frame; beside it is nothing but dark
+_GLASS = slice(11, 53)  # columns of a frame, out of 64; the others are black
 _ENLARGED = 3
-_LABELS = 0.115  # share of a figure's width that names of rows take
+_LABELS = 0.115  # fraction of the figure's width for the names of rows
 
 matplotlib.style.use(
     {
@@ -47,43 +47,43 @@ matplotlib.style.use(
 )
 
 
-def blank(height: float) -> Figure:
-    """Returns a figure of `height` inches, as wide as all others."""
+def new_figure(height: float) -> Figure:
+    """Returns an empty figure of `height` inches and the common width."""
     return Figure((_WIDTH, height))
 
 
-def show(axes: Axes, frame: np.ndarray) -> None:
-    """Shows the glass of a frame u8[64, 64, 3]."""
-    bare(axes).imshow(
+def show_frame(axes: Axes, frame: np.ndarray) -> None:
+    """Shows the part of a frame u8[64, 64, 3] that contains the glass."""
+    hide_axes(axes).imshow(
         pictures.enlarge(frame[:, _GLASS], _ENLARGED), interpolation="lanczos"
     )
 
 
-def bare(axes: Axes) -> Axes:
-    """Takes ticks and frame away."""
+def hide_axes(axes: Axes) -> Axes:
+    """Removes ticks and borders; returns the axes."""
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     return axes
 
 
-def strips(
+def film_strips(
     rows: Mapping[str, np.ndarray], titles: Sequence[str], *, graph: float = 0.0
 ) -> tuple[Figure, Axes | None]:
-    """Draws film in rows.
+    """Draws films as rows of frames.
 
     Args:
-      rows: their names, and u8[N, 64, 64, 3] each.
-      titles: of the N columns.
-      graph: height in inches of axes below them, as wide as the frames together.
+      rows: name and frames u8[N, 64, 64, 3] of each row.
+      titles: titles of the N columns.
+      graph: height in inches of axes for a graph below the rows; 0 for none.
 
     Returns:
-      The figure, and these axes, if they were asked for.
+      The figure, and the axes below the rows or None.
     """
     share = (1 - _LABELS) / len(titles)
     row_height = _WIDTH * share * 64 / (_GLASS.stop - _GLASS.start)
     top, foot = 0.25, 0.5 if graph else 0.05
     height = top + len(rows) * row_height + graph + foot
-    figure = blank(height)
+    figure = new_figure(height)
     for row, (name, film) in enumerate(rows.items()):
         bottom = 1 - (top + (row + 1) * row_height) / height
         middle = bottom + row_height / height / 2
@@ -91,7 +91,7 @@ def strips(
         for column, (title, frame) in enumerate(zip(titles, film, strict=True)):
             left = _LABELS + column * share
             axes = figure.add_axes((left, bottom, share, row_height / height))
-            show(axes, frame)
+            show_frame(axes, frame)
             if row == 0:
                 axes.set_title(title, loc="center", color=QUIET, fontsize=9)
     if not graph:
@@ -101,7 +101,7 @@ def strips(
 
 
 def arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """Draws an arrow between two places, in units of the axes' sides."""
+    """Draws an arrow between two points, in units of the axes' width and height."""
     axes.annotate(
         "",
         end,
@@ -112,25 +112,25 @@ def arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> N
     )
 
 
-def ring(axes: Axes, x: float, y: float) -> None:
-    """Marks a place, from 0 to 1, in a frame that `show` shows."""
+def mark_point(axes: Axes, x: float, y: float) -> None:
+    """Draws a circle at a point, from 0 to 1, of a frame drawn by `show_frame`."""
     size = 64 * _ENLARGED
-    place = x * size - _GLASS.start * _ENLARGED, y * size
-    axes.add_patch(Circle(place, size / 10, fill=False, color="white", lw=1.2))
+    centre = x * size - _GLASS.start * _ENLARGED, y * size
+    axes.add_patch(Circle(centre, size / 10, fill=False, color="white", lw=1.2))
 
 
-def quantiles(axes: Axes, values: np.ndarray, colour: str) -> None:
-    """Plots all values, sorted, against what is expected of N(0, 1)."""
+def plot_quantiles(axes: Axes, values: np.ndarray, colour: str) -> None:
+    """Plots all values, sorted, against the values expected from N(0, 1)."""
     (expected, ordered), _ = stats.probplot(values.ravel())
     axes.plot([-4, 4], [-4, 4], color=INK, lw=0.6)
     axes.plot(expected, ordered, ".", color=colour, ms=2)
-    axes.set(xlim=(-4, 4), ylim=(-4, 4), xlabel="expected of N(0, 1)")
+    axes.set(xlim=(-4, 4), ylim=(-4, 4), xlabel="expected from N(0, 1)")
 
 
-def save(figure: Figure, path: pathlib.Path) -> None:
-    """Writes a PNG in 256 colours of its own: a third of the size, and not seen."""
+def save_png(figure: Figure, path: pathlib.Path) -> None:
+    """Writes a PNG with a palette of 256 colours, which takes a third of the size."""
     buffer = io.BytesIO()
     figure.savefig(buffer, dpi=_DPI)
     with Image.open(buffer) as image:
-        few = image.convert("RGB").quantize(256, Image.Quantize.FASTOCTREE)
-        few.save(path, optimize=True)
+        reduced = image.convert("RGB").quantize(256, Image.Quantize.FASTOCTREE)
+        reduced.save(path, optimize=True)

@@ -1,9 +1,9 @@
-"""Draws the figures of docs/how_it_works.md, from the shipped weights.
+"""Creates the figures of docs/how_it_works.md from the shipped weights.
 
   python docs/figures/how_it_works.py
   python docs/figures/how_it_works.py --only=touch
 
-They are `docs/pictures/how_it_works/NAME.png`; each function of `FIGURES` draws one.
+Each function in `FIGURES` creates `docs/pictures/how_it_works/NAME.png`.
 """
 
 import math
@@ -28,20 +28,20 @@ from duralava.live import player
 from duralava.rendering import frames
 
 _FOLDER = pathlib.Path(__file__).parents[1] / "pictures/how_it_works"
-_TOUCHED = (0.5, 0.35)  # of the picture's width and height
+_TOUCHED = (0.5, 0.35)  # in units of the frame's width and height
 
 
 def latents() -> Figure:
-    """A lamp's latent and its frame, at moments a second apart."""
-    count, steps_apart = 9, runs.pace()
-    path = runs.run(runs.lamps(3), count * steps_apart)[::steps_apart, 0]
-    figure = drawing.blank(3.1)
+    """Latents of a lamp and their frames, one second apart."""
+    count, steps_apart = 9, runs.steps_per_second()
+    path = runs.trajectory(runs.start(3), count * steps_apart)[::steps_apart, 0]
+    figure = drawing.new_figure(3.1)
     above, below = figure.subplots(2, count, height_ratios=(1.5, 1))
     figure.subplots_adjust(0.01, 0.02, 0.99, 0.93, wspace=0.3, hspace=0.3)
-    for second, frame in enumerate(runs.draw(path)):
-        drawing.show(above[second], frame)
+    for second, frame in enumerate(runs.generate(path)):
+        drawing.show_frame(above[second], frame)
         above[second].set_title(f"{second} s", loc="center", color=QUIET, fontsize=9)
-        drawing.bare(below[second]).imshow(
+        drawing.hide_axes(below[second]).imshow(
             path[second].reshape(8, 8), drawing.COLD_TO_WARM, vmin=-2.5, vmax=2.5
         )
         drawing.arrow(below[second], (0.5, 1.05), (0.5, 1.33))
@@ -52,31 +52,31 @@ def latents() -> Figure:
 
 
 def drift() -> Figure:
-    """What becomes of two lamps under a rotation, and under an untrained mlp."""
+    """Two lamps advanced by a rotation, and by an untrained mlp."""
     moments = np.array([0, 10, 20, 50, 100, 200, 500, 1_000, 2_000])
-    start = runs.lamps(6, count=2)
+    start = runs.start(6, count=2)
     rows = {}
-    for name, weights in runs.kinds().items():
-        run = runs.run(start, moments[-1] + 1, weights)[moments]
-        rows |= {f"{name}\nlamp {n + 1}": runs.draw(run[:, n]) for n in range(2)}
+    for name, weights in runs.transitions().items():
+        run = runs.trajectory(start, moments[-1] + 1, weights)[moments]
+        rows |= {f"{name}\nlamp {n + 1}": runs.generate(run[:, n]) for n in range(2)}
     titles = [f"{moment:,}" for moment in moments]
-    figure, _ = drawing.strips(rows, [f"{titles[0]} steps", *titles[1:]])
+    figure, _ = drawing.film_strips(rows, [f"{titles[0]} steps", *titles[1:]])
     return figure
 
 
 def stirring() -> Figure:
     """Two values of 2,000 latents under a rotation, and under an untrained mlp."""
     moments = (0, 5, 20, 80, 320)
-    start = runs.lamps(0, count=2_000)
+    start = runs.start(0, count=2_000)
     hue = np.arctan2(*np.asarray(start.latents[:, :2]).T) / (2 * np.pi) % 1
     colours = hsv_to_rgb(np.stack([hue, 0.6 + 0 * hue, 1 + 0 * hue], axis=-1))
-    figure = drawing.blank(3.9)
+    figure = drawing.new_figure(3.9)
     panels = figure.subplots(2, len(moments), sharex=True, sharey=True)
     figure.subplots_adjust(0.03, 0.01, 0.995, 0.93, wspace=0.02, hspace=0.02)
-    for row, (name, weights) in zip(panels, runs.kinds().items(), strict=True):
-        run = runs.run(start, max(moments) + 1, weights)
+    for row, (name, weights) in zip(panels, runs.transitions().items(), strict=True):
+        run = runs.trajectory(start, max(moments) + 1, weights)
         for axes, moment in zip(row, moments, strict=True):
-            drawing.bare(axes).scatter(*run[moment, :, :2].T, s=2, c=colours, lw=0)
+            drawing.hide_axes(axes).scatter(*run[moment, :, :2].T, s=2, c=colours, lw=0)
             for radius in (1, 2, 3):
                 axes.add_patch(
                     Circle((0, 0), radius, fill=False, ec=INK, lw=0.5, alpha=0.5)
@@ -89,33 +89,34 @@ def stirring() -> Figure:
 
 
 def refresh() -> Figure:
-    """The length of latents over hours, with refresh noise and without."""
-    share, shown = runs.weights().config.model.refresh, 4
+    """The length of latents over hours, with and without refresh noise."""
+    noise, num_shown = runs.weights().config.model.refresh, 4
     lengths = {
-        s: np.linalg.norm(runs.far_run(refresh=s), axis=-1) for s in (0.0, share)
+        s: np.linalg.norm(runs.long_run(refresh=s), axis=-1) for s in (0.0, noise)
     }
-    hours = np.arange(len(lengths[0])) * runs.RECORDED_EVERY / runs.pace() / 3600
-    figure = drawing.blank(3)
+    steps = np.arange(len(lengths[0])) * runs.LONG_RUN_STRIDE
+    hours = steps / runs.steps_per_second() / 3600
+    figure = drawing.new_figure(3)
     path, histogram = figure.subplots(1, 2, sharey=True, width_ratios=(4, 1))
     figure.subplots_adjust(0.05, 0.15, 0.99, 0.9, wspace=0.04)
     for (s, length), colour in zip(lengths.items(), (BLUE, ORANGE), strict=True):
-        lines = path.plot(hours, length[:, :shown], color=colour, lw=1)
+        lines = path.plot(hours, length[:, :num_shown], color=colour, lw=1)
         lines[0].set_label(f"refresh {s:g}")
     path.set(xlabel="hours", xlim=(0, hours[-1]), ylim=(5.2, 10.8))
-    path.set_title(f"$|z|$ of {shown} lamps")
+    path.set_title(f"$|z|$ of {num_shown} lamps")
     path.legend(loc="upper right", ncols=2)
-    every = lengths[share].ravel()
+    all_lengths = lengths[noise].ravel()
     histogram.hist(
-        every, 50, density=True, orientation="horizontal", color=ORANGE, alpha=0.7
+        all_lengths, 50, density=True, orientation="horizontal", color=ORANGE, alpha=0.7
     )
     y, size = np.linspace(5.2, 10.8, 200), runs.weights().config.model.latent_size
     histogram.plot(stats.chi.pdf(y, size), y, color=INK)
-    histogram.set(xticks=[], title=f"of {runs.FAR_LAMPS}, and of N(0, I)")
+    histogram.set(xticks=[], title=f"{runs.LONG_RUN_LAMPS} lamps; N(0, I)")
     return figure
 
 
-def teachers() -> Figure:
-    """Film of a lamp never learned from, its codes decoded, its first code run on."""
+def encoder() -> Figure:
+    """Held-out film, its decoded codes, and a rollout of its first code."""
     count, apart = 9, simulation.FRAMES_PER_SECOND
     params, config = runs.weights()
     film = next(
@@ -125,18 +126,18 @@ def teachers() -> Figure:
     )[::apart]
     encode = jax.jit(models.encode, static_argnames="config")
     codes = encode(params["encoder"], models.from_uint8(film), config=config.model)
-    steps_apart = runs.pace()
-    start = runs.lamps(0)._replace(latents=codes[:1])
-    ahead = runs.run(start, count * steps_apart)[::steps_apart, 0]
-    rows = {"film": film, "its codes,\ndecoded": runs.draw(codes)}
-    rows["the first\ncode, run on"] = runs.draw(ahead)
-    figure, _ = drawing.strips(rows, [f"{second} s" for second in range(count)])
+    steps_apart = runs.steps_per_second()
+    start = runs.start(0)._replace(latents=codes[:1])
+    ahead = runs.trajectory(start, count * steps_apart)[::steps_apart, 0]
+    rows = {"film": film, "decoded\ncodes": runs.generate(codes)}
+    rows["rollout of\nfirst code"] = runs.generate(ahead)
+    figure, _ = drawing.film_strips(rows, [f"{second} s" for second in range(count)])
     return figure
 
 
-def between() -> Figure:
-    """Ways from one latent to another: on the sphere, straight, and a cross-fade."""
-    first, last = runs.lamps(11, count=2).latents
+def interpolation() -> Figure:
+    """From one latent to another: great circle, straight line, cross-fade of pixels."""
+    first, last = runs.start(11, count=2).latents
 
     def circle(shares: jax.Array) -> jax.Array:
         return frames.interpolate(first, last, shares)
@@ -145,30 +146,30 @@ def between() -> Figure:
         return first + shares[:, None] * (last - first)
 
     shares = jnp.linspace(0, 1, 9)
-    film = runs.draw(circle(shares))
+    film = runs.generate(circle(shares))
     start, end = film[[0, -1]].astype(np.float32)
     faded = start + np.asarray(shares)[:, None, None, None] * (end - start)
     rows = {"great circle": film, "cross-fade\nof pixels": faded.astype(np.uint8)}
-    figure, axes = drawing.strips(rows, [f"{s:.3g}" for s in shares], graph=1)
+    figure, axes = drawing.film_strips(rows, [f"{s:.3g}" for s in shares], graph=1)
     fine = jnp.linspace(0, 1, 200)
-    for way, name, colour in (
+    for path, name, colour in (
         (circle, "great circle", ORANGE),
         (line, "straight line", BLUE),
     ):
-        axes.plot(fine, jnp.linalg.norm(way(fine), axis=-1), color=colour, label=name)
-    axes.set(xlim=(-1 / 16, 17 / 16), ylim=(4, 10), xlabel="share of the way")
+        axes.plot(fine, jnp.linalg.norm(path(fine), axis=-1), color=colour, label=name)
+    axes.set(xlim=(-1 / 16, 17 / 16), ylim=(4, 10), xlabel="fraction of the way")
     axes.set_ylabel("$|z|$")
     axes.legend(loc="lower left", ncols=2)
     return figure
 
 
 def loop() -> Figure:
-    """A lamp's path through latent space, left open and closed to a loop."""
+    """The path of a lamp through latent space, open and closed to a loop."""
     num_steps, overlap = 100, 50
     own = num_steps - overlap
     params, config = runs.weights()
-    lamp = runs.lamps(2)
-    left_alone = runs.run(lamp, num_steps + overlap)[overlap:, 0]
+    lamp = runs.start(2)
+    open_path = runs.trajectory(lamp, num_steps + overlap)[overlap:, 0]
     closed = np.asarray(
         frames.closed_path(
             params["transition"],
@@ -182,50 +183,53 @@ def loop() -> Figure:
     whole = np.concatenate([closed, closed, closed[:1]])
     _, _, directions = np.linalg.svd(closed - closed.mean(axis=0))
     plane = directions[:2].T
-    figure = drawing.blank(3.4)
+    figure = drawing.new_figure(3.4)
     path, speed = figure.subplots(1, 2, width_ratios=(1, 1.6))
     figure.subplots_adjust(0.01, 0.14, 0.99, 0.9, wspace=0.12)
-    path.plot(*(left_alone @ plane).T, ":", color=QUIET, label="left alone")
-    path.plot(*(whole[: own + 1] @ plane).T, color=ORANGE, label="its own way")
+    path.plot(*(open_path @ plane).T, ":", color=QUIET, label="not led back")
+    path.plot(*(whole[: own + 1] @ plane).T, color=ORANGE, label="unchanged")
     path.plot(*(whole[own : num_steps + 1] @ plane).T, color=BLUE, label="led back")
     path.plot(*(closed[0] @ plane), "o", color=INK, ms=5)
-    drawing.bare(path).set(aspect="equal", title="path of a latent in its widest plane")
+    drawing.hide_axes(path).set(aspect="equal", title="path of the latent, projected")
     path.legend(fontsize=8)
     turn = runs.angles(whole[:-1], whole[1:])
-    seconds = np.arange(len(turn)) / runs.pace()
+    seconds = np.arange(len(turn)) / runs.steps_per_second()
     for first in range(0, len(turn), own):
         part = slice(first, first + own + 1)
         colour = BLUE if first % num_steps else ORANGE
         speed.plot(seconds[part], turn[part], color=colour)
-    speed.axvline(num_steps / runs.pace(), color=INK, lw=0.6, ls=":")
-    speed.text(num_steps / runs.pace() + 0.5, 0.004, "begins again", color=INK)
-    speed.set(xlim=(0, seconds[-1]), ylim=0, xlabel="seconds, twice around")
-    speed.set_title("radians that it turns in a step")
+    speed.axvline(num_steps / runs.steps_per_second(), color=INK, lw=0.6, ls=":")
+    speed.text(
+        num_steps / runs.steps_per_second() + 0.5, 0.004, "loop restarts", color=INK
+    )
+    speed.set(xlim=(0, seconds[-1]), ylim=0, xlabel="seconds (two loops)")
+    speed.set_title("rotation of the latent per step, radians")
     return figure
 
 
 def touch() -> Figure:
-    """A lamp that is touched, beside the same lamp left alone."""
+    """A lamp that is touched, and the same lamp without the touch."""
     at, seconds = 1, 8
-    touched, left_alone = (
-        runs.play(8, seconds, touched_at, *_TOUCHED) for touched_at in (at, math.inf)
+    touched, untouched = (
+        runs.run_live(8, seconds, touched_at, *_TOUCHED)
+        for touched_at in (at, math.inf)
     )
     size = touched.latents.shape[-1]
     rows = {
         "touched": touched.film[:: runs.LIVE_FPS],
-        "left alone": left_alone.film[:: runs.LIVE_FPS],
+        "not touched": untouched.film[:: runs.LIVE_FPS],
     }
-    figure, axes = drawing.strips(
+    figure, axes = drawing.film_strips(
         rows, [f"{second} s" for second in range(seconds + 1)], graph=1.6
     )
-    drawing.ring(figure.axes[at], *_TOUCHED)
+    drawing.mark_point(figure.axes[at], *_TOUCHED)
     time = np.arange(len(touched.film)) / runs.LIVE_FPS
     length = np.linalg.norm(touched.latents, axis=-1) / size**0.5
     axes.plot(time, length, color=PINK, lw=4, alpha=0.6, label=f"$|z|/{size**0.5:g}$")
     for values, colour, name in (
         (touched.latents.std(axis=-1), ORANGE, "standard deviation"),
         (touched.latents.mean(axis=-1), BLUE, "mean"),
-        (runs.angles(touched.latents, left_alone.latents), INK, "radians apart"),
+        (runs.angles(touched.latents, untouched.latents), INK, "angle, radians"),
     ):
         axes.plot(time, values, color=colour, label=name)
     axes.axvspan(at, at + player.PUSH_SECONDS, color=INK, alpha=0.2, lw=0)
@@ -234,20 +238,20 @@ def touch() -> Figure:
     return figure
 
 
-def parting() -> Figure:
-    """Pairs of lamps that differ by a hair."""
-    hair, num_steps, shown = 1e-4, 601, 0
+def divergence() -> Figure:
+    """Pairs of lamps with a tiny difference at the start."""
+    offset, num_steps, shown = 1e-4, 601, 0
     params, config = runs.weights()
-    lamps = runs.lamps(4, count=24)
-    aside = jax.random.normal(jax.random.key(1), lamps.latents.shape)
-    aside *= hair / jnp.linalg.norm(aside, axis=-1, keepdims=True)
-    # By the same key, both of a pair get the same noise.
+    lamps = runs.start(4, count=24)
+    offsets = jax.random.normal(jax.random.key(1), lamps.latents.shape)
+    offsets *= offset / jnp.linalg.norm(offsets, axis=-1, keepdims=True)
+    # With the same key, both lamps of a pair receive the same noise.
     pair = [
-        runs.run(lamps._replace(latents=start), num_steps)
-        for start in (lamps.latents, lamps.latents + aside)
+        runs.trajectory(lamps._replace(latents=start), num_steps)
+        for start in (lamps.latents, lamps.latents + offsets)
     ]
     distance = np.linalg.norm(pair[0] - pair[1], axis=-1)
-    exponent = runs.pace() * np.mean(
+    exponent = runs.steps_per_second() * np.mean(
         dynamics.lyapunov_exponent(
             params["transition"],
             lamps.latents,
@@ -257,14 +261,14 @@ def parting() -> Figure:
         )
     )
     moments = np.arange(0, 121, 15)
-    at = moments * runs.pace()
-    rows = {"a lamp": runs.draw(pair[0][at, shown])}
-    rows["and one a\nhair away"] = runs.draw(pair[1][at, shown])
-    figure, axes = drawing.strips(rows, [f"{m} s" for m in moments], graph=2)
-    time = np.arange(num_steps) / runs.pace()
+    at = moments * runs.steps_per_second()
+    rows = {"lamp 1": runs.generate(pair[0][at, shown])}
+    rows[f"lamp 2,\n{offset} away"] = runs.generate(pair[1][at, shown])
+    figure, axes = drawing.film_strips(rows, [f"{m} s" for m in moments], graph=2)
+    time = np.arange(num_steps) / runs.steps_per_second()
     axes.semilogy(time, distance, color=BLUE, alpha=0.4, lw=0.7)
     axes.semilogy(time, distance[:, shown], color=ORANGE)
-    line = hair * np.exp(exponent * time)
+    line = offset * np.exp(exponent * time)
     axes.semilogy(time[line < 10], line[line < 10], "--", color=INK)
     axes.text(80, 1e-2, f"- -   a factor of e in {1 / exponent:.1f} s", color=INK)
     axes.set(xlim=(-7.5, 127.5), xlabel="seconds")
@@ -273,27 +277,27 @@ def parting() -> Figure:
 
 
 def durability() -> Figure:
-    """Values of latents against those of N(0, 1), and how widely they spread."""
-    figure = drawing.blank(3.2)
-    early, late, spread = figure.subplots(1, 3)
+    """Latent values against those of N(0, 1), and their standard deviation."""
+    figure = drawing.new_figure(3.2)
+    early, late, deviation = figure.subplots(1, 3)
     figure.subplots_adjust(0.05, 0.15, 0.99, 0.9, wspace=0.2)
-    start = runs.lamps(0, count=runs.FAR_LAMPS)
+    start = runs.start(0, count=runs.LONG_RUN_LAMPS)
     for label, name, colour in (
         ("rotation", "simulated_64", ORANGE),
         ("mlp, trained", "simulated_64_mlp", PINK),
     ):
-        weights, far = runs.weights(name), runs.far_run(name)
-        drawing.quantiles(early, runs.run(start, 21, weights)[20], colour)
-        drawing.quantiles(late, far[-1], colour)
-        steps = np.arange(1, len(far)) * runs.RECORDED_EVERY
-        spread.loglog(steps, far[1:].std(axis=(1, 2)), color=colour, label=label)
-    untrained = runs.run(start, 501, runs.kinds()["untrained mlp"])
-    drawing.quantiles(early, untrained[20], BLUE)
-    spread.loglog(untrained.std(axis=(1, 2)), color=BLUE, label="mlp, untrained")
+        weights, far = runs.weights(name), runs.long_run(name)
+        drawing.plot_quantiles(early, runs.trajectory(start, 21, weights)[20], colour)
+        drawing.plot_quantiles(late, far[-1], colour)
+        steps = np.arange(1, len(far)) * runs.LONG_RUN_STRIDE
+        deviation.loglog(steps, far[1:].std(axis=(1, 2)), color=colour, label=label)
+    untrained = runs.trajectory(start, 501, runs.transitions()["untrained mlp"])
+    drawing.plot_quantiles(early, untrained[20], BLUE)
+    deviation.loglog(untrained.std(axis=(1, 2)), color=BLUE, label="mlp, untrained")
     early.set_title("values after 20 steps")
-    late.set_title(f"values after {runs.FAR:,} steps")
-    spread.set(xlabel="steps", title="standard deviation", ylim=(0.1, 1e4))
-    spread.legend()
+    late.set_title(f"values after {runs.LONG_RUN_STEPS:,} steps")
+    deviation.set(xlabel="steps", title="standard deviation", ylim=(0.1, 1e4))
+    deviation.legend()
     return figure
 
 
@@ -304,24 +308,24 @@ FIGURES: dict[str, Callable[[], Figure]] = {
         drift,
         stirring,
         refresh,
-        teachers,
-        between,
+        encoder,
+        interpolation,
         loop,
         touch,
-        parting,
+        divergence,
         durability,
     )
 }
 _ONLY = flags.DEFINE_multi_enum(
-    "only", list(FIGURES), list(FIGURES), "The figure to draw; may be repeated."
+    "only", list(FIGURES), list(FIGURES), "The figure to create; may be repeated."
 )
 
 
 def main(_: Sequence[str]) -> None:
-    """Draws the figures that are asked for."""
+    """Creates the requested figures."""
     _FOLDER.mkdir(exist_ok=True)
     for name in _ONLY.value:
-        drawing.save(FIGURES[name](), _FOLDER / f"{name}.png")
+        drawing.save_png(FIGURES[name](), _FOLDER / f"{name}.png")
     print(f"wrote {', '.join(_ONLY.value)}: {_FOLDER}")
 
 

@@ -1,10 +1,10 @@
-"""Films duralava at work for the README: the live page, a terminal, a wall of lamps.
+"""Records the README's animations: the live page, a terminal, a wall of lamps.
 
   python docs/figures/readme.py
   python docs/figures/readme.py --only=terminal
 
-Needs the extra `test`, and chromium. Commands run as they do for anyone, in real time;
-what was seen is shown for as long as it was on the screen. The pictures: `live.webp`,
+Needs the extra `test`, and chromium. The real commands run in real time, and each frame
+of an animation lasts as long as it was on the screen. Creates `live.webp`,
 `terminal.webp` and `wall.webp`.
 """
 
@@ -35,45 +35,45 @@ from duralava import command_line, files
 
 _FOLDER = pathlib.Path(__file__).parents[1] / "pictures"
 _TOOLS = _FOLDER.parents[1] / "tools"
-_SECONDS, _FPS = 9.0, 10  # fewer frames, where a machine is slower
+_SECONDS, _FPS = 9.0, 10  # slow machines record fewer frames
 _QUALITY = 70  # of WebP
-_PAGE, _SHRUNK = {"width": 1120, "height": 700}, 0.75
+_PAGE, _PAGE_SCALE = {"width": 1120, "height": 700}, 0.75
 _TOUCHED, _TOUCHED_AT = (595, 385), 1.5
-_COLUMNS, _ROWS, _CELL, _BAR = 72, 36, 8, 30  # a cell is twice as high as wide
-_DRAWN = b"\x1b[?2026l"  # ends a picture of the terminal view
+_COLUMNS, _ROWS, _CELL, _BAR = 72, 36, 8, 30  # a cell is _CELL x 2 _CELL pixels
+_FRAME_END = b"\x1b[?2026l"  # ends each frame of the terminal view
 
-Deeds = Mapping[float, Callable[[], object]]
-"""What a viewer does, by the second."""
+Actions = Mapping[float, Callable[[], object]]
+"""Actions of the viewer, by time in seconds."""
 
 
 def live() -> None:
-    """Films the page: it is touched, gets other colours, and shows another lamp."""
+    """Records the page: a touch, another colour theme, another lamp."""
     chromium = shutil.which("chromium")
     if chromium is None:
-        raise OSError("the live page is filmed in chromium, which is not installed")
+        raise OSError("recording the live page needs chromium, which is not installed")
     with _served("--fps=20") as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=chromium, args=["--no-sandbox"]
         )
-        page = browser.new_page(viewport=_PAGE, device_scale_factor=_SHRUNK)
+        page = browser.new_page(viewport=_PAGE, device_scale_factor=_PAGE_SCALE)
         page.goto(address)
         page.get_by_text("still N(0, 1)").wait_for()
-        page.mouse.click(*_TOUCHED)  # what a touch takes is compiled at the first
+        page.mouse.click(*_TOUCHED)  # compiles the programs of a touch
         page.wait_for_timeout(2_000)
-        _ask_for(page, 6)
+        _request_lamp(page, 6)
         page.wait_for_timeout(2_000)
-        deeds = {
+        actions = {
             _TOUCHED_AT: lambda: page.mouse.click(*_TOUCHED),
             4.0: lambda: page.locator("#theme").select_option("ocean"),
-            6.5: lambda: _ask_for(page, 1),
+            6.5: lambda: _request_lamp(page, 1),
         }
-        film = _film(lambda second: _page_seen(page, second), deeds)
+        film = _record(lambda second: _capture_page(page, second), actions)
         browser.close()
     _write(film, "live.webp")
 
 
 def terminal() -> None:
-    """Films the terminal view, and asks for another lamp."""
+    """Records the terminal view, and requests another lamp."""
     master, slave = pty.openpty()
     size = struct.pack("HHHH", _ROWS, _COLUMNS, 0, 0)
     fcntl.ioctl(master, termios.TIOCSWINSZ, size)
@@ -83,16 +83,16 @@ def terminal() -> None:
         stdout=slave,
         env=os.environ | {"TERM": "xterm-256color"},
     )
-    os.close(slave)  # so that reading fails once the process has left
+    os.close(slave)  # so that reading fails after the process has ended
     screen = pyte.Screen(_COLUMNS, _ROWS)
     stream = pyte.ByteStream(screen)
 
-    def seen(_: float) -> Image.Image:
-        _read_picture(master, stream)
-        return _screen_seen(screen)
+    def capture(_: float) -> Image.Image:
+        _read_frame(master, stream)
+        return _render_screen(screen)
 
-    seen(0)
-    film = _film(seen, {5.5: lambda: os.write(master, b"n")})
+    capture(0)
+    film = _record(capture, {5.5: lambda: os.write(master, b"n")})
     os.write(master, b"q")
     with contextlib.suppress(OSError):
         while True:
@@ -105,9 +105,16 @@ def terminal() -> None:
 def wall() -> None:
     """Renders a loop of eight lamps."""
     seconds = 10
-    shot = f"--grid=2x4 --scale=2.5 --loop --seconds={seconds} --fps={_FPS}".split()
+    arguments = (
+        f"--grid=2x4 --scale=2.5 --loop --seconds={seconds} --fps={_FPS}".split()
+    )
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, _TOOLS / "render.py", f"--output={folder}", *shot]
+        command = [
+            sys.executable,
+            _TOOLS / "render.py",
+            f"--output={folder}",
+            *arguments,
+        ]
         subprocess.run(command, check=True)
         film = []
         for index, path in enumerate(sorted(pathlib.Path(folder).iterdir())):
@@ -118,13 +125,13 @@ def wall() -> None:
 
 PICTURES = {picture.__name__: picture for picture in (live, terminal, wall)}
 _ONLY = flags.DEFINE_multi_enum(
-    "only", list(PICTURES), list(PICTURES), "The picture to make; may be repeated."
+    "only", list(PICTURES), list(PICTURES), "The animation to create; may be repeated."
 )
 
 
 @contextlib.contextmanager
 def _served(*arguments: str) -> Iterator[str]:
-    """Starts a live lamp, and yields its address."""
+    """Starts a live server and yields its address."""
     process = subprocess.Popen(
         [sys.executable, _TOOLS / "live.py", "--noopen", "--port=0", *arguments],
         stdout=subprocess.PIPE,
@@ -138,54 +145,54 @@ def _served(*arguments: str) -> Iterator[str]:
         process.stdout.close()
 
 
-def _film(
-    seen: Callable[[float], Image.Image], deeds: Deeds
+def _record(
+    capture: Callable[[float], Image.Image], actions: Actions
 ) -> list[tuple[float, Image.Image]]:
-    """Returns what is seen at moments, in seconds; the last is when the film ends."""
-    film, waiting = [], dict(deeds)
+    """Returns frames captured during `_SECONDS`, with their times."""
+    film, waiting = [], dict(actions)
     start = time.monotonic()
     while (second := time.monotonic() - start) < _SECONDS:
         for due in [due for due in waiting if due <= second]:
             waiting.pop(due)()
-        film.append((second, seen(second)))
+        film.append((second, capture(second)))
         time.sleep(max(0.0, second + 1 / _FPS - (time.monotonic() - start)))
     return film
 
 
-def _ask_for(page: Page, seed: int) -> None:
+def _request_lamp(page: Page, seed: int) -> None:
     page.locator("#seed").fill(str(seed))
     page.keyboard.press("Enter")
 
 
-def _page_seen(page: Page, second: float) -> Image.Image:
-    # Controls fade while no one moves.
+def _capture_page(page: Page, second: float) -> Image.Image:
+    # The controls fade out unless the mouse moves.
     page.mouse.move(_TOUCHED[0] + second, _TOUCHED[1])
-    shot = page.screenshot(type="jpeg", quality=95)  # quicker than a PNG
-    image = Image.open(io.BytesIO(shot))
+    screenshot = page.screenshot(type="jpeg", quality=95)  # faster than a PNG
+    image = Image.open(io.BytesIO(screenshot))
     if 0 <= second - _TOUCHED_AT < 0.6:
-        place = [_SHRUNK * v for v in _TOUCHED]
-        ImageDraw.Draw(image).circle(place, 20, outline="white", width=2)
+        centre = [_PAGE_SCALE * v for v in _TOUCHED]
+        ImageDraw.Draw(image).circle(centre, 20, outline="white", width=2)
     return image
 
 
-def _read_picture(master: int, stream: pyte.ByteStream) -> None:
-    """Lets a terminal show what comes, until a picture is whole."""
+def _read_frame(master: int, stream: pyte.ByteStream) -> None:
+    """Feeds output to the emulated terminal until a frame is complete."""
     last = b""
-    while not last.endswith(_DRAWN):
+    while not last.endswith(_FRAME_END):
         part = os.read(master, 1 << 16)
         stream.feed(part)
-        last = (last + part)[-len(_DRAWN) :]
+        last = (last + part)[-len(_FRAME_END) :]
 
 
-def _screen_seen(screen: pyte.Screen) -> Image.Image:
-    """Draws a terminal, in a window."""
-    shown = np.zeros((2 * _ROWS, _COLUMNS, 3), np.uint8)
+def _render_screen(screen: pyte.Screen) -> Image.Image:
+    """Draws the terminal as a window with a title bar."""
+    half_cells = np.zeros((2 * _ROWS, _COLUMNS, 3), np.uint8)
     for row, column in np.ndindex(_ROWS, _COLUMNS):
         cell = screen.buffer[row][column]
         if cell.data == "\N{UPPER HALF BLOCK}":
-            shown[2 * row, column] = list(bytes.fromhex(cell.fg))
-            shown[2 * row + 1, column] = list(bytes.fromhex(cell.bg))
-    pixels = shown.repeat(_CELL, axis=0).repeat(_CELL, axis=1)
+            half_cells[2 * row, column] = list(bytes.fromhex(cell.fg))
+            half_cells[2 * row + 1, column] = list(bytes.fromhex(cell.bg))
+    pixels = half_cells.repeat(_CELL, axis=0).repeat(_CELL, axis=1)
     image = Image.new("RGB", (pixels.shape[1], pixels.shape[0] + _BAR), "#2a1028")
     image.paste(Image.fromarray(pixels), (0, _BAR))
     draw = ImageDraw.Draw(image)
@@ -221,7 +228,7 @@ def _write(
 
 
 def main(_: Sequence[str]) -> None:
-    """Makes the pictures that are asked for."""
+    """Creates the requested animations."""
     for name in _ONLY.value:
         PICTURES[name]()
     print(f"wrote {', '.join(_ONLY.value)} .webp: {_FOLDER}")

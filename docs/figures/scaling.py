@@ -1,10 +1,10 @@
-"""Draws what the scaling suite of the benchmark measured.
+"""Plots the results of the benchmark's scaling suite.
 
   python tools/benchmark.py --suites=scaling --output=scaling.json
   python docs/figures/scaling.py --input=scaling.json
 
-`scaling.png`: seconds and memory of a training step against length, number and size of
-the clips.
+Creates `scaling.png`: time and memory of a training step against length, number and
+resolution of the clips.
 """
 
 import json
@@ -18,32 +18,33 @@ from absl import flags
 
 from duralava import command_line
 
-_INPUT = flags.DEFINE_string("input", None, "What tools/benchmark.py has written.")
+_INPUT = flags.DEFINE_string("input", None, "JSON file written by tools/benchmark.py.")
 flags.mark_flag_as_required("input")
 
 _OUTPUT = pathlib.Path(__file__).parents[1] / "pictures/scaling.png"
-_AXES = ("steps in a clip, T", "clips in a batch, B", "pixels of a frame")
+_AXES = ("steps per clip, T", "clips per batch, B", "pixels per frame")
+_GROUPS, _SINGLE = "default groups of clips", "one clip at a time"
 
 
 def series(results: list[dict[str, Any]]) -> list[dict[str, list[dict[str, Any]]]]:
-    """Returns for each of `_AXES` the results by the name of their line, with `x`."""
+    """Returns the results of each of `_AXES` by the label of their line, with `x`."""
     axes: list[dict[str, list[dict[str, Any]]]] = [{}, {}, {}]
     for result in results:
         if result["suite"] != "scaling":
             continue
-        place, _, how = result["name"].partition(", ")
-        first, second = place.split()
+        point, _, variant = result["name"].partition(", ")
+        first, second = point.split()
         if second == "px":
             index, x = 2, int(first) ** 2
         else:
             index, x = "TB".index(first), int(second)
-        line = how or "as many clips at once as suit"
-        axes[index].setdefault(line, []).append(result | {"x": x})
+        label = _SINGLE if variant else _GROUPS
+        axes[index].setdefault(label, []).append(result | {"x": x})
     return axes
 
 
 def main(_: Sequence[str]) -> None:
-    """Writes the picture."""
+    """Writes the plot."""
     axes = series(json.loads(pathlib.Path(_INPUT.value).read_text())["results"])
     if not all(axes):
         raise ValueError(f"{_INPUT.value} has no scaling suite")
@@ -61,7 +62,7 @@ def main(_: Sequence[str]) -> None:
             panel.set_xticks(x)
             panel.set_ylim(0)
         below.set_xlabel(label)
-    panels[0, 0].set_ylabel("seconds a step")
+    panels[0, 0].set_ylabel("seconds per step")
     panels[1, 0].set_ylabel("peak memory, GB")
     panels[0, 0].legend()
     figure.savefig(_OUTPUT, dpi=80)
