@@ -19,7 +19,7 @@ MODEL = ModelConfig(
 
 @pytest.fixture(scope="session")
 def two_checkpoints():
-    """Two lamps by name, quick ones."""
+    """Two small lamps by name."""
     init = jax.jit(models.init_lamp, static_argnames=("config", "with_encoder"))
     return {
         name: Pretrained(
@@ -32,5 +32,5 @@ def two_checkpoints():
 
 @pytest.fixture
 def lamp(two_checkpoints):
-    """A show of the first lamp, at 50 frames a second."""
+    """A show of the first lamp, at 50 frames per second."""
     return Show(two_checkpoints, fps=50, seed=3)

@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from live_cases import CASES
 from scipy import stats
 
 from duralava import models, pretrained
@@ -37,13 +38,20 @@ def trajectory(params):
     return latents
 
 
-def test_a_lamp_plays_the_rollout(params, trajectory):
+def test_a_player_follows_the_rollout(params, trajectory):
     lamp = player.begin(params, LAMPS, config=MODEL)
     for step in range(10):
         np.testing.assert_allclose(lamp.before, trajectory[step], atol=1e-5)
         np.testing.assert_allclose(lamp.after, trajectory[step + 1], atol=1e-5)
         assert (lamp.step, lamp.share) == (step, 0)
         lamp = player.advance(params, lamp, 1, config=MODEL)
+
+
+def test_steps_and_share_add_up(params):
+    lamp = player.begin(params, LAMPS, config=MODEL)
+    for tick in CASES["advance"]["ticks"]:
+        lamp = player.advance(params, lamp, tick["num_steps"], config=MODEL)
+        assert (lamp.step, lamp.share) == (tick["step"], tick["share"])
 
 
 def test_parts_of_steps_add_up(params, trajectory):
@@ -57,13 +65,20 @@ def test_parts_of_steps_add_up(params, trajectory):
     np.testing.assert_array_equal(at_once.after, lamp.after)
 
 
-def test_a_picture_is_drawn_between_its_steps(params, trajectory):
+@pytest.mark.parametrize("case", CASES["interpolation"]["cases"])
+def test_a_latent_between_two_steps(case):
+    first, second = (jnp.float32(case[name]) for name in ("first", "second"))
+    latent = interpolate(first, second, jnp.float32(case["share"]))
+    np.testing.assert_allclose(latent, case["latent"], atol=1e-6)
+
+
+def test_a_frame_shows_the_latent_between_two_steps(params, trajectory):
     lamp = player.begin(params, LAMPS, config=MODEL)
     lamp = player.advance(params, lamp, 3.25, config=MODEL)
     between = interpolate(trajectory[3], trajectory[4], jnp.full(1, 0.25))
     frame = models.generate(params["generator"], between, config=MODEL)
     expected = np.int16(models.to_uint8(frame)[0])
-    picture = player.draw(params, lamp, config=MODEL)
+    picture = player.render_frame(params, lamp, config=MODEL)
     assert picture.dtype == np.uint8
     assert np.abs(picture - expected).max() <= 1
 
@@ -79,15 +94,15 @@ def test_a_touch_of_the_shipped_lamp_gathers_wax_there():
             lamp = player.begin(params, fresh_lamps(seed, config=model), config=model)
             touched = player.push(params, lamp, *place, seconds=0.5, config=model)
             for found, one in ((before, lamp), (after, touched)):
-                picture = player.draw(params, one, config=model)
+                picture = player.render_frame(params, one, config=model)
                 found.append(picture[around][:, 0].mean())  # wax is red
-            # As likely a sample as it was.
+            # The norm stays, so the latent is as likely a sample as before.
             lengths = [jnp.linalg.norm(one.before) for one in (lamp, touched)]
             np.testing.assert_allclose(*lengths, rtol=1e-5)
         assert np.mean(after) > np.mean(before) + 30
 
 
-def test_a_longer_touch_turns_farther(params):
+def test_a_longer_touch_turns_the_latent_farther(params):
     lamp = player.begin(params, LAMPS, config=MODEL)
 
     def angle(seconds):
@@ -100,23 +115,36 @@ def test_a_longer_touch_turns_farther(params):
     assert angle(0.0) == pytest.approx(0, abs=1e-3)
     assert angle(0.2) == pytest.approx(2 * angle(0.1), rel=1e-2)
     assert angle(0.1) > 0.05
+    for case in CASES["touch"]["angles"]:
+        assert angle(case["seconds"]) == pytest.approx(case["angle"], abs=1e-3)
+    assert CASES["touch"]["seconds"] == player.PUSH_SECONDS
 
 
-def test_samples_of_n_0_1_pass_as_often_as_they_should():
-    lamp = player.Player(None, None, None, 0, 0.0)
+@pytest.mark.parametrize("case", CASES["health"]["cases"])
+def test_health_of_a_latent(case):
+    found = player.latent_health(np.float32(case["latent"]))
+    assert found.mean == pytest.approx(case["mean"], abs=1e-6)
+    assert found.std == pytest.approx(case["std"], abs=1e-6)
+    assert found.normal == case["normal"]
+
+
+def test_bounds_of_two_values_have_a_closed_form():
+    bounds = player.normal_bounds(2)._asdict()
+    assert bounds == pytest.approx(CASES["health"]["bounds"], rel=1e-9)
+
+
+def test_one_sample_of_n_0_1_in_a_thousand_fails():
     rng = np.random.default_rng(0)
 
     def passed(latents):
-        found = [player.health(lamp._replace(before=z[None])) for z in latents]
-        return np.mean([one.normal for one in found])
+        return np.mean([player.latent_health(z).normal for z in latents])
 
     samples = rng.normal(size=(5000, 64))
-    refused = round(5000 * (1 - passed(samples)))
-    # Of true samples one in a thousand is refused.
-    assert stats.binom.cdf(refused, 5000, 0.001) < 0.999
+    failed = round(5000 * (1 - passed(samples)))
+    assert stats.binom.cdf(failed, 5000, 0.001) < 0.999
     assert passed(samples[:500] * 1.6) < 0.05
     assert passed(samples[:500] * 0.5) < 0.05
     assert passed(samples[:500] + 0.8) < 0.05
-    one = player.health(lamp._replace(before=samples[:1] * 2 + 1))
+    one = player.latent_health(samples[0] * 2 + 1)
     assert one.mean == pytest.approx(samples[0].mean() * 2 + 1)
     assert one.std == pytest.approx(samples[0].std() * 2)
