@@ -16,7 +16,7 @@ from absl import flags
 from aiohttp import web
 from yarl import URL
 
-from duralava import pretrained
+from duralava import weights
 from duralava.live import server, show, terminal
 
 _HOST = flags.DEFINE_string("host", "127.0.0.1", "Address to listen at.")
@@ -29,7 +29,7 @@ _FPS = flags.DEFINE_float(
 _SEED = flags.DEFINE_integer("seed", 0, "Each seed gives another lamp.", lower_bound=0)
 _CHECKPOINT = flags.DEFINE_string(
     "checkpoint",
-    pretrained.DEFAULT,
+    weights.DEFAULT,
     "Name of shipped weights, a training's workdir, or a .safetensors file.",
 )
 _TERMINAL = flags.DEFINE_bool("terminal", False, "Draw in the terminal.")
@@ -44,12 +44,12 @@ def main(_: Sequence[str]) -> None:
         raise ValueError(f"--fps is from 1 to 120, not {fps:g}")
     if _TERMINAL.value:
         terminal.check_terminal(sys.stdout)
-        lamp = pretrained.load(_CHECKPOINT.value)
+        lamp = weights.load(_CHECKPOINT.value)
         terminal.run(lamp, seed=_SEED.value, fps=fps, output=sys.stdout)
         return
-    names = dict.fromkeys([_CHECKPOINT.value, *pretrained.names()])
-    weights = {name: pretrained.load(name) for name in names}
-    asyncio.run(_serve(show.Show(weights, fps=fps, seed=_SEED.value)))
+    names = dict.fromkeys([_CHECKPOINT.value, *weights.names()])
+    lamps = {name: weights.load(name) for name in names}
+    asyncio.run(_serve(show.Show(lamps, fps=fps, seed=_SEED.value)))
 
 
 async def _serve(lamp: show.Show) -> None:

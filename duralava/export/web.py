@@ -6,8 +6,8 @@ import shutil
 
 from duralava import files, live
 from duralava.export import onnx_models, onnxruntime_web
+from duralava.lamp import Lamp
 from duralava.live import player
-from duralava.pretrained import Pretrained
 
 # The files of the live page; then main.js and the modules that run the lamp, instead of
 # the main.js of the live page.
@@ -16,7 +16,7 @@ STATIC = [
 ]
 
 
-def write_site(path: str | os.PathLike[str], lamp: Pretrained, *, name: str) -> None:
+def write_site(path: str | os.PathLike[str], lamp: Lamp, *, name: str) -> None:
     """Writes the page of `duralava live` with a lamp that needs no server.
 
     The networks are ONNX models that onnxruntime-web runs. The folder contains all
@@ -45,14 +45,13 @@ def write_site(path: str | os.PathLike[str], lamp: Pretrained, *, name: str) -> 
         files.write_json(site / "lamp.json", _describe(lamp, name))
 
 
-def _describe(lamp: Pretrained, name: str) -> dict[str, object]:
-    model = lamp.config.model
+def _describe(lamp: Lamp, name: str) -> dict[str, object]:
     return {
         "checkpoint": name,
-        "steps_per_second": lamp.config.data.steps_per_second,
-        "latent_size": model.latent_size,
-        "resolution": model.resolution,
+        "steps_per_second": lamp.steps_per_second,
+        "latent_size": lamp.config.latent_size,
+        "resolution": lamp.config.resolution,
         "push_seconds": player.PUSH_SECONDS,
         "push_speed": player.PUSH_ANGLE / player.PUSH_SECONDS,  # radians per second
-        "normal_bounds": player.normal_bounds(model.latent_size)._asdict(),
+        "normal_bounds": player.normal_bounds(lamp.config.latent_size)._asdict(),
     }

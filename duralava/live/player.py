@@ -4,9 +4,8 @@ The exported page has the same in `duralava/export/static/player.js`. The tests 
 read `tests/fixtures/live.json`.
 """
 
-import functools
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,9 +13,7 @@ import numpy as np
 from scipy import stats
 
 from duralava import models
-from duralava.config import ModelConfig
-from duralava.rendering.frames import interpolate
-from duralava.rendering.lamps import Lamps
+from duralava.lamp import Lamp, RolloutState, interpolate
 
 PUSH_SECONDS = 0.5  # duration of one touch
 PUSH_RADIUS = 0.12  # of the region that a touch brightens, in heights of the frame
@@ -72,67 +69,45 @@ class NormalBounds(NamedTuple):
     max_sum: float
 
 
-def begin(params: Any, lamps: Lamps, *, config: ModelConfig) -> Player:
-    """Returns one lamp at its start.
-
-    Args:
-      params: `{transition}`.
-      lamps: of which the first plays.
-      config: shape of the network.
-    """
-    before = lamps.latents[:1]
-    after = _step(params["transition"], before, lamps.key, lamps.step, config=config)
-    return Player(before, after, lamps.key, lamps.step, 0.0)
+def begin(lamp: Lamp, state: RolloutState) -> Player:
+    """Returns the player of one lamp: the first of a rollout, from its state on."""
+    before = state.latents[:1]
+    after = _next_latents(lamp, before, state.key, state.step)
+    return Player(before, after, state.key, state.step, 0.0)
 
 
-def advance(
-    params: Any, player: Player, num_steps: float, *, config: ModelConfig
-) -> Player:
+def advance(lamp: Lamp, player: Player, num_steps: float) -> Player:
     """Returns the lamp after `num_steps` more, 0 or more, which need not be whole."""
     whole, share = divmod(player.share + num_steps, 1)
     before, after = player.before, player.after
-    for index in range(player.step + 1, player.step + 1 + int(whole)):
-        before, after = (
-            after,
-            _step(params["transition"], after, player.key, index, config=config),
-        )
-    return Player(before, after, player.key, player.step + int(whole), share)
+    end = player.step + int(whole)
+    for step in range(player.step + 1, end + 1):
+        before, after = after, _next_latents(lamp, after, player.key, step)
+    return Player(before, after, player.key, end, share)
 
 
-def render_frame(params: Any, player: Player, *, config: ModelConfig) -> np.ndarray:
+def render_frame(lamp: Lamp, player: Player) -> np.ndarray:
     """Returns the lamp's frame u8[H, W, 3] at this moment."""
-    share = np.float32(player.share)
-    frame = _render(
-        params["generator"], player.before, player.after, share, config=config
-    )
-    return np.asarray(frame)
+    share = np.full(1, player.share, np.float32)
+    return np.asarray(_render(lamp, player.before, player.after, share))
 
 
-def push(
-    params: Any,
-    player: Player,
-    x: float,
-    y: float,
-    seconds: float,
-    *,
-    config: ModelConfig,
-) -> Player:
+def push(lamp: Lamp, player: Player, x: float, y: float, seconds: float) -> Player:
     """Turns the latent so that wax gathers where the picture is touched.
 
     The latent turns towards the gradient of the brightness around that place. Its norm
     does not change, so it stays as likely a sample of N(0, I) as it was.
 
     Args:
-      params: `{generator, transition}`.
-      player: the lamp.
+      lamp: its weights.
+      player: before the touch.
       x: place from the left edge, 0, to the right, 1.
       y: place from the top, 0, to the bottom, 1.
       seconds: duration of the touch.
-      config: shape of the networks.
     """
     angle = PUSH_ANGLE * seconds / PUSH_SECONDS
-    before = _push(params["generator"], player.before, x, y, angle, config=config)
-    after = _step(params["transition"], before, player.key, player.step, config=config)
+    before = _push(lamp, player.before, x, y, angle)
+    after = _next_latents(lamp, before, player.key, player.step)
     return player._replace(before=before, after=after)
 
 
@@ -157,48 +132,30 @@ def normal_bounds(size: int) -> NormalBounds:
     )
 
 
-@functools.partial(jax.jit, static_argnames="config")
-def _step(
-    transition: Any,
-    latents: jax.Array,
-    key: jax.Array,
-    step: int,
-    *,
-    config: ModelConfig,
+def _next_latents(
+    lamp: Lamp, latents: jax.Array, key: jax.Array, step: int
 ) -> jax.Array:
-    """Returns the latents one step after `step`."""
-    return models.rollout(transition, latents, key, step, num_steps=1, config=config)[0]
+    return lamp.rollout(latents, key, step, num_steps=1)[0]
 
 
-@functools.partial(jax.jit, static_argnames="config")
+@jax.jit
 def _render(
-    generator: Any,
-    before: jax.Array,
-    after: jax.Array,
-    share: jax.Array,
-    *,
-    config: ModelConfig,
+    lamp: Lamp, before: jax.Array, after: jax.Array, share: jax.Array
 ) -> jax.Array:
-    latent = interpolate(before, after, jnp.broadcast_to(share, (1,)))
-    return models.to_uint8(models.generate(generator, latent, config=config))[0]
+    return lamp.generate(interpolate(before, after, share))[0]
 
 
-@functools.partial(jax.jit, static_argnames="config")
+@jax.jit
 def _push(
-    generator: Any,
-    latents: jax.Array,
-    x: jax.Array,
-    y: jax.Array,
-    angle: jax.Array,
-    *,
-    config: ModelConfig,
+    lamp: Lamp, latents: jax.Array, x: jax.Array, y: jax.Array, angle: jax.Array
 ) -> jax.Array:
-    places = (jnp.arange(config.resolution) + 0.5) / config.resolution
+    resolution = lamp.config.resolution
+    places = (jnp.arange(resolution) + 0.5) / resolution
     distance = jnp.square(places[:, None] - y) + jnp.square(places - x)
     weights = jnp.exp(-distance / (2 * PUSH_RADIUS**2))[..., None]
 
     def brightness(latents: jax.Array) -> jax.Array:
-        frames = models.generate(generator, latents, config=config)
+        frames = models.generate(lamp.params["generator"], latents, config=lamp.config)
         return jnp.sum(frames * weights)
 
     gradient = jax.grad(brightness)(latents)

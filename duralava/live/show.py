@@ -9,9 +9,8 @@ from collections.abc import AsyncIterator, Mapping
 from concurrent import futures
 from typing import Any, NamedTuple
 
+from duralava.lamp import Lamp
 from duralava.live import player, steering
-from duralava.pretrained import Pretrained
-from duralava.rendering.lamps import fresh_lamps
 
 _STATUS_INTERVAL = 0.5  # seconds
 _FRAME_HEADER = struct.Struct("<HH")
@@ -66,7 +65,7 @@ class Show:
     """
 
     def __init__(
-        self, checkpoints: Mapping[str, Pretrained], *, fps: float, seed: int
+        self, checkpoints: Mapping[str, Lamp], *, fps: float, seed: int
     ) -> None:
         """Starts with the first of the checkpoints, and compiles all programs."""
         self._checkpoints = dict(checkpoints)
@@ -123,10 +122,8 @@ class Show:
             await asyncio.sleep(due - loop.time())
 
     def _restart(self) -> None:
-        self._weights = self._checkpoints[self._settings.checkpoint]
-        model = self._weights.config.model
-        lamps = fresh_lamps(self._settings.seed, config=model)
-        self._player = player.begin(self._weights.params, lamps, config=model)
+        self._lamp = self._checkpoints[self._settings.checkpoint]
+        self._player = player.begin(self._lamp, self._lamp.start(self._settings.seed))
 
     def _tick(self, requests: dict[str, Any], seconds: float, *, draw: bool) -> bytes:
         """Applies requests, runs on, and returns the frame if it is to be drawn."""
@@ -134,32 +131,24 @@ class Show:
         self._settings = tick.settings
         if tick.restart:
             self._restart()
-        params, config = self._weights
         if tick.push:
-            self._player = player.push(
-                params, self._player, *tick.push, config=config.model
-            )
-        self._player = player.advance(
-            params,
-            self._player,
-            tick.lamp_seconds * config.data.steps_per_second,
-            config=config.model,
-        )
+            self._player = player.push(self._lamp, self._player, *tick.push)
+        num_steps = tick.lamp_seconds * self._lamp.steps_per_second
+        self._player = player.advance(self._lamp, self._player, num_steps)
         if not draw:
             return b""
-        frame = player.render_frame(params, self._player, config=config.model)
+        frame = player.render_frame(self._lamp, self._player)
         height, width = frame.shape[:2]
         return _FRAME_HEADER.pack(width, height) + frame.tobytes()
 
     def _report(self) -> Status:
-        steps_per_second = self._weights.config.data.steps_per_second
         return Status(
             checkpoint=self._settings.checkpoint,
             checkpoints=tuple(self._checkpoints),
             seed=self._settings.seed,
             speed=self._settings.speed,
             step=self._player.step,
-            seconds=self._player.step / steps_per_second,
+            seconds=self._player.step / self._lamp.steps_per_second,
             viewers=len(self._queues),
             **player.latent_health(self._player.before[0])._asdict(),
         )

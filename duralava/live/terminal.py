@@ -12,9 +12,8 @@ from typing import TextIO
 import numpy as np
 from PIL import Image
 
+from duralava.lamp import Lamp
 from duralava.live import player, steering
-from duralava.pretrained import Pretrained
-from duralava.rendering.lamps import fresh_lamps
 
 _ENTER = "\x1b[?1049h\x1b[?25l"  # alternate screen, no cursor
 _LEAVE = "\x1b[0m\x1b[?25h\x1b[?1049l"
@@ -37,25 +36,20 @@ def check_terminal(output: TextIO) -> None:
         )
 
 
-def run(pretrained: Pretrained, *, seed: int, fps: float, output: TextIO) -> None:
+def run(lamp: Lamp, *, seed: int, fps: float, output: TextIO) -> None:
     """Shows a lamp in real time until `q` is pressed.
 
     At the end, also after Ctrl-C, the terminal is as it was before.
 
     Args:
-      pretrained: weights of the lamp.
+      lamp: to show.
       seed: of the lamp; the key `n` starts the next one.
       fps: frames per second, fewer if the terminal is slower.
       output: a terminal.
     """
-    params, config = pretrained
-    model, pace = config.model, config.data.steps_per_second
-
-    def begin(seed: int) -> player.Player:
-        return player.begin(params, fresh_lamps(seed, config=model), config=model)
-
-    lamp, speed, playing, shown = begin(seed), 1.0, True, None
-    player.render_frame(params, lamp, config=model)  # compiles before the screen clears
+    state, speed, playing = player.begin(lamp, lamp.start(seed)), 1.0, True
+    shown = None
+    player.render_frame(lamp, state)  # compiles before the screen clears
     with _own_screen(output), _single_keys() as read_key:
         last = time.monotonic()
         while (key := read_key()) != "q":
@@ -63,7 +57,7 @@ def run(pretrained: Pretrained, *, seed: int, fps: float, output: TextIO) -> Non
                 playing = not playing
             elif key == "n":
                 seed += 1
-                lamp = begin(seed)
+                state = player.begin(lamp, lamp.start(seed))
             elif key in ("+", "="):
                 speed = min(speed * _SPEED_STEP, steering.MAX_SPEED)
             elif key == "-":
@@ -71,14 +65,13 @@ def run(pretrained: Pretrained, *, seed: int, fps: float, output: TextIO) -> Non
             now = time.monotonic()
             if playing:
                 seconds = min(now - last, _MAX_CATCH_UP)
-                steps = seconds * speed * pace
-                lamp = player.advance(params, lamp, steps, config=model)
+                num_steps = seconds * speed * lamp.steps_per_second
+                state = player.advance(lamp, state, num_steps)
             last = now
             columns, rows = shutil.get_terminal_size()
-            frame = player.render_frame(params, lamp, config=model)
-            picture = fit(frame, columns, rows - 1)
+            picture = fit(player.render_frame(lamp, state), columns, rows - 1)
             text, shown = encode_changes(picture, shown)
-            about = f"lamp {seed}  step {lamp.step:,}  speed {speed:.2g}  {_KEYS}"
+            about = f"lamp {seed}  step {state.step:,}  speed {speed:.2g}  {_KEYS}"
             foot = f"\x1b[0m\x1b[{rows};1H{about[: columns - 1]}\x1b[K"
             output.write(f"{_BEGIN}{text}{foot}{_END}")
             output.flush()

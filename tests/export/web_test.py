@@ -14,11 +14,10 @@ from lamp_page import frames, picture, troubles_of
 from live_cases import CASES
 from playwright.sync_api import expect
 
-from duralava import models, pretrained
+from duralava import models, weights
 from duralava.export import web
 from duralava.export.step import make_step
 from duralava.live import player
-from duralava.rendering.lamps import fresh_lamps
 
 expect.set_options(timeout=60_000)
 # The page compiles its networks before it shows a frame.
@@ -26,8 +25,7 @@ wait_for = functools.partial(lamp_page.wait_for, seconds=120)
 
 pytestmark = pytest.mark.skipif(shutil.which("npm") is None, reason="needs npm")
 
-LAMP = pretrained.load("simulated_64")
-MODEL = LAMP.config.model
+LAMP = weights.load("simulated_64")
 
 
 @pytest.fixture(scope="module")
@@ -175,16 +173,14 @@ def test_a_seed_gives_the_lamp_of_the_live_page(run_script):
           return results;
         """
     )
-    lamps = fresh_lamps(2147483647, config=MODEL)
-    one = player.begin(LAMP.params, lamps, config=MODEL)
-    moments = [one]
-    moments.append(player.advance(LAMP.params, one, 12.25, config=MODEL))
-    one = player.push(LAMP.params, moments[-1], 0.4, 0.3, 0.25, config=MODEL)
-    moments.append(player.advance(LAMP.params, one, 1.5, config=MODEL))
+    start = player.begin(LAMP, LAMP.start(2147483647))
+    later = player.advance(LAMP, start, 12.25)
+    touched = player.push(LAMP, later, 0.4, 0.3, 0.25)
+    moments = [start, later, player.advance(LAMP, touched, 1.5)]
     for (rgba, step, health), moment in zip(results, moments, strict=True):
         rgba = unpacked(rgba, "u1", 64, 64, 4)
         assert (rgba[..., 3] == 255).all()
-        drawn = player.render_frame(LAMP.params, moment, config=MODEL)
+        drawn = player.render_frame(LAMP, moment)
         assert grey_levels(rgba[..., :3], drawn) <= 2
         assert step == moment.step
         expected = player.latent_health(moment.before[0])._asdict()

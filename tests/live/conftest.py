@@ -1,30 +1,19 @@
-import jax
 import pytest
+import tiny
 
-from duralava import models
-from duralava.config import Config, ModelConfig
 from duralava.live.show import Show
-from duralava.pretrained import Pretrained
-
-MODEL = ModelConfig(
-    resolution=16,
-    latent_size=8,
-    generator_hidden=16,
-    generator_channels=(8,),
-    transition_layers=2,
-    transition_hidden=8,
-    refresh=0.3,
-)
 
 
 @pytest.fixture(scope="session")
 def two_checkpoints():
     """Two small lamps by name."""
-    init = jax.jit(models.init_lamp, static_argnames=("config", "with_encoder"))
     return {
-        name: Pretrained(
-            init(jax.random.key(seed), config=MODEL, with_encoder=False),
-            Config(model=MODEL),
+        name: tiny.lamp(
+            seed=seed,
+            with_encoder=False,
+            generator_hidden=16,
+            transition_layers=2,
+            refresh=0.3,
         )
         for seed, name in enumerate(("first", "second"))
     }

@@ -13,7 +13,6 @@ from aiohttp import web
 
 from duralava.live import player, server
 from duralava.live.show import Show
-from duralava.rendering.lamps import fresh_lamps
 
 STATIC = pathlib.Path(server.__file__).parent / "static"
 
@@ -85,13 +84,12 @@ def test_a_viewer_gets_moving_frames_and_the_status(lamp):
 
 
 def test_frames_show_the_lamp(lamp, two_checkpoints):
-    weights = two_checkpoints["first"]
-    model = weights.config.model
-    one = player.begin(weights.params, fresh_lamps(3, config=model), config=model)
+    first = two_checkpoints["first"]
+    state = player.begin(first, first.start(3))
     expected = []
     for _ in range(100):
-        expected.append(player.render_frame(weights.params, one, config=model))
-        one = player.advance(weights.params, one, 0.1, config=model)
+        expected.append(player.render_frame(first, state))
+        state = player.advance(first, state, 0.1)
 
     async def test():
         async with serving(lamp) as session, session.ws_connect("/lamp") as ws:
