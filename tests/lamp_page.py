@@ -1,6 +1,7 @@
-"""What tests ask of a page that shows a lamp, `tools/live.py`'s or an exported one."""
+"""Helpers for tests of the pages that show a lamp, live or exported, in a browser."""
 
 import base64
+import contextlib
 import io
 import time
 
@@ -9,7 +10,7 @@ from PIL import Image
 
 
 def troubles_of(context):
-    """Returns a list that fills with what goes wrong in its pages and their workers."""
+    """Returns a list that collects the errors of its pages and their workers."""
     troubles = []
 
     def listen(message):
@@ -22,8 +23,36 @@ def troubles_of(context):
     return troubles
 
 
+@contextlib.contextmanager
+def opened_modules(browser, *folders):
+    """Opens an empty page that can import the modules of folders; yields a function.
+
+    The function runs the body of a JavaScript function of the argument `given`, and
+    returns its result. Nothing may go wrong in the page.
+    """
+    context = browser.new_context()
+    troubles = troubles_of(context)
+
+    def answer(route):
+        name = route.request.url.rpartition("/")[2]
+        found = [folder / name for folder in folders if (folder / name).is_file()]
+        if not name:
+            route.fulfill(body="<link rel=icon href=data:,>", content_type="text/html")
+        elif found:
+            route.fulfill(path=found[0])
+        else:
+            route.fulfill(status=404)
+
+    context.route("**/*", answer)
+    page = context.new_page()
+    page.goto("http://modules.test/")
+    yield lambda body, given: page.evaluate(f"async (given) => {{ {body} }}", given)
+    context.close()
+    assert not troubles, troubles
+
+
 def wait_until(page, holds, *, seconds=60):
-    """Waits until `holds()` is true, while the page goes on."""
+    """Waits until `holds()` is true, while the page runs."""
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end
@@ -31,7 +60,11 @@ def wait_until(page, holds, *, seconds=60):
 
 
 def wait_for(page, expression, *, seconds=60):
-    """Waits until it is true; by asking, as the page's policy lets no text be run."""
+    """Waits until an expression is true.
+
+    It polls, because the page's security policy forbids playwright's own way, which
+    evaluates text inside the page.
+    """
     wait_until(page, lambda: page.evaluate(expression), seconds=seconds)
 
 

@@ -1,4 +1,4 @@
-"""Shows a lamp live: in the browser, or in the terminal.
+"""Shows a lamp live, in the browser or in the terminal.
 
 duralava live
 duralava live --host=0.0.0.0 --port=8000 --noopen
@@ -16,40 +16,40 @@ from absl import flags
 from aiohttp import web
 from yarl import URL
 
-from duralava import pretrained
+from duralava import weights
 from duralava.live import server, show, terminal
 
 _HOST = flags.DEFINE_string("host", "127.0.0.1", "Address to listen at.")
 _PORT = flags.DEFINE_integer(
-    "port", 8080, "Port to listen at; 0 for any that is free.", 0, 65535
+    "port", 8080, "Port to listen at; 0 for any free port.", 0, 65535
 )
 _FPS = flags.DEFINE_float(
     "fps", None, "Frames per second; 60 in the browser, 20 in the terminal."
 )
-_SEED = flags.DEFINE_integer("seed", 0, "Another seed is another lamp.", lower_bound=0)
+_SEED = flags.DEFINE_integer("seed", 0, "Each seed gives another lamp.", lower_bound=0)
 _CHECKPOINT = flags.DEFINE_string(
     "checkpoint",
-    pretrained.DEFAULT,
+    weights.DEFAULT,
     "Name of shipped weights, a training's workdir, or a .safetensors file.",
 )
-_TERMINAL = flags.DEFINE_bool("terminal", False, "Draws in the terminal.")
-_OPEN = flags.DEFINE_bool("open", True, "Opens the page in the browser.")
+_TERMINAL = flags.DEFINE_bool("terminal", False, "Draw in the terminal.")
+_OPEN = flags.DEFINE_bool("open", True, "Open the page in the browser.")
 
 
 def main(_: Sequence[str]) -> None:
-    """Plays until Ctrl-C."""
+    """Shows the lamp until Ctrl-C."""
     usual = 20.0 if _TERMINAL.value else 60.0
     fps = usual if _FPS.value is None else _FPS.value
     if not 1 <= fps <= 120:
         raise ValueError(f"--fps is from 1 to 120, not {fps:g}")
     if _TERMINAL.value:
         terminal.check_terminal(sys.stdout)
-        lamp = pretrained.load(_CHECKPOINT.value)
-        terminal.play(lamp, seed=_SEED.value, fps=fps, output=sys.stdout)
+        lamp = weights.load(_CHECKPOINT.value)
+        terminal.run(lamp, seed=_SEED.value, fps=fps, output=sys.stdout)
         return
-    names = dict.fromkeys([_CHECKPOINT.value, *pretrained.names()])
-    weights = {name: pretrained.load(name) for name in names}
-    asyncio.run(_serve(show.Show(weights, fps=fps, seed=_SEED.value)))
+    names = dict.fromkeys([_CHECKPOINT.value, *weights.names()])
+    lamps = {name: weights.load(name) for name in names}
+    asyncio.run(_serve(show.Show(lamps, fps=fps, seed=_SEED.value)))
 
 
 async def _serve(lamp: show.Show) -> None:
@@ -79,7 +79,7 @@ async def _listen(runner: web.AppRunner) -> str:
 
 
 def _has_screen() -> bool:
-    """Whether a browser has where to open; else one of the terminal might."""
+    """Whether a browser can open a window; without one, a text browser might start."""
     if sys.platform in ("darwin", "win32"):
         return True
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

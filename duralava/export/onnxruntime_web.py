@@ -1,4 +1,4 @@
-"""ONNX Runtime Web, from its npm package."""
+"""Fetches ONNX Runtime Web from its npm package."""
 
 import pathlib
 import shutil
@@ -7,7 +7,8 @@ import tarfile
 import tempfile
 
 PACKAGE = "onnxruntime-web@1.30.0"
-# The part that runs on a CPU. Not all file servers know what an .mjs is.
+# The files for CPUs, by their names in the package and in the site. The script is
+# renamed because not all file servers know the content type of .mjs files.
 _FILES = {
     "ort.wasm.bundle.min.mjs": "ort.wasm.bundle.min.js",
     "ort-wasm-simd-threaded.wasm": "ort-wasm-simd-threaded.wasm",
@@ -15,7 +16,7 @@ _FILES = {
 
 
 def fetch(folder: pathlib.Path) -> None:
-    """Puts what a page needs to run ONNX models into a folder that exists.
+    """Copies the files that a page needs to run ONNX models to an existing folder.
 
     Raises:
       OSError: npm is missing or fails; the message says why.
@@ -23,7 +24,7 @@ def fetch(folder: pathlib.Path) -> None:
     npm = shutil.which("npm")
     if npm is None:
         raise FileNotFoundError(
-            f"a page needs {PACKAGE}, and npm to fetch it, which comes with Node.js: "
+            f"the page needs {PACKAGE}, which is fetched with npm (part of Node.js): "
             "no npm was found"
         )
     with tempfile.TemporaryDirectory() as temporary:
@@ -35,15 +36,15 @@ def fetch(folder: pathlib.Path) -> None:
         )
         archives = list(pathlib.Path(temporary).glob("*.tgz"))
         if done.returncode or not archives:
-            raise OSError(f"npm cannot fetch {PACKAGE}: {_complaint(done.stderr)}")
+            raise OSError(f"npm cannot fetch {PACKAGE}: {_reason(done.stderr)}")
         with tarfile.open(archives[0]) as archive:
-            for name, known_as in _FILES.items():
+            for name, new_name in _FILES.items():
                 with archive.extractfile(f"package/dist/{name}") as source:
-                    (folder / known_as).write_bytes(source.read())
+                    (folder / new_name).write_bytes(source.read())
 
 
-def _complaint(errors: str) -> str:
-    """Returns the first line of npm's that is a sentence, not a name and a value."""
+def _reason(errors: str) -> str:
+    """Returns the first of npm's lines that is a sentence, not a name and a value."""
     lines = [line.removeprefix("npm error ") for line in errors.splitlines()]
-    told = [line for line in lines if len(line.split()) > 2]
-    return told[0] if told else "it does not say why"
+    sentences = [line for line in lines if len(line.split()) > 2]
+    return sentences[0] if sentences else "it gives no reason"

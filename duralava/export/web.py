@@ -1,4 +1,4 @@
-"""A folder that is a web page with a lamp, which runs in the browser itself."""
+"""A web page with a lamp that runs in the browser itself, as a folder of files."""
 
 import os
 import pathlib
@@ -6,34 +6,35 @@ import shutil
 
 from duralava import files, live
 from duralava.export import onnx_models, onnxruntime_web
+from duralava.lamp import Lamp
 from duralava.live import player
-from duralava.pretrained import Pretrained
 
-_PAGES = [
+# The files of the live page; then main.js and the modules that run the lamp, instead of
+# the main.js of the live page.
+STATIC = [
     pathlib.Path(package).parent / "static" for package in (live.__file__, __file__)
 ]
 
 
-def write_site(path: str | os.PathLike[str], lamp: Pretrained, *, name: str) -> None:
+def write_site(path: str | os.PathLike[str], lamp: Lamp, *, name: str) -> None:
     """Writes the page of `duralava live` with a lamp that needs no server.
 
-    The networks are ONNX models, onnxruntime-web runs them. All that the page asks for
-    is in the folder, by relative names.
+    The networks are ONNX models that onnxruntime-web runs. The folder contains all
+    files of the page, which refers to them by relative names.
 
     Args:
       path: folder that is missing or empty.
-      lamp: that plays.
+      lamp: to show.
       name: of its weights.
 
     Raises:
-      OSError: the folder is not empty or cannot be written, or npm does not give
+      OSError: the folder is not empty or cannot be written, or npm cannot fetch
         onnxruntime-web.
     """
     files.check_new_folder(path)
     with files.written_whole(path) as site:
-        for pages in _PAGES:
-            # The page is the live one; main.js, which says what plays, is replaced.
-            shutil.copytree(pages, site, dirs_exist_ok=True)
+        for folder in STATIC:
+            shutil.copytree(folder, site, dirs_exist_ok=True)
         onnxruntime_web.fetch(site / "onnxruntime-web")
         for part, model in {
             "generator": onnx_models.generator_model(lamp),
@@ -41,17 +42,16 @@ def write_site(path: str | os.PathLike[str], lamp: Pretrained, *, name: str) -> 
             "push": onnx_models.push_model(lamp),
         }.items():
             onnx_models.write_onnx(site / f"{part}.onnx", model)
-        files.write_json(site / "lamp.json", _settings(lamp, name))
+        files.write_json(site / "lamp.json", _describe(lamp, name))
 
 
-def _settings(lamp: Pretrained, name: str) -> dict[str, object]:
-    model = lamp.config.model
+def _describe(lamp: Lamp, name: str) -> dict[str, object]:
     return {
         "checkpoint": name,
-        "steps_per_second": lamp.config.data.steps_per_second,
-        "latent_size": model.latent_size,
-        "resolution": model.resolution,
+        "steps_per_second": lamp.steps_per_second,
+        "latent_size": lamp.config.latent_size,
+        "resolution": lamp.config.resolution,
         "push_seconds": player.PUSH_SECONDS,
-        "push_speed": player.PUSH_ANGLE / player.PUSH_SECONDS,  # radians a second
-        "likely": player.likely(model.latent_size)._asdict(),
+        "push_speed": player.PUSH_ANGLE / player.PUSH_SECONDS,  # radians per second
+        "normal_bounds": player.normal_bounds(lamp.config.latent_size)._asdict(),
     }

@@ -1,8 +1,11 @@
-"""One lamp that plays: it runs in real time, and a touch pushes it."""
+"""One lamp that plays in real time, and that a touch pushes.
 
-import functools
+The exported page has the same in `duralava/export/static/player.js`. The tests of both
+read `tests/fixtures/live.json`.
+"""
+
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,26 +13,23 @@ import numpy as np
 from scipy import stats
 
 from duralava import models
-from duralava.config import ModelConfig
-from duralava.rendering.frames import interpolate
-from duralava.rendering.lamps import Lamps
+from duralava.lamp import Lamp, RolloutState, interpolate
 
-SLOWEST, FASTEST = 0.1, 10.0  # seconds of a lamp in a second, that can be asked for
-PUSH_SECONDS = 0.5  # that one touch lasts
-PUSH_RADIUS = 0.12  # of what a touch pulls at, in heights of the frame
-PUSH_ANGLE = 0.9  # radians that a touch turns the latent by
-_LIKELY = 0.001  # p-value above which a latent passes for a sample of N(0, I)
+PUSH_SECONDS = 0.5  # duration of one touch
+PUSH_RADIUS = 0.12  # of the region that a touch brightens, in heights of the frame
+PUSH_ANGLE = 0.9  # radians by which one touch turns the latent
+_SIGNIFICANCE = 0.001  # share of the samples of N(0, I) that the bounds leave out
 
 
 class Player(NamedTuple):
-    """Where a lamp is between two of its steps.
+    """The state of a lamp between two steps of the rollout.
 
     Attributes:
       before: latent f32[1, Z] at `step`.
-      after: latent f32[1, Z] at the step after.
+      after: latent f32[1, Z] at `step + 1`.
       key: of the transition's noise.
       step: number of steps made.
-      share: of the way to the next step, in [0, 1).
+      share: part of the way to the next step, in [0, 1).
     """
 
     before: jax.Array
@@ -40,13 +40,12 @@ class Player(NamedTuple):
 
 
 class Health(NamedTuple):
-    """What a latent's values say of it.
+    """Whether a latent is plausible as a sample of N(0, I).
 
     Attributes:
       mean: of its values.
       std: of its values.
-      normal: whether a sample of N(0, I) is as far from mean 0 and norm sqrt(Z) in more
-        than one of 1,000 cases.
+      normal: whether it is within `NormalBounds`.
     """
 
     mean: float
@@ -54,152 +53,115 @@ class Health(NamedTuple):
     normal: bool
 
 
-class Likely(NamedTuple):
-    """Within what a latent's values pass for a sample of N(0, I).
+class NormalBounds(NamedTuple):
+    """Bounds that one in 1,000 samples of N(0, I) exceeds.
 
-    Each of the two is left by a sample in half of 1 in 1,000 cases.
+    The bounds of the squares and that of the sum each leave out half of them.
 
     Attributes:
-      least: sum of their squares.
-      most: sum of their squares.
-      farthest: absolute value of their sum, divided by sqrt(Z).
+      min_squares: of the sum of a latent's squared values.
+      max_squares: of the sum of a latent's squared values.
+      max_sum: of the absolute sum of a latent's values, divided by sqrt(Z).
     """
 
-    least: float
-    most: float
-    farthest: float
+    min_squares: float
+    max_squares: float
+    max_sum: float
 
 
-def begin(params: Any, lamps: Lamps, *, config: ModelConfig) -> Player:
-    """Returns one lamp at its start.
-
-    Args:
-      params: `{transition}`.
-      lamps: of which the first plays.
-      config: shape of the network.
-    """
-    before = lamps.latents[:1]
-    after = _step(params["transition"], before, lamps.key, lamps.step, config=config)
-    return Player(before, after, lamps.key, lamps.step, 0.0)
+def begin(lamp: Lamp, state: RolloutState) -> Player:
+    """Returns the player of one lamp: the first of a rollout, from its state on."""
+    before = state.latents[:1]
+    after = _next_latents(lamp, before, state.key, state.step)
+    return Player(before, after, state.key, state.step, 0.0)
 
 
-def advance(
-    params: Any, player: Player, num_steps: float, *, config: ModelConfig
-) -> Player:
-    """Returns the lamp `num_steps`, 0 or more, further on."""
+def advance(lamp: Lamp, player: Player, num_steps: float) -> Player:
+    """Returns the lamp after `num_steps` more, 0 or more, which need not be whole."""
     whole, share = divmod(player.share + num_steps, 1)
     before, after = player.before, player.after
-    for index in range(player.step + 1, player.step + 1 + int(whole)):
-        before, after = (
-            after,
-            _step(params["transition"], after, player.key, index, config=config),
-        )
-    return Player(before, after, player.key, player.step + int(whole), share)
+    end = player.step + int(whole)
+    for step in range(player.step + 1, end + 1):
+        before, after = after, _next_latents(lamp, after, player.key, step)
+    return Player(before, after, player.key, end, share)
 
 
-def draw(params: Any, player: Player, *, config: ModelConfig) -> np.ndarray:
-    """Returns the lamp's picture u8[H, W, 3]."""
-    share = np.float32(player.share)
-    frame = _draw(
-        params["generator"], player.before, player.after, share, config=config
-    )
-    return np.asarray(frame)
+def render_frame(lamp: Lamp, player: Player) -> np.ndarray:
+    """Returns the lamp's frame u8[H, W, 3] at this moment."""
+    share = np.full(1, player.share, np.float32)
+    return np.asarray(_render(lamp, player.before, player.after, share))
 
 
-def push(
-    params: Any,
-    player: Player,
-    x: float,
-    y: float,
-    seconds: float,
-    *,
-    config: ModelConfig,
-) -> Player:
+def push(lamp: Lamp, player: Player, x: float, y: float, seconds: float) -> Player:
     """Turns the latent so that wax gathers where the picture is touched.
 
-    The latent moves on the sphere, towards the gradient of the brightness around
-    the place: it stays as likely a sample of N(0, I) as it was.
+    The latent turns towards the gradient of the brightness around that place. Its norm
+    does not change, so it stays as likely a sample of N(0, I) as it was.
 
     Args:
-      params: `{generator, transition}`.
-      player: the lamp.
+      lamp: its weights.
+      player: before the touch.
       x: place from the left edge, 0, to the right, 1.
       y: place from the top, 0, to the bottom, 1.
-      seconds: for which it is touched.
-      config: shape of the networks.
+      seconds: duration of the touch.
     """
     angle = PUSH_ANGLE * seconds / PUSH_SECONDS
-    before = _push(params["generator"], player.before, x, y, angle, config=config)
-    after = _step(params["transition"], before, player.key, player.step, config=config)
+    before = _push(lamp, player.before, x, y, angle)
+    after = _next_latents(lamp, before, player.key, player.step)
     return player._replace(before=before, after=after)
 
 
-def health(player: Player) -> Health:
-    """Tests the values of a lamp's latent at this moment."""
-    z = np.asarray(player.before[0], np.float64)
+def latent_health(latent: jax.Array | np.ndarray) -> Health:
+    """Compares the values of a latent f32[Z] with N(0, I)."""
+    z = np.asarray(latent, np.float64)
     squares, total = np.sum(z**2), z.sum() / math.sqrt(z.size)
-    bounds = likely(z.size)
-    normal = bounds.least < squares < bounds.most and abs(total) < bounds.farthest
+    bounds = normal_bounds(z.size)
+    normal = (
+        bounds.min_squares < squares < bounds.max_squares
+        and abs(total) < bounds.max_sum
+    )
     return Health(float(z.mean()), float(z.std()), bool(normal))
 
 
-def likely(size: int) -> Likely:
+def normal_bounds(size: int) -> NormalBounds:
     """Returns the bounds for latents of `size` values."""
-    tail = _LIKELY / 4  # each of the two bounds has two
+    tail = _SIGNIFICANCE / 4  # two statistics with two tails each
     squares = stats.chi2(size)
-    return Likely(
+    return NormalBounds(
         float(squares.ppf(tail)), float(squares.isf(tail)), float(stats.norm.isf(tail))
     )
 
 
-@functools.partial(jax.jit, static_argnames="config")
-def _step(
-    transition: Any,
-    latents: jax.Array,
-    key: jax.Array,
-    step: int,
-    *,
-    config: ModelConfig,
+def _next_latents(
+    lamp: Lamp, latents: jax.Array, key: jax.Array, step: int
 ) -> jax.Array:
-    """Makes the step after `step`, as a rollout does."""
-    return models.rollout(transition, latents, key, step, num_steps=1, config=config)[0]
+    return lamp.rollout(latents, key, step, num_steps=1)[0]
 
 
-@functools.partial(jax.jit, static_argnames="config")
-def _draw(
-    generator: Any,
-    before: jax.Array,
-    after: jax.Array,
-    share: jax.Array,
-    *,
-    config: ModelConfig,
+@jax.jit
+def _render(
+    lamp: Lamp, before: jax.Array, after: jax.Array, share: jax.Array
 ) -> jax.Array:
-    latent = interpolate(before, after, jnp.broadcast_to(share, (1,)))
-    return models.to_uint8(models.generate(generator, latent, config=config))[0]
+    return lamp.generate(interpolate(before, after, share))[0]
 
 
-@functools.partial(jax.jit, static_argnames="config")
+@jax.jit
 def _push(
-    generator: Any,
-    latents: jax.Array,
-    x: jax.Array,
-    y: jax.Array,
-    angle: jax.Array,
-    *,
-    config: ModelConfig,
+    lamp: Lamp, latents: jax.Array, x: jax.Array, y: jax.Array, angle: jax.Array
 ) -> jax.Array:
-    places = (jnp.arange(config.resolution) + 0.5) / config.resolution
+    resolution = lamp.config.resolution
+    places = (jnp.arange(resolution) + 0.5) / resolution
     distance = jnp.square(places[:, None] - y) + jnp.square(places - x)
     weights = jnp.exp(-distance / (2 * PUSH_RADIUS**2))[..., None]
 
     def brightness(latents: jax.Array) -> jax.Array:
-        frames = models.generate(generator, latents, config=config)
+        frames = models.generate(lamp.params["generator"], latents, config=lamp.config)
         return jnp.sum(frames * weights)
 
     gradient = jax.grad(brightness)(latents)
     norm = jnp.linalg.norm(latents)
-    upright = latents / norm
-    # The part of the gradient along the sphere.
-    aside = gradient - jnp.sum(gradient * upright) * upright
-    aside /= jnp.maximum(jnp.linalg.norm(aside), 1e-12)
-    return norm * (jnp.cos(angle) * upright + jnp.sin(angle) * aside)
+    direction = latents / norm
+    # The part of the gradient that is tangent to the sphere.
+    tangent = gradient - jnp.sum(gradient * direction) * direction
+    tangent /= jnp.maximum(jnp.linalg.norm(tangent), 1e-12)
+    return norm * (jnp.cos(angle) * direction + jnp.sin(angle) * tangent)

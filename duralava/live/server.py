@@ -1,4 +1,4 @@
-"""The web server of a show: a page, and a websocket for each viewer."""
+"""The web server of a live lamp: its page, and a websocket for each viewer."""
 
 import asyncio
 import contextlib
@@ -11,8 +11,8 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from duralava.live.show import Show
 
-_LONGEST_WISH = 1_024  # bytes
-_HEARTBEAT_SECONDS = 20.0  # after which a viewer that is gone is forgotten
+_MAX_MESSAGE = 1_024  # bytes
+_HEARTBEAT = 20.0  # seconds; viewers that do not answer are disconnected
 _HEADERS = {
     "Cache-Control": "no-cache",
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:",
@@ -23,14 +23,14 @@ _SHOW = web.AppKey("show", Show)
 
 
 def make_app(show: Show) -> web.Application:
-    """Returns the application that shows a lamp: `/`, its files, and `/lamp`.
+    """Returns the application with the page `/`, its files, and the websocket `/lamp`.
 
-    The show is to be run beside it.
+    The caller runs the show beside it.
     """
     app = web.Application(middlewares=[_add_headers])
     app[_SHOW] = show
-    app.router.add_get("/lamp", _watch)
-    app.router.add_get("/", _page)
+    app.router.add_get("/lamp", _serve_viewer)
+    app.router.add_get("/", _serve_page)
     app.router.add_static("/", str(_PAGES))
     return app
 
@@ -45,32 +45,32 @@ async def _add_headers(
     return response
 
 
-async def _page(_: web.Request) -> web.FileResponse:
+async def _serve_page(_: web.Request) -> web.FileResponse:
     return web.FileResponse(str(_PAGES / "index.html"))
 
 
-async def _watch(request: web.Request) -> web.WebSocketResponse:
-    """Sends frames as they come, and takes wishes."""
+async def _serve_viewer(request: web.Request) -> web.WebSocketResponse:
+    """Sends frames to a viewer as they come, and receives the viewer's requests."""
     origin = request.headers.get("Origin")
     if origin and urlsplit(origin).netloc != request.host:
-        # Else any page that this person visits could watch and steer the lamp.
+        # Without this, any other page in the viewer's browser could control the lamp.
         raise web.HTTPForbidden(text="this lamp is shown on its own page only")
     socket = web.WebSocketResponse(
-        heartbeat=_HEARTBEAT_SECONDS, max_msg_size=_LONGEST_WISH, compress=False
+        heartbeat=_HEARTBEAT, max_msg_size=_MAX_MESSAGE, compress=False
     )
     await socket.prepare(request)
     playing = asyncio.Event()
     playing.set()
-    sender = asyncio.create_task(_send(socket, request.app[_SHOW], playing))
+    sender = asyncio.create_task(_send_updates(socket, request.app[_SHOW], playing))
     try:
         async for message in socket:
             if message.type is not WSMsgType.TEXT:
                 await socket.close(
-                    code=WSCloseCode.UNSUPPORTED_DATA, message=b"wishes are text"
+                    code=WSCloseCode.UNSUPPORTED_DATA, message=b"requests are text"
                 )
                 break
             try:
-                _take(message.data, request.app[_SHOW], playing)
+                _handle_message(message.data, request.app[_SHOW], playing)
             except ValueError as error:
                 await socket.close(
                     code=WSCloseCode.POLICY_VIOLATION, message=str(error).encode()
@@ -83,39 +83,39 @@ async def _watch(request: web.Request) -> web.WebSocketResponse:
     return socket
 
 
-def _take(text: str, show: Show, playing: asyncio.Event) -> None:
-    """Takes wishes: those for the lamp go to the show, a rest is this viewer's own.
+def _handle_message(text: str, show: Show, playing: asyncio.Event) -> None:
+    """Applies a viewer's requests: `play` to this viewer, all others to the lamp.
 
     Raises:
-      ValueError: it is not the JSON of an object with wishes that can be granted.
+      ValueError: the text is not the JSON of an object with valid requests.
     """
     try:
-        wishes = json.loads(text)
+        requests = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
         raise ValueError("not JSON") from error
-    if not (isinstance(wishes, dict) and wishes):
-        raise ValueError("not an object with a wish")
-    plays = wishes.pop("play", playing.is_set())
+    if not (isinstance(requests, dict) and requests):
+        raise ValueError("not an object with a request")
+    plays = requests.pop("play", playing.is_set())
     if not isinstance(plays, bool):
-        raise ValueError("no such wish: play")
-    show.wish(wishes)
+        raise ValueError("invalid request: play")
+    show.request(requests)
     if plays:
         playing.set()
     else:
         playing.clear()
 
 
-async def _send(
+async def _send_updates(
     socket: web.WebSocketResponse, show: Show, playing: asyncio.Event
 ) -> None:
-    told = None
+    sent = None
     try:
-        async for moment in show.watch():
+        async for update in show.updates():
             await playing.wait()
-            if moment.status is not told:
-                told = moment.status
-                await socket.send_str(json.dumps(dataclasses.asdict(told)))
-            # Waits while the network is slow; what comes next is the latest by then.
-            await socket.send_bytes(moment.frame)
+            if update.status is not sent:
+                sent = update.status
+                await socket.send_str(json.dumps(dataclasses.asdict(sent)))
+            # Waits while the network is slow; the update after it is the newest one.
+            await socket.send_bytes(update.frame)
     finally:
         await socket.close()

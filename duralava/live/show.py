@@ -1,4 +1,4 @@
-"""A lamp on show: one for all viewers, in real time, under their control."""
+"""A lamp that runs in real time, for any number of viewers at once."""
 
 import asyncio
 import dataclasses
@@ -9,31 +9,28 @@ from collections.abc import AsyncIterator, Mapping
 from concurrent import futures
 from typing import Any, NamedTuple
 
-from duralava.live import player
-from duralava.pretrained import Pretrained
-from duralava.rendering.lamps import fresh_lamps
+from duralava.lamp import Lamp
+from duralava.live import player, steering
 
-_LAST_SEED = 2**31 - 1
-_STATUS_SECONDS = 0.5
-_LATE_SECONDS = 0.5  # behind its time by more, the lamp does not catch up
+_STATUS_INTERVAL = 0.5  # seconds
 _FRAME_HEADER = struct.Struct("<HH")
 
 
 @dataclasses.dataclass(frozen=True)
 class Status:
-    """What viewers are told of the lamp.
+    """What viewers get to know about the lamp.
 
     Attributes:
       checkpoint: name of its weights.
       checkpoints: names that can be chosen.
       seed: of the lamp.
-      speed: seconds of the lamp in a second.
+      speed: seconds of the lamp per second.
       step: number of steps made.
-      seconds: of the lamp's own time since it began.
+      seconds: of the lamp's own time since it started.
       mean: of the latent's values.
       std: of the latent's values.
-      normal: whether they pass for a sample of N(0, I).
-      viewers: how many watch.
+      normal: whether the latent is plausible as a sample of N(0, I).
+      viewers: number of viewers.
     """
 
     checkpoint: str
@@ -48,12 +45,12 @@ class Status:
     viewers: int
 
 
-class Moment(NamedTuple):
-    """What a viewer gets.
+class Update(NamedTuple):
+    """What a viewer gets at a time.
 
     Attributes:
       frame: width and height, two bytes each, little endian, then RGB bytes.
-      status: the same object until there is news.
+      status: the same object until it changes.
     """
 
     frame: bytes
@@ -61,135 +58,97 @@ class Moment(NamedTuple):
 
 
 class Show:
-    """Runs the lamp, and hands its frames to any number of viewers.
+    """Runs a lamp, and passes its frames to any number of viewers.
 
-    A viewer has room for one moment only. One that is slow finds the latest there, and
-    holds up neither the lamp nor anyone else.
+    For each viewer there is a queue of length one, with the newest update. A slow
+    viewer misses updates; it delays neither the lamp nor other viewers.
     """
 
     def __init__(
-        self, checkpoints: Mapping[str, Pretrained], *, fps: float, seed: int
+        self, checkpoints: Mapping[str, Lamp], *, fps: float, seed: int
     ) -> None:
-        """Begins with the first of the checkpoints, and compiles what it takes."""
+        """Starts with the first of the checkpoints, and compiles all programs."""
         self._checkpoints = dict(checkpoints)
         self._fps = fps
-        self._speed = 1.0
-        self._wishes: dict[str, Any] = {}
-        self._push: tuple[float, float, float] | None = None
-        self._viewers: set[asyncio.Queue[Moment]] = set()
-        self._worker = futures.ThreadPoolExecutor(max_workers=1)
-        self._begin(next(iter(self._checkpoints)), seed)
+        self._settings = steering.Settings(next(iter(self._checkpoints)), seed)
+        self._requests: dict[str, Any] = {}
+        self._queues: set[asyncio.Queue[Update]] = set()
+        self._executor = futures.ThreadPoolExecutor(max_workers=1)
+        self._restart()
         self._tick({}, 0.0, draw=True)
         self._status = self._report()
 
-    def wish(self, wishes: Mapping[str, Any]) -> None:
-        """Takes a viewer's wishes, to be granted before the next frame.
+    def request(self, requests: Mapping[str, Any]) -> None:
+        """Takes a viewer's requests, which apply from the next frame on.
 
         Args:
-          wishes: any of `{"speed": 2}`, `{"seed": 7}`, `{"checkpoint": NAME}` and
-            `{"push": [x, y]}`, a place in the picture from 0 to 1.
+          requests: see `steering.check_requests`.
 
         Raises:
-          ValueError: one is none of these.
+          ValueError: one of them is invalid.
         """
-        for name, value in wishes.items():
-            if not self._can_be(name, value):
-                raise ValueError(f"no such wish: {name[:20]}")
-        self._wishes |= wishes
+        steering.check_requests(requests, self._checkpoints)
+        self._requests |= requests
 
-    async def watch(self) -> AsyncIterator[Moment]:
-        """Yields the moments that a viewer has time for, the latest each time."""
-        room: asyncio.Queue[Moment] = asyncio.Queue(maxsize=1)
-        self._viewers.add(room)
+    async def updates(self) -> AsyncIterator[Update]:
+        """Yields the newest update whenever the viewer is ready for one."""
+        queue: asyncio.Queue[Update] = asyncio.Queue(maxsize=1)
+        self._queues.add(queue)
         try:
             while True:
-                yield await room.get()
+                yield await queue.get()
         finally:
-            self._viewers.discard(room)
+            self._queues.discard(queue)
 
     async def run(self) -> None:
         """Runs the lamp until it is cancelled."""
         loop = asyncio.get_running_loop()
         due = loop.time()
-        every = max(1, round(_STATUS_SECONDS * self._fps))
+        status_every = max(1, round(_STATUS_INTERVAL * self._fps))
         for index in itertools.count():
-            watched = bool(self._viewers)
-            wishes, self._wishes = self._wishes, {}
+            watched = bool(self._queues)
+            requests, self._requests = self._requests, {}
             frame = await loop.run_in_executor(
-                self._worker,
-                functools.partial(self._tick, wishes, 1 / self._fps, draw=watched),
+                self._executor,
+                functools.partial(self._tick, requests, 1 / self._fps, draw=watched),
             )
-            if index % every == 0:
+            if index % status_every == 0:
                 self._status = self._report()
-            for room in self._viewers if watched else ():
-                if room.full():
-                    room.get_nowait()
-                room.put_nowait(Moment(frame, self._status))
-            due = max(due + 1 / self._fps, loop.time() - _LATE_SECONDS)
+            for queue in self._queues if watched else ():
+                if queue.full():
+                    queue.get_nowait()
+                queue.put_nowait(Update(frame, self._status))
+            due = steering.next_due(due, loop.time(), fps=self._fps)
             await asyncio.sleep(due - loop.time())
 
-    def _can_be(self, name: str, value: Any) -> bool:
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        match name:
-            case "speed":
-                return number and player.SLOWEST <= value <= player.FASTEST
-            case "seed":
-                return number and isinstance(value, int) and 0 <= value <= _LAST_SEED
-            case "checkpoint":
-                return isinstance(value, str) and value in self._checkpoints
-            case "push":
-                return (
-                    isinstance(value, list)
-                    and len(value) == 2
-                    and all(isinstance(v, int | float) and 0 <= v <= 1 for v in value)
-                )
-        return False
+    def _restart(self) -> None:
+        self._lamp = self._checkpoints[self._settings.checkpoint]
+        self._player = player.begin(self._lamp, self._lamp.start(self._settings.seed))
 
-    def _begin(self, checkpoint: str, seed: int) -> None:
-        self._checkpoint, self._seed = checkpoint, seed
-        self._weights = self._checkpoints[checkpoint]
-        model = self._weights.config.model
-        lamps = fresh_lamps(seed, config=model)
-        self._player = player.begin(self._weights.params, lamps, config=model)
-
-    def _tick(self, wishes: dict[str, Any], seconds: float, *, draw: bool) -> bytes:
-        """Grants wishes, runs on, and returns the frame, or nothing if none is due."""
-        if "checkpoint" in wishes or "seed" in wishes:
-            self._begin(
-                wishes.get("checkpoint", self._checkpoint),
-                wishes.get("seed", self._seed),
-            )
-        self._speed = wishes.get("speed", self._speed)
-        if "push" in wishes:
-            self._push = (*wishes["push"], player.PUSH_SECONDS)
-        params, config = self._weights
-        if self._push:
-            x, y, left = self._push
-            self._player = player.push(
-                params, self._player, x, y, min(seconds, left), config=config.model
-            )
-            self._push = (x, y, left - seconds) if left > seconds else None
-        self._player = player.advance(
-            params,
-            self._player,
-            seconds * self._speed * config.data.steps_per_second,
-            config=config.model,
-        )
+    def _tick(self, requests: dict[str, Any], seconds: float, *, draw: bool) -> bytes:
+        """Applies requests, runs on, and returns the frame if it is to be drawn."""
+        tick = steering.steer(self._settings, requests, seconds)
+        self._settings = tick.settings
+        if tick.restart:
+            self._restart()
+        if tick.push:
+            self._player = player.push(self._lamp, self._player, *tick.push)
+        num_steps = tick.lamp_seconds * self._lamp.steps_per_second
+        self._player = player.advance(self._lamp, self._player, num_steps)
         if not draw:
             return b""
-        frame = player.draw(params, self._player, config=config.model)
+        frame = player.render_frame(self._lamp, self._player)
         height, width = frame.shape[:2]
         return _FRAME_HEADER.pack(width, height) + frame.tobytes()
 
     def _report(self) -> Status:
-        steps_per_second = self._weights.config.data.steps_per_second
         return Status(
-            checkpoint=self._checkpoint,
+            checkpoint=self._settings.checkpoint,
             checkpoints=tuple(self._checkpoints),
-            seed=self._seed,
-            speed=self._speed,
+            seed=self._settings.seed,
+            speed=self._settings.speed,
             step=self._player.step,
-            seconds=self._player.step / steps_per_second,
-            viewers=len(self._viewers),
-            **player.health(self._player)._asdict(),
+            seconds=self._player.step / self._lamp.steps_per_second,
+            viewers=len(self._queues),
+            **player.latent_health(self._player.before[0])._asdict(),
         )

@@ -1,4 +1,4 @@
-"""A lamp in the terminal: half blocks in true colour."""
+"""A lamp in the terminal, drawn with half blocks in true colour."""
 
 import contextlib
 import os
@@ -12,47 +12,44 @@ from typing import TextIO
 import numpy as np
 from PIL import Image
 
-from duralava.live import player
-from duralava.pretrained import Pretrained
-from duralava.rendering.lamps import fresh_lamps
+from duralava.lamp import Lamp
+from duralava.live import player, steering
 
-_ENTER = "\x1b[?1049h\x1b[?25l"  # another screen, no cursor
+_ENTER = "\x1b[?1049h\x1b[?25l"  # alternate screen, no cursor
 _LEAVE = "\x1b[0m\x1b[?25h\x1b[?1049l"
 _CLEAR = "\x1b[0m\x1b[2J"
-_BEGIN, _END = "\x1b[?2026h", "\x1b[?2026l"  # between them nothing is shown yet
+_BEGIN, _END = "\x1b[?2026h", "\x1b[?2026l"  # of an update that is shown as a whole
 _UPPER_HALF = "\N{UPPER HALF BLOCK}"
-_TOLERANCE = 3  # levels by which a colour may be off before it is drawn again
+_TOLERANCE = 3  # grey levels; a smaller change of a colour is not sent
 _KEYS = "space pause, n new lamp, + - speed, q quit"
-_FASTER = 1.25
+_SPEED_STEP = 1.25
+_MAX_CATCH_UP = 1.0  # seconds that a lamp makes up for when a frame is late
 
 
 def check_terminal(output: TextIO) -> None:
-    """Raises an OSError where `output` is no terminal that can show a lamp."""
+    """Raises an OSError if `output` is not a terminal that can show a lamp."""
     if not output.isatty():
-        raise OSError("--terminal draws in a terminal, and standard output is none")
+        raise OSError("--terminal needs a terminal, and standard output is not one")
     if os.environ.get("TERM", "dumb") == "dumb":
-        raise OSError("--terminal draws in colour, and this terminal (TERM) has none")
+        raise OSError(
+            "--terminal needs a terminal with colours, and this one (TERM) has none"
+        )
 
 
-def play(pretrained: Pretrained, *, seed: int, fps: float, output: TextIO) -> None:
-    """Plays a lamp in real time until `q` is pressed.
+def run(lamp: Lamp, *, seed: int, fps: float, output: TextIO) -> None:
+    """Shows a lamp in real time until `q` is pressed.
 
-    However it ends, by Ctrl-C too, the terminal is left as it was.
+    At the end, also after Ctrl-C, the terminal is as it was before.
 
     Args:
-      pretrained: weights of the lamp.
-      seed: of the lamp; the key `n` goes on to the next.
-      fps: frames per second, fewer where the terminal is slower.
+      lamp: to show.
+      seed: of the lamp; the key `n` starts the next one.
+      fps: frames per second, fewer if the terminal is slower.
       output: a terminal.
     """
-    params, config = pretrained
-    model, pace = config.model, config.data.steps_per_second
-
-    def begin(seed: int) -> player.Player:
-        return player.begin(params, fresh_lamps(seed, config=model), config=model)
-
-    lamp, speed, playing, shown = begin(seed), 1.0, True, None
-    player.draw(params, lamp, config=model)  # compiled before the screen goes dark
+    state, speed, playing = player.begin(lamp, lamp.start(seed)), 1.0, True
+    shown = None
+    player.render_frame(lamp, state)  # compiles before the screen clears
     with _own_screen(output), _single_keys() as read_key:
         last = time.monotonic()
         while (key := read_key()) != "q":
@@ -60,21 +57,21 @@ def play(pretrained: Pretrained, *, seed: int, fps: float, output: TextIO) -> No
                 playing = not playing
             elif key == "n":
                 seed += 1
-                lamp = begin(seed)
+                state = player.begin(lamp, lamp.start(seed))
             elif key in ("+", "="):
-                speed = min(speed * _FASTER, player.FASTEST)
+                speed = min(speed * _SPEED_STEP, steering.MAX_SPEED)
             elif key == "-":
-                speed = max(speed / _FASTER, player.SLOWEST)
+                speed = max(speed / _SPEED_STEP, steering.MIN_SPEED)
             now = time.monotonic()
             if playing:
-                seconds = min(now - last, 1.0)  # a terminal that slept does not rush
-                steps = seconds * speed * pace
-                lamp = player.advance(params, lamp, steps, config=model)
+                seconds = min(now - last, _MAX_CATCH_UP)
+                num_steps = seconds * speed * lamp.steps_per_second
+                state = player.advance(lamp, state, num_steps)
             last = now
             columns, rows = shutil.get_terminal_size()
-            picture = fit(player.draw(params, lamp, config=model), columns, rows - 1)
-            text, shown = changes(picture, shown)
-            about = f"lamp {seed}  step {lamp.step:,}  speed {speed:.2g}  {_KEYS}"
+            picture = fit(player.render_frame(lamp, state), columns, rows - 1)
+            text, shown = encode_changes(picture, shown)
+            about = f"lamp {seed}  step {state.step:,}  speed {speed:.2g}  {_KEYS}"
             foot = f"\x1b[0m\x1b[{rows};1H{about[: columns - 1]}\x1b[K"
             output.write(f"{_BEGIN}{text}{foot}{_END}")
             output.flush()
@@ -82,10 +79,10 @@ def play(pretrained: Pretrained, *, seed: int, fps: float, output: TextIO) -> No
 
 
 def fit(frame: np.ndarray, columns: int, rows: int) -> np.ndarray:
-    """Scales a frame u8[H, W, 3] to the middle of a window of character cells.
+    """Scales a frame u8[H, W, 3] to a window of character cells, and centres it.
 
     Returns:
-      u8[2 * rows, columns, 3], black around the frame: a cell is twice as high as wide
+      u8[2 * rows, columns, 3], black around the frame. A cell is twice as high as wide,
       and shows two pixels, one above the other.
     """
     height, width = max(2 * rows, 2), max(columns, 1)
@@ -97,17 +94,19 @@ def fit(frame: np.ndarray, columns: int, rows: int) -> np.ndarray:
     return window
 
 
-def changes(picture: np.ndarray, shown: np.ndarray | None) -> tuple[str, np.ndarray]:
-    """Returns what turns the picture that a terminal shows into another.
+def encode_changes(
+    picture: np.ndarray, shown: np.ndarray | None
+) -> tuple[str, np.ndarray]:
+    """Encodes the changes that turn what a terminal shows into another picture.
 
     Args:
       picture: u8[2 * rows, columns, 3].
-      shown: what is shown already; None, or of another size, for a screen that is to
-        be cleared first.
+      shown: what the terminal shows now; if it is None or of another size, the screen
+        is cleared first.
 
     Returns:
-      The characters and control sequences, and what the terminal shows then: cells
-      whose colours hardly change are left, which saves most of what is sent.
+      The characters and control sequences, and what the terminal shows after them.
+      Cells whose colours hardly change are not sent, which saves most of the output.
     """
     text = []
     if shown is None or shown.shape != picture.shape:
@@ -146,11 +145,11 @@ def _own_screen(output: TextIO) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _single_keys() -> Iterator[Callable[[], str]]:
-    """Yields a function that returns the key that was pressed, "" for none."""
+    """Yields a function that returns the next key pressed, or "" if there is none."""
     if not sys.stdin.isatty() or sys.platform == "win32":
         yield lambda: ""
         return
-    import termios  # of Unix alone
+    import termios  # exists on Unix only
     import tty
 
     source = sys.stdin.fileno()

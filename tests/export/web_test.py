@@ -11,27 +11,26 @@ import lamp_page
 import numpy as np
 import pytest
 from lamp_page import frames, picture, troubles_of
+from live_cases import CASES
 from playwright.sync_api import expect
 
-from duralava import models, pretrained
+from duralava import models, weights
 from duralava.export import web
 from duralava.export.step import make_step
 from duralava.live import player
-from duralava.rendering.lamps import fresh_lamps
 
 expect.set_options(timeout=60_000)
-# The page compiles its networks first.
+# The page compiles its networks before it shows a frame.
 wait_for = functools.partial(lamp_page.wait_for, seconds=120)
 
 pytestmark = pytest.mark.skipif(shutil.which("npm") is None, reason="needs npm")
 
-LAMP = pretrained.load("simulated_64")
-MODEL = LAMP.config.model
+LAMP = weights.load("simulated_64")
 
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
-    """The page in a folder of a plain file server."""
+    """The address of the page, in a folder of a plain file server."""
     root = tmp_path_factory.mktemp("root")
     (root / "some").mkdir()
     web.write_site(root / "some/lamp", LAMP, name="simulated_64")
@@ -53,7 +52,7 @@ def address(tmp_path_factory):
 
 @pytest.fixture
 def open_page(browser, address):
-    """Opens a page of the site; nothing goes wrong in it, nor goes elsewhere."""
+    """Opens the page; checks that no errors occur and that it stays in its folder."""
     troubles, requests, contexts = [], [], []
 
     def open_(**options):
@@ -69,17 +68,19 @@ def open_page(browser, address):
     for context in contexts:
         context.close()
     assert not any(troubles), troubles
-    assert any(url.endswith(".wasm") for url in requests)  # the worker's are seen too
-    mine = urlsplit(address)
+    assert any(
+        url.endswith(".wasm") for url in requests
+    )  # requests of the worker count too
+    site = urlsplit(address)
     for url in map(urlsplit, requests):
         if url.scheme not in ("blob", "data"):
-            assert url.netloc == mine.netloc
-            assert url.path.startswith(mine.path)
+            assert url.netloc == site.netloc
+            assert url.path.startswith(site.path)
 
 
 @pytest.fixture
-def run_beside(open_page):
-    """Runs a script in the page, whose own lamp rests meanwhile."""
+def run_script(open_page):
+    """Runs a script in the page while its own lamp is paused."""
 
     def run(script, *arguments):
         page = open_page(reduced_motion="reduce")
@@ -103,6 +104,11 @@ def play(open_page):
     return play_
 
 
+def test_only_the_main_module_of_the_live_page_is_replaced():
+    names = [{path.name for path in folder.iterdir()} for folder in web.STATIC]
+    assert set.intersection(*names) == {"main.js"}
+
+
 def unpacked(text, dtype, *shape):
     return np.frombuffer(base64.b64decode(text), dtype).reshape(shape)
 
@@ -111,77 +117,124 @@ def grey_levels(one, other):
     return np.abs(np.int16(one) - np.int16(other)).max()
 
 
-def test_two_hundred_steps_in_the_browser_are_jax_s(run_beside):
+def test_two_hundred_steps_in_the_browser_equal_jax(run_script):
     first, *noise = np.random.default_rng(0).standard_normal((201, 64))
     noise = np.float32(noise)
-    told = run_beside(
+    results = run_script(
         """
           const [latent, noise] = given;
           const { openNetwork } = await import('./network.js');
           const network = await openNetwork();
-          const told = [];
+          const results = [];
           let z = Float32Array.from(latent);
           for (const values of noise) {
-            const frame = await network.frame(z);
+            const frame = await network.generate(z);
             z = await network.next(z, Float32Array.from(values));
-            told.push([pack(z), told.length % 20 === 19 ? pack(frame) : ""]);
+            const isShown = results.length % 20 === 19;
+            results.push([pack(z), isShown ? pack(frame) : ""]);
           }
-          return told;
+          return results;
         """,
         np.float32(first).tolist(),
         noise.tolist(),
     )
     step = jax.jit(make_step(LAMP))
     latent = np.float32(first)[None]
-    for index, (there, picture_there) in enumerate(told):
+    for index, (actual, actual_frame) in enumerate(results):
         frame, latent = step(latent, noise[index : index + 1])
-        np.testing.assert_allclose(unpacked(there, "f4", 1, 64), latent, atol=1e-3)
-        if picture_there:
-            picture_there = unpacked(picture_there, "f4", 1, 64, 64, 3)
-            assert np.std(picture_there) > 0.1
-            pictures = (models.to_uint8(one) for one in (frame, picture_there))
+        np.testing.assert_allclose(unpacked(actual, "f4", 1, 64), latent, atol=1e-3)
+        if actual_frame:
+            actual_frame = unpacked(actual_frame, "f4", 1, 64, 64, 3)
+            assert np.std(actual_frame) > 0.1
+            pictures = (models.to_uint8(one) for one in (frame, actual_frame))
             assert grey_levels(*pictures) <= 2
-    assert len(told) == 200
+    assert len(results) == 200
 
 
-def test_a_seed_is_the_lamp_of_the_live_page(run_beside):
-    told = run_beside(
+def test_a_seed_gives_the_lamp_of_the_live_page(run_script):
+    results = run_script(
         """
           const { openNetwork } = await import('./network.js');
-          const { Lamp } = await import('./lamp.js');
-          const lamp = await Lamp.begin(await openNetwork(), 2147483647);
-          const told = [];
-          const tell = async () =>
-            told.push([pack(await lamp.draw()), lamp.step, lamp.health()]);
-          await tell();
-          await lamp.advance(11.5);
-          await lamp.advance(0.75);
-          await tell();
-          await lamp.push([0.4, 0.3], 0.25);
-          await lamp.advance(1.5);
-          await tell();
-          return told;
+          const { latentHealth, Player } = await import('./player.js');
+          const network = await openNetwork();
+          const player = await Player.begin(network, 2147483647);
+          const results = [];
+          const record = async () => {
+            const health = latentHealth(player.latent, network.config.normal_bounds);
+            results.push([pack(await player.renderFrame()), player.step, health]);
+          };
+          await record();
+          await player.advance(11.5);
+          await player.advance(0.75);
+          await record();
+          await player.push([0.4, 0.3], 0.25);
+          await player.advance(1.5);
+          await record();
+          return results;
         """
     )
-    lamps = fresh_lamps(2147483647, config=MODEL)
-    one = player.begin(LAMP.params, lamps, config=MODEL)
-    moments = [one]
-    moments.append(player.advance(LAMP.params, one, 12.25, config=MODEL))
-    one = player.push(LAMP.params, moments[-1], 0.4, 0.3, 0.25, config=MODEL)
-    moments.append(player.advance(LAMP.params, one, 1.5, config=MODEL))
-    for (rgba, step, health), moment in zip(told, moments, strict=True):
+    start = player.begin(LAMP, LAMP.start(2147483647))
+    later = player.advance(LAMP, start, 12.25)
+    touched = player.push(LAMP, later, 0.4, 0.3, 0.25)
+    moments = [start, later, player.advance(LAMP, touched, 1.5)]
+    for (rgba, step, health), moment in zip(results, moments, strict=True):
         rgba = unpacked(rgba, "u1", 64, 64, 4)
         assert (rgba[..., 3] == 255).all()
-        drawn = player.draw(LAMP.params, moment, config=MODEL)
+        drawn = player.render_frame(LAMP, moment)
         assert grey_levels(rgba[..., :3], drawn) <= 2
         assert step == moment.step
-        expected = player.health(moment)._asdict()
+        expected = player.latent_health(moment.before[0])._asdict()
         assert health == pytest.approx(expected, abs=1e-5)
 
 
-def test_noise_is_jax_s_for_any_seed_and_step(run_beside):
+def test_steps_and_share_add_up(run_script):
+    ticks = CASES["advance"]["ticks"]
+    results = run_script(
+        """
+          const { openNetwork } = await import('./network.js');
+          const { Player } = await import('./player.js');
+          const player = await Player.begin(await openNetwork(), 0);
+          const results = [];
+          for (const numSteps of given) {
+            await player.advance(numSteps);
+            results.push([player.step, player.share]);
+          }
+          return results;
+        """,
+        *[tick["num_steps"] for tick in ticks],
+    )
+    assert results == [[tick["step"], tick["share"]] for tick in ticks]
+
+
+def test_a_longer_touch_turns_the_latent_farther(run_script):
+    cases = CASES["touch"]["angles"]
+    results = run_script(
+        """
+          const { openNetwork } = await import('./network.js');
+          const { Player } = await import('./player.js');
+          const network = await openNetwork();
+          const results = [];
+          for (const seconds of given) {
+            const player = await Player.begin(network, 5);
+            const before = pack(player.latent);
+            await player.push([0.5, 0.5], seconds);
+            results.push([before, pack(player.latent)]);
+          }
+          return results;
+        """,
+        *[case["seconds"] for case in cases],
+    )
+    for latents, case in zip(results, cases, strict=True):
+        before, after = (unpacked(one, "f4", 64) for one in latents)
+        norms = np.linalg.norm(before), np.linalg.norm(after)
+        assert norms[1] == pytest.approx(norms[0], rel=1e-5)
+        cosine = np.clip(np.vdot(before, after) / np.prod(norms), -1, 1)
+        assert np.arccos(cosine) == pytest.approx(case["angle"], abs=1e-3)
+
+
+def test_noise_equals_jax_for_any_seed_and_step(run_script):
     cases = [[0, 0], [1, 1], [7, 3_000_000_000], [2**31 - 1, 12]]
-    told = run_beside(
+    results = run_script(
         """
           const { foldIn, normal, seedKey } = await import('./random.js');
           const draw = ([seed, step]) => normal(foldIn(seedKey(seed), step), 20_000);
@@ -189,13 +242,13 @@ def test_noise_is_jax_s_for_any_seed_and_step(run_beside):
         """,
         *cases,
     )
-    for (seed, step), values in zip(cases, told, strict=True):
+    for (seed, step), values in zip(cases, results, strict=True):
         key = jax.random.fold_in(jax.random.key(seed), np.uint32(step))
         expected = jax.random.normal(key, (20_000,))
         np.testing.assert_allclose(values, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_the_page_plays_on_and_counts_its_steps(play):
+def test_the_page_runs_and_counts_its_steps(play):
     page = play()
     first = picture(page)
     lit = (first.max(axis=-1) > 40).any(axis=1)
@@ -210,7 +263,7 @@ def test_the_page_plays_on_and_counts_its_steps(play):
     expect(page.locator("#message")).to_be_hidden()
 
 
-def test_play_pause_speed_and_another_lamp(play):
+def test_play_pause_speed_and_seed(play):
     page = play()
     page.get_by_role("button", name="Pause").click()
     page.wait_for_timeout(500)
@@ -227,17 +280,17 @@ def test_play_pause_speed_and_another_lamp(play):
     page.locator("#seed").fill("41")
     page.keyboard.press("Tab")
     wait_for(page, "document.body.dataset.step < 20")
-    page.wait_for_timeout(2_000)  # it is told of by the lamp by then
+    page.wait_for_timeout(2_000)  # by then, the status has the seed as well
     expect(page.locator("#seed")).to_have_value("41")
 
 
-def test_a_touch_gathers_wax_where_it_is(play):
+def test_a_touch_gathers_wax_at_its_place(play):
     page = play()
     page.locator("#speed").fill("-1")
     page.wait_for_timeout(500)
 
     def brightness():
-        """Of squares around rows 60, 100 and 140, in the middle, above the controls."""
+        """Returns it for squares in the middle, around rows 60, 100 and 140."""
         middle = picture(page)[40:160, 280:320]
         return middle.reshape(3, 40 * 40 * 3).mean(axis=1)
 
@@ -250,7 +303,7 @@ def test_a_touch_gathers_wax_where_it_is(play):
     assert gain[darkest] > 20
 
 
-def test_a_page_that_lacks_a_file_says_so(browser, address):
+def test_a_page_reports_a_missing_file(browser, address):
     context = browser.new_context()
     context.route("**/transition.onnx", lambda route: route.abort())
     page = context.new_page()

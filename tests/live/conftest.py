@@ -1,30 +1,19 @@
-import jax
 import pytest
+import tiny
 
-from duralava import models
-from duralava.config import Config, ModelConfig
 from duralava.live.show import Show
-from duralava.pretrained import Pretrained
-
-MODEL = ModelConfig(
-    resolution=16,
-    latent_size=8,
-    generator_hidden=16,
-    generator_channels=(8,),
-    transition_layers=2,
-    transition_hidden=8,
-    refresh=0.3,
-)
 
 
 @pytest.fixture(scope="session")
 def two_checkpoints():
-    """Two lamps by name, quick ones."""
-    init = jax.jit(models.init_lamp, static_argnames=("config", "with_encoder"))
+    """Two small lamps by name."""
     return {
-        name: Pretrained(
-            init(jax.random.key(seed), config=MODEL, with_encoder=False),
-            Config(model=MODEL),
+        name: tiny.lamp(
+            seed=seed,
+            with_encoder=False,
+            generator_hidden=16,
+            transition_layers=2,
+            refresh=0.3,
         )
         for seed, name in enumerate(("first", "second"))
     }
@@ -32,5 +21,5 @@ def two_checkpoints():
 
 @pytest.fixture
 def lamp(two_checkpoints):
-    """A show of the first lamp, at 50 frames a second."""
+    """A show of the first lamp, at 50 frames per second."""
     return Show(two_checkpoints, fps=50, seed=3)

@@ -21,7 +21,7 @@ expect.set_options(timeout=60_000)
 
 @contextlib.contextmanager
 def served(*flags):
-    """Starts the tool as a user would, and yields its address and process."""
+    """Starts the tool as a user does, and yields the address of its page."""
     process = subprocess.Popen(
         [sys.executable, TOOL, "--noopen", *flags],
         env=os.environ | {"JAX_PLATFORMS": "cpu"},
@@ -30,7 +30,7 @@ def served(*flags):
     )
     try:
         line = process.stdout.readline()
-        yield re.search(r"http://127\.0\.0\.1:\d+", line)[0], process
+        yield re.search(r"http://127\.0\.0\.1:\d+", line)[0]
     finally:
         process.kill()
         process.wait()
@@ -39,13 +39,13 @@ def served(*flags):
 
 @pytest.fixture(scope="module")
 def address():
-    with served("--port=0", "--fps=20", "--seed=6") as (where, _):
+    with served("--port=0", "--fps=20", "--seed=6") as where:
         yield where
 
 
 @pytest.fixture
 def open_page(browser, address):
-    """Opens the page; at the end, nothing has gone wrong in it."""
+    """Opens pages; at the end, checks that no errors occurred in them."""
     troubles, contexts = [], []
 
     def open_(where=address, **options):
@@ -68,7 +68,8 @@ def open_page(browser, address):
     assert not any(troubles), troubles
 
 
-def wishes(page, name):
+def requests(page, name):
+    """Returns the values of all requests of that name that the page has sent."""
     return [json.loads(text)[name] for text in page.sent if name in json.loads(text)]
 
 
@@ -77,7 +78,7 @@ def test_a_lamp_fills_the_window_and_moves(open_page):
     wait_for(page, "document.body.dataset.frames > 20")
     first = picture(page)
     assert first.shape == (600, 900, 3)
-    # Liquid and wax are lit, from the cap to the foot; a film is never all one colour.
+    # The lamp is lit from top to bottom, and not in one colour.
     lit = (first.max(axis=-1) > 40).any(axis=1)
     assert lit[60:540].all()
     assert first[:, 300:600].std() > 20
@@ -103,25 +104,25 @@ def test_play_and_pause(open_page):
     expect(page.get_by_role("button", name="Play")).to_be_visible()
 
 
-def test_speed_lamp_and_weights_are_the_server_s(open_page):
+def test_all_pages_share_speed_and_seed(open_page):
     page, other = open_page(), open_page()
     page.locator("#lamp").focus()
     for _ in range(3):
         page.keyboard.press("+")
-    assert wishes(page, "speed") == pytest.approx([1.26, 1.58, 2.0], abs=0.01)
+    assert requests(page, "speed") == pytest.approx([1.26, 1.58, 2.0], abs=0.01)
     expect(other.locator("#pace")).to_have_text("2\N{MULTIPLICATION SIGN}")
     page.locator("#speed").fill("0")
-    assert wishes(page, "speed")[-1] == 1
+    assert requests(page, "speed")[-1] == 1
     page.locator("#seed").fill("41")
     page.keyboard.press("Tab")
     expect(other.locator("#seed")).to_have_value("41")
     page.locator("#lamp").focus()
     page.keyboard.press("n")
-    wait_until(page, lambda: len(wishes(page, "seed")) == 2)
-    expect(other.locator("#seed")).to_have_value(str(wishes(page, "seed")[-1]))
+    wait_until(page, lambda: len(requests(page, "seed")) == 2)
+    expect(other.locator("#seed")).to_have_value(str(requests(page, "seed")[-1]))
 
 
-def test_a_theme_is_a_colour_of_one_s_own(open_page):
+def test_each_page_has_its_own_theme(open_page):
     page, other = open_page(), open_page()
     page.wait_for_timeout(200)
 
@@ -138,42 +139,42 @@ def test_a_theme_is_a_colour_of_one_s_own(open_page):
     assert page.locator("#theme").input_value() == "moss"
 
 
-def test_a_touch_pushes_where_it_is(open_page):
+def test_a_touch_pushes_at_its_place(open_page):
     page = open_page(viewport={"width": 800, "height": 400})
     page.mouse.click(400, 100)
-    wait_until(page, lambda: wishes(page, "push"))
-    assert wishes(page, "push")[0] == pytest.approx([0.5, 0.25], abs=0.01)
-    # Beside the picture there is nothing to push.
+    wait_until(page, lambda: requests(page, "push"))
+    assert requests(page, "push")[0] == pytest.approx([0.5, 0.25], abs=0.01)
+    # Beside the picture, a touch has no effect.
     page.mouse.click(20, 100)
     page.wait_for_timeout(200)
-    assert len(wishes(page, "push")) == 1
-    # A drag pushes on and on.
+    assert len(requests(page, "push")) == 1
+    # A drag pushes again and again.
     page.mouse.move(400, 100)
     page.mouse.down()
     for y in range(100, 300, 20):
         page.mouse.move(400, y)
         page.wait_for_timeout(40)
     page.mouse.up()
-    wait_until(page, lambda: len(wishes(page, "push")) >= 4)
-    heights = [y for _, y in wishes(page, "push")[1:]]
+    wait_until(page, lambda: len(requests(page, "push")) >= 4)
+    heights = [y for _, y in requests(page, "push")[1:]]
     assert heights == sorted(heights)
     assert heights[-1] > 0.5
 
 
-def test_by_keyboard_alone(open_page):
+def test_the_keyboard_is_enough(open_page):
     page = open_page()
     page.locator("#lamp").focus()
     for key in ("ArrowLeft", "ArrowLeft", "ArrowUp", "Enter"):
         page.keyboard.press(key)
-    wait_until(page, lambda: wishes(page, "push"))
-    assert wishes(page, "push")[0] == pytest.approx([0.4, 0.45])
+    wait_until(page, lambda: requests(page, "push"))
+    assert requests(page, "push")[0] == pytest.approx([0.4, 0.45])
     reached = []
     for _ in range(14):
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.id"))
     for name in ("play", "speed", "seed", "another", "theme", "snapshot", "record"):
         assert name in reached
-    # What has the focus is seen, though nothing has moved for a while.
+    # The panel stays visible while one of its controls has the focus.
     page.locator("#snapshot").focus()
     page.wait_for_timeout(4_000)
     assert (
@@ -191,7 +192,7 @@ def test_by_keyboard_alone(open_page):
     wait_for(page, "document.fullscreenElement !== null")
 
 
-def test_controls_fade_while_nobody_touches_them(open_page):
+def test_controls_fade_while_nobody_uses_them(open_page):
     page = open_page()
     page.mouse.move(200, 200)
     opacity = "getComputedStyle(document.getElementById('panel')).opacity"
@@ -230,7 +231,7 @@ def test_snapshot_and_record_are_files(open_page, tmp_path):
     assert max(np.abs(a - b).mean() for a, b in itertools.pairwise(film)) > 0.05
 
 
-def test_less_motion_begins_with_a_still(open_page):
+def test_with_reduced_motion_the_page_starts_paused(open_page):
     page = open_page(reduced_motion="reduce")
     expect(page.locator("#message")).to_contain_text("Paused")
     count = frames(page)
@@ -242,7 +243,7 @@ def test_less_motion_begins_with_a_still(open_page):
 
 
 @pytest.mark.parametrize(("width", "height"), [(360, 640), (640, 360)])
-def test_it_fits_a_phone(open_page, width, height):
+def test_the_page_fits_a_phone(open_page, width, height):
     page = open_page(
         viewport={"width": width, "height": height},
         is_mobile=True,
@@ -250,7 +251,7 @@ def test_it_fits_a_phone(open_page, width, height):
         device_scale_factor=2,
     )
     page.touchscreen.tap(width / 2, height / 3)
-    wait_until(page, lambda: wishes(page, "push"))
+    wait_until(page, lambda: requests(page, "push"))
     assert page.evaluate("document.documentElement.scrollWidth") == width
     for button in page.locator("#controls button, #controls select").all():
         if not button.is_visible():
@@ -259,14 +260,14 @@ def test_it_fits_a_phone(open_page, width, height):
         box = button.bounding_box()
         assert box["x"] >= 0 and box["x"] + box["width"] <= width
         assert box["y"] >= 0 and box["y"] + box["height"] <= height
-        assert box["height"] >= 32  # as large as a finger
+        assert box["height"] >= 32  # large enough for a finger
     assert picture(page).shape == (2 * height, 2 * width, 3)
 
 
-def test_a_lamp_that_is_gone_is_said_and_found_again(browser):
+def test_the_page_reports_a_lost_lamp_and_reconnects(browser):
     context = browser.new_context()
     page = context.new_page()
-    with served("--port=0", "--fps=10") as (where, _):
+    with served("--port=0", "--fps=10") as where:
         page.goto(where)
         wait_for(page, "document.body.dataset.frames > 3")
     expect(page.locator("#message")).to_contain_text("cannot be reached")

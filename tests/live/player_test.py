@@ -1,122 +1,135 @@
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tiny
+from live_cases import CASES
 from scipy import stats
 
-from duralava import models, pretrained
-from duralava.config import ModelConfig
+from duralava import models, weights
+from duralava.lamp import interpolate
 from duralava.live import player
-from duralava.rendering.frames import interpolate
-from duralava.rendering.lamps import fresh_lamps
-
-MODEL = ModelConfig(
-    resolution=16,
-    latent_size=8,
-    generator_hidden=16,
-    generator_channels=(8,),
-    transition_layers=2,
-    transition_hidden=8,
-    refresh=0.1,
-)
-LAMPS = fresh_lamps(2, config=MODEL)
 
 
 @pytest.fixture(scope="module")
-def params():
-    init = jax.jit(models.init_lamp, static_argnames=("config", "with_encoder"))
-    return init(jax.random.key(0), config=MODEL, with_encoder=False)
-
-
-@pytest.fixture(scope="module")
-def trajectory(params):
-    rollout = jax.jit(models.rollout, static_argnames=("num_steps", "config"))
-    _, latents = rollout(
-        params["transition"], LAMPS.latents, LAMPS.key, 0, num_steps=12, config=MODEL
+def lamp():
+    return tiny.lamp(
+        with_encoder=False, generator_hidden=16, transition_layers=2, refresh=0.1
     )
-    return latents
 
 
-def test_a_lamp_plays_the_rollout(params, trajectory):
-    lamp = player.begin(params, LAMPS, config=MODEL)
+@pytest.fixture(scope="module")
+def start(lamp):
+    """The lamp as it starts."""
+    return player.begin(lamp, lamp.start(2))
+
+
+@pytest.fixture(scope="module")
+def trajectory(lamp):
+    latents, key, _ = lamp.start(2)
+    return lamp.rollout(latents, key, num_steps=12)[1]
+
+
+def test_a_player_follows_the_rollout(lamp, start, trajectory):
+    state = start
     for step in range(10):
-        np.testing.assert_allclose(lamp.before, trajectory[step], atol=1e-5)
-        np.testing.assert_allclose(lamp.after, trajectory[step + 1], atol=1e-5)
-        assert (lamp.step, lamp.share) == (step, 0)
-        lamp = player.advance(params, lamp, 1, config=MODEL)
+        np.testing.assert_allclose(state.before, trajectory[step], atol=1e-5)
+        np.testing.assert_allclose(state.after, trajectory[step + 1], atol=1e-5)
+        assert (state.step, state.share) == (step, 0)
+        state = player.advance(lamp, state, 1)
 
 
-def test_parts_of_steps_add_up(params, trajectory):
-    lamp = player.begin(params, LAMPS, config=MODEL)
+def test_steps_and_share_add_up(lamp, start):
+    state = start
+    for tick in CASES["advance"]["ticks"]:
+        state = player.advance(lamp, state, tick["num_steps"])
+        assert (state.step, state.share) == (tick["step"], tick["share"])
+
+
+def test_parts_of_steps_add_up(lamp, start, trajectory):
+    state = start
     for _ in range(30):
-        lamp = player.advance(params, lamp, 0.25, config=MODEL)
-    assert (lamp.step, lamp.share) == (7, 0.5)
-    np.testing.assert_allclose(lamp.before, trajectory[7], atol=1e-5)
-    at_once = player.begin(params, LAMPS, config=MODEL)
-    at_once = player.advance(params, at_once, 7.5, config=MODEL)
-    np.testing.assert_array_equal(at_once.after, lamp.after)
+        state = player.advance(lamp, state, 0.25)
+    assert (state.step, state.share) == (7, 0.5)
+    np.testing.assert_allclose(state.before, trajectory[7], atol=1e-5)
+    at_once = player.advance(lamp, start, 7.5)
+    np.testing.assert_array_equal(at_once.after, state.after)
 
 
-def test_a_picture_is_drawn_between_its_steps(params, trajectory):
-    lamp = player.begin(params, LAMPS, config=MODEL)
-    lamp = player.advance(params, lamp, 3.25, config=MODEL)
+@pytest.mark.parametrize("case", CASES["interpolation"]["cases"])
+def test_a_latent_between_two_steps(case):
+    first, second = (jnp.float32(case[name]) for name in ("first", "second"))
+    latent = interpolate(first, second, jnp.float32(case["share"]))
+    np.testing.assert_allclose(latent, case["latent"], atol=1e-6)
+
+
+def test_a_frame_shows_the_latent_between_two_steps(lamp, start, trajectory):
     between = interpolate(trajectory[3], trajectory[4], jnp.full(1, 0.25))
-    frame = models.generate(params["generator"], between, config=MODEL)
+    frame = models.generate(lamp.params["generator"], between, config=lamp.config)
     expected = np.int16(models.to_uint8(frame)[0])
-    picture = player.draw(params, lamp, config=MODEL)
+    picture = player.render_frame(lamp, player.advance(lamp, start, 3.25))
     assert picture.dtype == np.uint8
     assert np.abs(picture - expected).max() <= 1
 
 
 def test_a_touch_of_the_shipped_lamp_gathers_wax_there():
-    weights = pretrained.load()
-    params, model = weights.params, weights.config.model
+    shipped = weights.load()
     y, x = (np.mgrid[:64, :64] + 0.5) / 64
     for place in ((0.5, 0.35), (0.45, 0.7)):
         around = np.hypot(x - place[0], y - place[1]) < 0.1
         before, after = [], []
         for seed in range(6):
-            lamp = player.begin(params, fresh_lamps(seed, config=model), config=model)
-            touched = player.push(params, lamp, *place, seconds=0.5, config=model)
-            for found, one in ((before, lamp), (after, touched)):
-                picture = player.draw(params, one, config=model)
+            state = player.begin(shipped, shipped.start(seed))
+            touched = player.push(shipped, state, *place, seconds=0.5)
+            for found, one in ((before, state), (after, touched)):
+                picture = player.render_frame(shipped, one)
                 found.append(picture[around][:, 0].mean())  # wax is red
-            # As likely a sample as it was.
-            lengths = [jnp.linalg.norm(one.before) for one in (lamp, touched)]
+            # The norm stays, so the latent is as likely a sample as before.
+            lengths = [jnp.linalg.norm(one.before) for one in (state, touched)]
             np.testing.assert_allclose(*lengths, rtol=1e-5)
         assert np.mean(after) > np.mean(before) + 30
 
 
-def test_a_longer_touch_turns_farther(params):
-    lamp = player.begin(params, LAMPS, config=MODEL)
-
+def test_a_longer_touch_turns_the_latent_farther(lamp, start):
     def angle(seconds):
-        touched = player.push(params, lamp, 0.5, 0.5, seconds, config=MODEL)
-        cosine = jnp.vdot(touched.before, lamp.before) / jnp.vdot(
-            lamp.before, lamp.before
+        touched = player.push(lamp, start, 0.5, 0.5, seconds)
+        cosine = jnp.vdot(touched.before, start.before) / jnp.vdot(
+            start.before, start.before
         )
         return float(jnp.arccos(cosine))
 
     assert angle(0.0) == pytest.approx(0, abs=1e-3)
     assert angle(0.2) == pytest.approx(2 * angle(0.1), rel=1e-2)
     assert angle(0.1) > 0.05
+    for case in CASES["touch"]["angles"]:
+        assert angle(case["seconds"]) == pytest.approx(case["angle"], abs=1e-3)
+    assert CASES["touch"]["seconds"] == player.PUSH_SECONDS
 
 
-def test_samples_of_n_0_1_pass_as_often_as_they_should():
-    lamp = player.Player(None, None, None, 0, 0.0)
+@pytest.mark.parametrize("case", CASES["health"]["cases"])
+def test_health_of_a_latent(case):
+    found = player.latent_health(np.float32(case["latent"]))
+    assert found.mean == pytest.approx(case["mean"], abs=1e-6)
+    assert found.std == pytest.approx(case["std"], abs=1e-6)
+    assert found.normal == case["normal"]
+
+
+def test_bounds_of_two_values_have_a_closed_form():
+    bounds = player.normal_bounds(2)._asdict()
+    assert bounds == pytest.approx(CASES["health"]["bounds"], rel=1e-9)
+
+
+def test_one_sample_of_n_0_1_in_a_thousand_fails():
     rng = np.random.default_rng(0)
 
     def passed(latents):
-        found = [player.health(lamp._replace(before=z[None])) for z in latents]
-        return np.mean([one.normal for one in found])
+        return np.mean([player.latent_health(z).normal for z in latents])
 
     samples = rng.normal(size=(5000, 64))
-    refused = round(5000 * (1 - passed(samples)))
-    # Of true samples one in a thousand is refused.
-    assert stats.binom.cdf(refused, 5000, 0.001) < 0.999
+    failed = round(5000 * (1 - passed(samples)))
+    assert stats.binom.cdf(failed, 5000, 0.001) < 0.999
     assert passed(samples[:500] * 1.6) < 0.05
     assert passed(samples[:500] * 0.5) < 0.05
     assert passed(samples[:500] + 0.8) < 0.05
-    one = player.health(lamp._replace(before=samples[:1] * 2 + 1))
+    one = player.latent_health(samples[0] * 2 + 1)
     assert one.mean == pytest.approx(samples[0].mean() * 2 + 1)
     assert one.std == pytest.approx(samples[0].std() * 2)

@@ -1,6 +1,7 @@
 import asyncio
 import contextlib
 import json
+import pathlib
 import socket
 import struct
 import time
@@ -12,7 +13,8 @@ from aiohttp import web
 
 from duralava.live import player, server
 from duralava.live.show import Show
-from duralava.rendering.lamps import fresh_lamps
+
+STATIC = pathlib.Path(server.__file__).parent / "static"
 
 
 @contextlib.asynccontextmanager
@@ -34,15 +36,15 @@ async def serving(show):
 
 
 class Viewer:
-    """What one viewer gets."""
+    """A viewer, and what it has received."""
 
     def __init__(self, ws):
         self.ws = ws
         self.frames = []
         self.status = None
 
-    async def look(self, until):
-        """Takes messages until `until(self)` holds."""
+    async def receive(self, until):
+        """Receives messages until `until(self)` holds."""
         async with asyncio.timeout(30):
             while not until(self):
                 message = await self.ws.receive()
@@ -55,23 +57,23 @@ class Viewer:
                 else:
                     raise ConnectionError(f"closed: {message}")
 
-    async def wish(self, **wish):
-        await self.ws.send_str(json.dumps(wish))
+    async def request(self, **requests):
+        await self.ws.send_str(json.dumps(requests))
 
 
 def run(test):
     asyncio.run(test)
 
 
-def test_a_viewer_gets_moving_frames_and_news(lamp):
+def test_a_viewer_gets_moving_frames_and_the_status(lamp):
     async def test():
         async with serving(lamp) as session, session.ws_connect("/lamp") as ws:
             viewer = Viewer(ws)
-            await viewer.look(lambda v: len(v.frames) >= 40)
+            await viewer.receive(lambda v: len(v.frames) >= 40)
             assert viewer.frames[0].shape == (16, 16, 3)
             film = np.stack(viewer.frames).astype(int)
             assert np.abs(np.diff(film, axis=0)).max() > 0
-            await viewer.look(lambda v: v.status["step"] >= 4)
+            await viewer.receive(lambda v: v.status["step"] >= 4)
             assert viewer.status["checkpoint"] == "first"
             assert viewer.status["checkpoints"] == ["first", "second"]
             assert (viewer.status["seed"], viewer.status["viewers"]) == (3, 1)
@@ -81,19 +83,18 @@ def test_a_viewer_gets_moving_frames_and_news(lamp):
     run(test())
 
 
-def test_frames_are_the_lamp_s(lamp, two_checkpoints):
-    weights = two_checkpoints["first"]
-    model = weights.config.model
-    one = player.begin(weights.params, fresh_lamps(3, config=model), config=model)
+def test_frames_show_the_lamp(lamp, two_checkpoints):
+    first = two_checkpoints["first"]
+    state = player.begin(first, first.start(3))
     expected = []
     for _ in range(100):
-        expected.append(player.draw(weights.params, one, config=model))
-        one = player.advance(weights.params, one, 0.1, config=model)
+        expected.append(player.render_frame(first, state))
+        state = player.advance(first, state, 0.1)
 
     async def test():
         async with serving(lamp) as session, session.ws_connect("/lamp") as ws:
             viewer = Viewer(ws)
-            await viewer.look(lambda v: len(v.frames) >= 5)
+            await viewer.receive(lambda v: len(v.frames) >= 5)
             differences = [
                 min(np.abs(np.int16(frame) - other).max() for other in expected)
                 for frame in viewer.frames
@@ -103,7 +104,7 @@ def test_frames_are_the_lamp_s(lamp, two_checkpoints):
     run(test())
 
 
-def test_wishes_are_granted_to_all(lamp):
+def test_requests_apply_for_all_viewers(lamp):
     async def test():
         async with (
             serving(lamp) as session,
@@ -111,10 +112,10 @@ def test_wishes_are_granted_to_all(lamp):
             session.ws_connect("/lamp") as other_ws,
         ):
             viewer, other = Viewer(ws), Viewer(other_ws)
-            await viewer.wish(speed=4)
-            await viewer.wish(seed=12)
-            await viewer.wish(checkpoint="second")
-            await other.look(
+            await viewer.request(speed=4)
+            await viewer.request(seed=12)
+            await viewer.request(checkpoint="second")
+            await other.receive(
                 lambda v: (
                     v.status
                     and v.status["checkpoint"] == "second"
@@ -122,59 +123,59 @@ def test_wishes_are_granted_to_all(lamp):
                 )
             )
             assert other.status["viewers"] == 2
-            # Twenty steps a second now.
+            # At this speed the lamp makes 20 steps per second.
             start, since = other.status["step"], time.monotonic()
-            await other.look(lambda v: v.status["step"] >= start + 20)
+            await other.receive(lambda v: v.status["step"] >= start + 20)
             assert 0.4 < time.monotonic() - since < 10
 
     run(test())
 
 
-def test_a_push_is_seen(two_checkpoints):
+def test_a_push_changes_the_frames(two_checkpoints):
     def film(push):
         show = Show(two_checkpoints, fps=50, seed=1)
         if push:
-            show.wish({"push": [0.5, 0.5]})
+            show.request({"push": [0.5, 0.5]})
 
         async def test():
             async with serving(show) as session, session.ws_connect("/lamp") as ws:
                 viewer = Viewer(ws)
-                await viewer.look(lambda v: len(v.frames) >= 60)
+                await viewer.receive(lambda v: len(v.frames) >= 60)
                 return viewer.frames[59].astype(int)
 
         return asyncio.run(test())
 
-    # A frame more or less may pass before the first is sent.
+    # The first frame that is sent may be one earlier or later.
     calm, again, pushed = film(False), film(False), film(True)
     assert np.abs(pushed - calm).mean() > 2 * np.abs(again - calm).mean() + 0.5
 
 
-def test_a_viewer_who_rests_gets_nothing_and_others_do(lamp):
+def test_a_paused_viewer_gets_nothing_and_others_do(lamp):
     async def test():
         async with (
             serving(lamp) as session,
             session.ws_connect("/lamp") as ws,
             session.ws_connect("/lamp") as other_ws,
         ):
-            resting, other = Viewer(ws), Viewer(other_ws)
-            await resting.look(lambda v: len(v.frames) >= 1)
-            await resting.wish(play=False)
-            await other.look(lambda v: len(v.frames) >= 30)
+            paused, other = Viewer(ws), Viewer(other_ws)
+            await paused.receive(lambda v: len(v.frames) >= 1)
+            await paused.request(play=False)
+            await other.receive(lambda v: len(v.frames) >= 30)
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(1):
                     while True:
-                        await resting.ws.receive()
-            await resting.wish(play=True)
-            count = len(resting.frames)
-            await resting.look(lambda v: len(v.frames) >= count + 10)
+                        await paused.ws.receive()
+            await paused.request(play=True)
+            count = len(paused.frames)
+            await paused.receive(lambda v: len(v.frames) >= count + 10)
 
     run(test())
 
 
-def test_a_slow_viewer_skips_frames_and_holds_up_nobody(lamp):
+def test_a_slow_viewer_skips_frames_and_delays_nobody(lamp):
     async def test():
         async with serving(lamp) as session:
-            # A viewer that asks, and then never reads.
+            # A viewer that connects and then never reads.
             host, port = session._base_url.host, session._base_url.port
             slow = socket.create_connection((host, port))
             slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -186,9 +187,9 @@ def test_a_slow_viewer_skips_frames_and_holds_up_nobody(lamp):
             )
             async with session.ws_connect("/lamp") as ws:
                 viewer = Viewer(ws)
-                await viewer.look(lambda v: v.status and v.status["viewers"] == 2)
+                await viewer.receive(lambda v: v.status and v.status["viewers"] == 2)
                 count, since = len(viewer.frames), time.monotonic()
-                await viewer.look(lambda v: len(v.frames) >= count + 100)
+                await viewer.receive(lambda v: len(v.frames) >= count + 100)
                 # 100 frames are due in 2 s.
                 assert time.monotonic() - since < 20
             slow.close()
@@ -220,16 +221,16 @@ def test_a_slow_viewer_skips_frames_and_holds_up_nobody(lamp):
         '{"seed": 5, "fly": 1}',
     ],
 )
-def test_rubbish_ends_in_a_clean_close_and_the_lamp_goes_on(lamp, text):
+def test_invalid_requests_close_the_connection_and_the_lamp_runs_on(lamp, text):
     async def test():
         async with serving(lamp) as session, session.ws_connect("/lamp") as good_ws:
             async with session.ws_connect("/lamp") as ws:
                 await ws.send_str(text)
                 with pytest.raises(ConnectionError):
-                    await Viewer(ws).look(lambda v: False)
+                    await Viewer(ws).receive(lambda v: False)
                 assert ws.close_code == aiohttp.WSCloseCode.POLICY_VIOLATION
             good = Viewer(good_ws)
-            await good.look(lambda v: len(v.frames) >= 10)
+            await good.receive(lambda v: len(v.frames) >= 10)
             assert good.status["seed"] == 3
 
     run(test())
@@ -243,18 +244,18 @@ def test_rubbish_ends_in_a_clean_close_and_the_lamp_goes_on(lamp, text):
     ],
     ids=["huge", "binary"],
 )
-def test_other_messages_end_in_a_clean_close(lamp, send, code):
+def test_other_messages_close_the_connection(lamp, send, code):
     async def test():
         async with serving(lamp) as session, session.ws_connect("/lamp") as ws:
             await send(ws)
             with pytest.raises(ConnectionError):
-                await Viewer(ws).look(lambda v: False)
+                await Viewer(ws).receive(lambda v: False)
             assert ws.close_code == code
 
     run(test())
 
 
-def test_a_page_from_elsewhere_is_refused(lamp):
+def test_a_page_of_another_site_is_refused(lamp):
     async def test():
         async with serving(lamp) as session:
             with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
@@ -266,16 +267,20 @@ def test_a_page_from_elsewhere_is_refused(lamp):
     run(test())
 
 
-def test_pages_are_served_and_nothing_else(lamp):
+def test_all_static_files_are_served_and_nothing_else(lamp):
+    kinds = {
+        ".html": "text/html",
+        ".js": "application/javascript",
+        ".css": "text/css",
+        ".svg": "image/svg+xml",
+    }
+    pages = {f"/{path.name}": kinds[path.suffix] for path in STATIC.iterdir()}
+    assert {"/page.js", "/main.js", "/page.css", "/icon.svg"} < pages.keys()
+    pages["/"] = "text/html"
+
     async def test():
         async with serving(lamp) as session:
-            for path, kind in (
-                ("/", "text/html"),
-                ("/page.js", "application/javascript"),
-                ("/main.js", "application/javascript"),
-                ("/page.css", "text/css"),
-                ("/icon.svg", "image/svg+xml"),
-            ):
+            for path, kind in pages.items():
                 async with session.get(path) as response:
                     assert response.status == 200, path
                     assert response.content_type == kind
@@ -294,7 +299,7 @@ def test_an_unwatched_lamp_runs_on(lamp):
             await asyncio.sleep(1.5)
             async with session.ws_connect("/lamp") as ws:
                 viewer = Viewer(ws)
-                await viewer.look(lambda v: v.status)
+                await viewer.receive(lambda v: v.status)
                 assert viewer.status["step"] >= 3
 
     run(test())

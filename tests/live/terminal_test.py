@@ -16,8 +16,8 @@ import pytest
 from duralava.live import terminal
 
 TOOL = pathlib.Path(__file__).parents[2] / "tools/live.py"
-# Only a terminal that is a process's own sends it Ctrl-C and news of its size.
-OWN_TERMINAL = """
+# A process gets Ctrl-C and changes of the size only from its controlling terminal.
+WITH_CONTROLLING_TERMINAL = """
 import fcntl, os, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
@@ -25,7 +25,7 @@ os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 
 
 def seen_colours(screen):
-    """What a terminal shows, u8[2 * rows, columns, 3]."""
+    """Returns what a terminal shows, u8[2 * rows, columns, 3]."""
     shown = np.zeros((2 * screen.lines, screen.columns, 3), np.uint8)
     for row in range(screen.lines):
         for column in range(screen.columns):
@@ -48,49 +48,49 @@ def noise(seed, rows=5, columns=9):
 
 def test_a_terminal_shows_the_picture():
     screen = pyte.Screen(9, 5)
-    text, shown = terminal.changes(noise(0), None)
+    text, shown = terminal.encode_changes(noise(0), None)
     np.testing.assert_array_equal(show(text, screen), noise(0))
     np.testing.assert_array_equal(shown, noise(0))
 
 
-def test_a_picture_becomes_another():
+def test_one_picture_changes_to_another():
     screen = pyte.Screen(9, 5)
-    first, shown = terminal.changes(noise(0), None)
-    second, shown = terminal.changes(noise(1), shown)
+    first, shown = terminal.encode_changes(noise(0), None)
+    second, shown = terminal.encode_changes(noise(1), shown)
     show(first, screen)
     np.testing.assert_array_equal(show(second, screen), noise(1))
 
 
-def test_only_what_changes_is_sent():
+def test_only_changes_are_sent():
     first, second = noise(0), noise(0)
     second[4:6, 3:5] = 255 - second[4:6, 3:5]
-    whole, shown = terminal.changes(first, None)
-    text, shown = terminal.changes(second, shown)
+    whole, shown = terminal.encode_changes(first, None)
+    text, shown = terminal.encode_changes(second, shown)
     assert text.count("▀") == 2
     assert len(text) < len(whole) / 10
     screen = pyte.Screen(9, 5)
     show(whole, screen)
     np.testing.assert_array_equal(show(text, screen), second)
-    assert terminal.changes(second, shown)[0] == ""
+    assert terminal.encode_changes(second, shown)[0] == ""
 
 
-def test_slow_changes_add_up_until_they_are_seen():
+def test_slow_changes_are_sent_once_they_add_up():
     screen = pyte.Screen(9, 5)
     shown = None
     for level in range(100, 160):
         picture = np.full((10, 9, 3), level, np.uint8)
-        text, shown = terminal.changes(picture, shown)
+        text, shown = terminal.encode_changes(picture, shown)
         seen = show(text, screen)
         np.testing.assert_array_equal(seen, shown)
         assert np.abs(seen.astype(int) - level).max() <= 3
 
 
-def test_another_size_is_drawn_anew():
+def test_after_a_resize_all_is_sent():
     screen = pyte.Screen(9, 5)
-    text, shown = terminal.changes(noise(0), None)
+    text, shown = terminal.encode_changes(noise(0), None)
     show(text, screen)
     screen.resize(4, 7)
-    text, _ = terminal.changes(noise(1, rows=4, columns=7), shown)
+    text, _ = terminal.encode_changes(noise(1, rows=4, columns=7), shown)
     np.testing.assert_array_equal(show(text, screen), noise(1, rows=4, columns=7))
 
 
@@ -102,14 +102,14 @@ def test_a_frame_fits_the_window(columns, rows, side):
     assert window.shape == (max(2 * rows, 2), columns, 3)
     lit = (window > 0).any(axis=-1)
     assert lit.sum() == side * side
-    # In the middle: as much dark on one side as on the other, to a pixel.
+    # Centred, to one pixel.
     for axis in (0, 1):
         lines = np.flatnonzero(lit.any(axis=1 - axis))
         assert abs(lines[0] - (lit.shape[axis] - 1 - lines[-1])) <= 1
 
 
 class Session:
-    """A person at a real terminal of the operating system."""
+    """The tool in a real terminal of the operating system, a pseudo-terminal."""
 
     def __init__(self, *flags, columns=60, rows=20):
         self.master, slave = pty.openpty()
@@ -120,7 +120,14 @@ class Session:
         self.output = b""
         self.stream = pyte.ByteStream(self.screen)
         self.process = subprocess.Popen(
-            [sys.executable, "-c", OWN_TERMINAL, TOOL, "--terminal", *flags],
+            [
+                sys.executable,
+                "-c",
+                WITH_CONTROLLING_TERMINAL,
+                TOOL,
+                "--terminal",
+                *flags,
+            ],
             stdin=slave,
             stdout=slave,
             stderr=slave,
@@ -134,7 +141,7 @@ class Session:
         )
 
     def read(self, until, *, seconds=90):
-        """Reads what is drawn until `until(self)` holds."""
+        """Reads the output until `until(self)` holds."""
         end = time.monotonic() + seconds
         while not until(self):
             assert time.monotonic() < end, self.output[-2000:]
@@ -142,7 +149,7 @@ class Session:
             if ready:
                 try:
                     part = os.read(self.master, 1 << 16)
-                except OSError:  # its last process has left
+                except OSError:  # all its processes have ended
                     return
                 self.output += part
                 self.stream.feed(part)
@@ -162,7 +169,7 @@ class Session:
     @property
     def step(self):
         words = self.foot.replace(",", "").split()
-        # The line may be on its way still.
+        # The line may be incomplete.
         whole = words[:1] == ["lamp"] and len(words) > 4 and words[3].isdigit()
         return int(words[3]) if whole else -1
 
@@ -171,7 +178,7 @@ def is_bright(session):
     return seen_colours(session.screen).max() > 150
 
 
-def test_a_lamp_plays_obeys_and_leaves_the_terminal_clean():
+def test_a_lamp_reacts_to_keys_and_restores_the_terminal():
     session = Session("--seed=4")
     session.read(lambda s: is_bright(s) and s.step >= 1)
     first = seen_colours(session.screen)
@@ -184,11 +191,11 @@ def test_a_lamp_plays_obeys_and_leaves_the_terminal_clean():
     session.read(lambda s: s.foot.startswith("lamp 5"))
     session.press(b"+")
     session.read(lambda s: "speed 1.2" in s.foot)
-    # Another window: the lamp fits itself into it.
+    # The lamp adapts to another size of the window.
     session.size(30, 12)
     session.screen.resize(12, 30)
     session.read(lambda s: s.foot.startswith("lamp 5") and is_bright(s))
-    session.press(b"\x03")  # Ctrl-C, which the terminal makes a signal
+    session.press(b"\x03")  # Ctrl-C, which the terminal turns into a signal
     session.read(lambda s: s.process.poll() is not None and b"1049l" in s.output)
     assert session.process.returncode == 130
     assert session.output.rstrip().endswith(b"interrupted")
@@ -207,17 +214,17 @@ def test_q_ends_it():
     session.close()
 
 
-def test_where_there_is_no_terminal_it_says_so():
+def test_without_a_terminal_it_fails_with_one_line():
     done = subprocess.run(
         [sys.executable, TOOL, "--terminal"], capture_output=True, text=True
     )
     assert done.returncode == 1
-    assert "standard output is none" in done.stderr
+    assert "standard output is not one" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert done.stdout == ""
 
 
-def test_a_terminal_without_colour_is_told_so(monkeypatch):
+def test_a_terminal_without_colours_is_refused(monkeypatch):
     monkeypatch.setenv("TERM", "dumb")
     master, slave = pty.openpty()
     with (

@@ -1,47 +1,49 @@
-// The page that runs the lamp itself: the networks are in a worker.
+// Shows a lamp that runs in this browser: its networks run in a worker.
 
-import { play } from "./page.js";
+import { showLamp } from "./page.js";
 
-/** A lamp that runs in this browser. */
 class LocalLamp {
   #worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
   #playing = true;
 
   /**
-   * Begins, and calls back from then on.
-   * onFrame(ImageData), onStatus(status) and onTrouble(text, "" when it is over).
+   * Starts the lamp.
+   *
+   * @param onFrame called with each frame, an ImageData.
+   * @param onStatus called with the lamp's status, see `report` in worker.js.
+   * @param onTrouble called with a message, "" when the trouble is over.
    */
   start({ onFrame, onStatus, onTrouble }) {
-    onTrouble("The lamp is on its way.");
-    let waiting = true;
+    onTrouble("Loading the lamp.");
+    let loading = true;
     this.#worker.onmessage = ({ data: { frame, width, status, trouble } }) => {
       if (trouble) onTrouble(`The lamp cannot run here: ${trouble}`);
-      if (frame && waiting) {
-        waiting = false;
+      if (frame && loading) {
+        loading = false;
         onTrouble("");
       }
       if (frame) onFrame(new ImageData(frame, width));
       if (status) onStatus(status);
     };
     this.#worker.onerror = () => onTrouble("The lamp cannot be loaded.");
-    // Nobody sees a page that is hidden, and its frames would cost a processor.
-    document.addEventListener("visibilitychange", () => this.#tell());
+    // The frames of a hidden page would cost processor time for nothing.
+    document.addEventListener("visibilitychange", () => this.#updatePlaying());
   }
 
-  /** Lets the lamp run, or not. */
-  play(playing) {
+  /** Runs or pauses the lamp. */
+  setPlaying(playing) {
     this.#playing = playing;
-    this.#tell();
+    this.#updatePlaying();
   }
 
   /** Asks for {speed}, {seed} or {push: [x, y]}. */
-  wish(wish) {
-    this.#worker.postMessage(wish);
+  request(change) {
+    this.#worker.postMessage(change);
   }
 
-  #tell() {
+  #updatePlaying() {
     this.#worker.postMessage({ play: this.#playing && !document.hidden });
   }
 }
 
-play(new LocalLamp());
+showLamp(new LocalLamp());

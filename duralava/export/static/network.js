@@ -1,48 +1,51 @@
-// The networks of the lamp, run by ONNX Runtime Web.
+// The networks of the lamp, as ONNX Runtime Web runs them.
 
 import * as ort from "./onnxruntime-web/ort.wasm.bundle.min.js";
 
-// More threads would want headers that a plain file server does not send.
+// More threads need HTTP headers that a plain file server does not send.
 ort.env.wasm.numThreads = 1;
 
-/** Loads what lies beside this file. */
+/** Loads the networks and their config from the folder of this file. */
 export async function openNetwork() {
-  const place = (name) => new URL(name, import.meta.url).href;
-  const open = (name) => ort.InferenceSession.create(place(`${name}.onnx`));
-  const [settings, ...sessions] = await Promise.all([
-    fetch(place("lamp.json")).then((response) => response.json()),
+  const address = (name) => new URL(name, import.meta.url).href;
+  const open = (name) => ort.InferenceSession.create(address(`${name}.onnx`));
+  const [config, ...sessions] = await Promise.all([
+    fetch(address("lamp.json")).then((response) => response.json()),
     ...["generator", "transition", "push"].map(open),
   ]);
-  return new Network(settings, ...sessions);
+  return new Network(config, ...sessions);
 }
 
-/** Latents and noise are Float32Arrays of `settings.latent_size` values. */
+/** Latents and noise are Float32Arrays of `config.latent_size` values. */
 class Network {
   #generator;
   #transition;
   #push;
 
-  constructor(settings, generator, transition, push) {
-    /** What lamp.json says: see duralava/export/web.py. */
-    this.settings = settings;
+  constructor(config, generator, transition, push) {
+    /** The contents of lamp.json, which duralava/export/web.py writes. */
+    this.config = config;
     this.#generator = generator;
     this.#transition = transition;
     this.#push = push;
   }
 
-  /** RGB of a latent's picture, row after row, each from -1 to 1. */
-  async frame(latent) {
+  /** Returns the frame of a latent: RGB, row after row, each value in [-1, 1]. */
+  async generate(latent) {
     const { frame } = await this.#generator.run({ latent: row(latent) });
     return frame.data;
   }
 
-  /** The latent a step later. */
+  /** Returns the latent one step later. */
   async next(latent, noise) {
     const feeds = { latent: row(latent), noise: row(noise) };
     return (await this.#transition.run(feeds)).next_latent.data;
   }
 
-  /** The latent turned by an angle towards wax at a place, [0, 0] to [1, 1]. */
+  /**
+   * Returns the latent turned by an angle, in radians, so that wax gathers at a place,
+   * [0, 0] to [1, 1].
+   */
   async push(latent, place, angle) {
     const feeds = {
       latent: row(latent),

@@ -1,8 +1,9 @@
-// Random numbers as JAX draws them: a seed begins the same lamp here and there.
+// Random numbers as JAX computes them, so that a seed gives the same lamp in both.
 
 const ROTATIONS = [[13, 15, 26, 6], [17, 29, 16, 24]];
 const PARITY = 0x1bd11bda;
-// Of the inverse error function (Giles 2010, "Approximating the erfinv function").
+// Polynomials for the inverse error function, near 0 and in the tails (Giles 2010,
+// "Approximating the erfinv function").
 const CENTRE = [
   2.81022636e-8, 3.43273939e-7, -3.5233877e-6, -4.39150654e-6, 0.00021858087,
   -0.00125372503, -0.00417768164, 0.246640727, 1.50140941,
@@ -12,30 +13,36 @@ const TAILS = [
   -0.0076224613, 0.00943887047, 1.00167406, 2.83297682,
 ];
 
-/** The key of a seed, an integer from 0 to 2^32 - 1: two words. */
+/** Returns the key of a seed, an integer from 0 to 2^32 - 1: two words. */
 export function seedKey(seed) {
   return [0, seed >>> 0];
 }
 
-/** Another key for each number; `foldIn(key, i)` is `jax.random.split(key)[i]` too. */
+/**
+ * Returns another key for each number, as `jax.random.fold_in` does. `foldIn(key, i)`
+ * equals `jax.random.split(key)[i]` too.
+ */
 export function foldIn(key, number) {
   return threefry(key, 0, number >>> 0);
 }
 
-/** Float32Array of standard normal values. */
+/** Returns a Float32Array of samples of N(0, 1). */
 export function normal(key, size) {
   const bits = new Uint32Array(1);
   const float = new Float32Array(bits.buffer);
   return Float32Array.from({ length: size }, (_, index) => {
     const [first, second] = threefry(key, 0, index);
-    // 23 bits behind the point of a number from 1 to 2, and from there to (-1, 1).
+    // 23 bits as the mantissa of a number in [1, 2), which is then scaled to (-1, 1).
     bits[0] = ((first ^ second) >>> 9) | 0x3f800000;
     const uniform = Math.max(2 * (float[0] - 1) - (1 - 2 ** -24), 2 ** -24 - 1);
     return Math.SQRT2 * inverseError(uniform);
   });
 }
 
-/** Encrypts two words by a key of two: Threefry-2x32 (Salmon et al. 2011), 20 rounds. */
+/**
+ * Encrypts two words with a key of two words: Threefry-2x32 (Salmon et al. 2011) of
+ * 20 rounds.
+ */
 function threefry([k0, k1], x0, x1) {
   const keys = [k0, k1, k0 ^ k1 ^ PARITY];
   x0 = (x0 + k0) | 0;

@@ -1,78 +1,81 @@
-// Runs the lamp in real time, beside the page, so that the page never waits for it.
+// Runs the lamp in real time, in a thread of its own, so that the page never waits.
 //
-// Takes {play: bool} and the wishes of page.js. Sends {frame, width} and {status}, and
-// {trouble} if it cannot go on.
+// Receives {play: bool} and the requests of the page: {seed}, {speed}, {push: [x, y]}.
+// Sends {frame, width} and {status}, or {trouble} if it cannot go on.
 
-import { Lamp } from "./lamp.js";
 import { openNetwork } from "./network.js";
+import { latentHealth, Player } from "./player.js";
+import { elapsedSeconds, steer } from "./steering.js";
 
 const FPS = 30;
-const STATUS_EVERY = 500; // milliseconds
-const LATEST = 0.5; // seconds: behind by more, the lamp does not catch up
+const STATUS_INTERVAL = 0.5; // seconds
 
-let wishes = {};
+let requests = {};
 let playing = true;
 let resume = () => {};
 
 onmessage = ({ data: { play, ...others } }) => {
-  wishes = { ...wishes, ...others };
+  requests = { ...requests, ...others };
   if (play !== undefined) playing = play;
   if (playing) resume();
 };
 
 async function run() {
   const network = await openNetwork();
-  const { settings } = network;
-  let seed = 0;
-  let speed = 1;
-  let touch = null;
-  let lamp = await Lamp.begin(network, seed);
-  let told = -Infinity;
-  let then = performance.now();
-  let due = then;
+  let settings = { seed: 0, speed: 1, touch: null };
+  let player = await Player.begin(network, settings.seed);
+  let previous = seconds();
+  let due = previous;
+  let reported = -Infinity;
   for (;;) {
     if (!playing) {
       await new Promise((resolve) => { resume = resolve; });
-      then = due = performance.now();
+      previous = due = seconds();
     }
-    const now = performance.now();
-    const seconds = Math.min((now - then) / 1000, LATEST);
-    then = now;
+    const now = seconds();
+    const tick = steer(
+      settings,
+      takeRequests(),
+      elapsedSeconds(previous, now, FPS),
+      network.config.push_seconds,
+    );
+    previous = now;
+    settings = tick.settings;
+    if (tick.restart) player = await Player.begin(network, settings.seed);
+    if (tick.push) await player.push(tick.push.place, tick.push.seconds);
+    await player.advance(tick.lampSeconds * network.config.steps_per_second);
 
-    const granted = wishes;
-    wishes = {};
-    if ("seed" in granted) {
-      ({ seed } = granted);
-      lamp = await Lamp.begin(network, seed);
+    const frame = await player.renderFrame();
+    postMessage({ frame, width: network.config.resolution }, [frame.buffer]);
+    if (now - reported >= STATUS_INTERVAL) {
+      reported = now;
+      postMessage({ status: report(player, settings, network.config) });
     }
-    speed = granted.speed ?? speed;
-    if (granted.push) touch = { place: granted.push, left: settings.push_seconds };
-    if (touch) {
-      await lamp.push(touch.place, Math.min(seconds, touch.left));
-      touch.left -= seconds;
-      if (touch.left <= 0) touch = null;
-    }
-    await lamp.advance(seconds * speed * settings.steps_per_second);
-
-    const frame = await lamp.draw();
-    postMessage({ frame, width: settings.resolution }, [frame.buffer]);
-    if (now - told >= STATUS_EVERY) {
-      told = now;
-      postMessage({
-        status: {
-          checkpoint: settings.checkpoint,
-          checkpoints: [settings.checkpoint],
-          seed,
-          speed,
-          step: lamp.step,
-          seconds: lamp.step / settings.steps_per_second,
-          ...lamp.health(),
-        },
-      });
-    }
-    due = Math.max(due + 1000 / FPS, performance.now());
-    await new Promise((resolve) => { setTimeout(resolve, due - performance.now()); });
+    due = Math.max(due + 1 / FPS, seconds());
+    await new Promise((resolve) => { setTimeout(resolve, 1000 * (due - seconds())); });
   }
+}
+
+function takeRequests() {
+  const taken = requests;
+  requests = {};
+  return taken;
+}
+
+function report(player, { seed, speed }, config) {
+  return {
+    checkpoint: config.checkpoint,
+    checkpoints: [config.checkpoint],
+    seed,
+    speed,
+    step: player.step,
+    seconds: player.step / config.steps_per_second,
+    ...latentHealth(player.latent, config.normal_bounds),
+  };
+}
+
+function seconds() {
+  return performance.now() / 1000;
 }
 
 run().catch((error) => postMessage({ trouble: error.message }));

@@ -1,19 +1,21 @@
-// The page of the server: frames come over a websocket, wishes go back.
+// Shows a lamp that runs on the server: frames come over a websocket, requests go back.
 
-import { play } from "./page.js";
+import { showLamp } from "./page.js";
 
-const SOONEST = 500; // milliseconds until a lost connection is tried again
-const LATEST = 8000;
+const FIRST_DELAY = 500; // milliseconds until a lost connection is tried again
+const MAX_DELAY = 8000;
 
-/** A lamp that runs on the server. */
 class ServedLamp {
   #socket = null;
-  #delay = SOONEST;
+  #delay = FIRST_DELAY;
   #playing = true;
 
   /**
-   * Begins, and calls back from then on.
-   * onFrame(ImageData), onStatus(status) and onTrouble(text, "" when it is over).
+   * Connects, and again whenever the connection is lost.
+   *
+   * @param onFrame called with each frame, an ImageData.
+   * @param onStatus called with the lamp's status, a `Status` of duralava/live/show.py.
+   * @param onTrouble called with a message, "" when the trouble is over.
    */
   start({ onFrame, onStatus, onTrouble }) {
     const address = new URL("lamp", location.href);
@@ -21,38 +23,38 @@ class ServedLamp {
     const socket = new WebSocket(address);
     socket.binaryType = "arraybuffer";
     socket.onopen = () => {
-      this.#delay = SOONEST;
+      this.#delay = FIRST_DELAY;
       onTrouble("");
-      if (!this.#playing) this.play(false);
+      if (!this.#playing) this.setPlaying(false);
     };
     socket.onmessage = ({ data }) => {
       if (typeof data === "string") onStatus(JSON.parse(data));
-      else onFrame(toImage(data));
+      else onFrame(decodeFrame(data));
     };
     socket.onclose = () => {
       onTrouble("The lamp cannot be reached. Trying again.");
       setTimeout(() => this.start({ onFrame, onStatus, onTrouble }), this.#delay);
-      this.#delay = Math.min(2 * this.#delay, LATEST);
+      this.#delay = Math.min(2 * this.#delay, MAX_DELAY);
     };
     this.#socket = socket;
   }
 
-  /** Lets frames come, or not; the lamp itself runs on for others. */
-  play(playing) {
+  /** Starts or stops the frames for this viewer; the lamp runs on for others. */
+  setPlaying(playing) {
     this.#playing = playing;
-    this.wish({ play: playing });
+    this.request({ play: playing });
   }
 
   /** Asks for {speed}, {seed}, {checkpoint} or {push: [x, y]}. */
-  wish(wish) {
+  request(change) {
     if (this.#socket?.readyState === WebSocket.OPEN) {
-      this.#socket.send(JSON.stringify(wish));
+      this.#socket.send(JSON.stringify(change));
     }
   }
 }
 
-/** Width and height, two bytes each, then RGB. */
-function toImage(buffer) {
+/** Decodes width and height, two bytes each, and the RGB bytes after them. */
+function decodeFrame(buffer) {
   const header = new DataView(buffer);
   const image = new ImageData(header.getUint16(0, true), header.getUint16(2, true));
   const rgb = new Uint8Array(buffer, 4);
@@ -64,4 +66,4 @@ function toImage(buffer) {
   return image;
 }
 
-play(new ServedLamp());
+showLamp(new ServedLamp());

@@ -1,0 +1,4 @@
+/** Returns the element of the page with this id. */
+export function find(id) {
+  return document.getElementById(id);
+}

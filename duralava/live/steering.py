@@ -1,0 +1,133 @@
+"""How viewers' requests change a live lamp.
+
+The exported page has the same in `duralava/export/static/steering.js`. The tests of
+both read `tests/fixtures/live.json`.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
+
+from duralava.live.player import PUSH_SECONDS
+
+MIN_SPEED, MAX_SPEED = 0.1, 10.0  # seconds of a lamp per second
+MAX_CATCH_UP = 0.5  # seconds; a lamp that is later than this loses the rest
+_MAX_SEED = 2**31 - 1
+
+
+class Touch(NamedTuple):
+    """A place in the picture that a viewer touches.
+
+    Attributes:
+      x: from the left edge, 0, to the right, 1.
+      y: from the top, 0, to the bottom, 1.
+      seconds: how much longer the touch lasts.
+    """
+
+    x: float
+    y: float
+    seconds: float
+
+
+class Settings(NamedTuple):
+    """What viewers can change.
+
+    Attributes:
+      checkpoint: name of the lamp's weights.
+      seed: of the lamp.
+      speed: seconds of the lamp per second.
+      touch: that has not ended yet, if there is one.
+    """
+
+    checkpoint: str
+    seed: int
+    speed: float = 1.0
+    touch: Touch | None = None
+
+
+class Tick(NamedTuple):
+    """What the lamp does in the time of one frame.
+
+    Attributes:
+      settings: after the tick.
+      restart: whether the lamp starts again first, from these settings.
+      push: the part of the touch within the tick, if the lamp is touched.
+      lamp_seconds: by which the lamp runs on.
+    """
+
+    settings: Settings
+    restart: bool
+    push: Touch | None
+    lamp_seconds: float
+
+
+def check_requests(requests: Mapping[str, Any], checkpoints: Collection[str]) -> None:
+    """Checks what a viewer has sent.
+
+    Args:
+      requests: any of `{"speed": 2}`, `{"seed": 7}`, `{"checkpoint": NAME}` and
+        `{"push": [x, y]}`, a place in the picture from 0 to 1.
+      checkpoints: names that can be requested.
+
+    Raises:
+      ValueError: a request is none of these, or its value is out of range.
+    """
+    for name, value in requests.items():
+        if not _is_valid(name, value, checkpoints):
+            raise ValueError(f"invalid request: {name[:20]}")
+
+
+def steer(settings: Settings, requests: Mapping[str, Any], seconds: float) -> Tick:
+    """Applies requests to the settings, and returns what the lamp does in one tick.
+
+    Args:
+      settings: before the tick.
+      requests: as `check_requests` accepts them.
+      seconds: of real time that the tick lasts.
+    """
+    touch = Touch(*requests["push"], PUSH_SECONDS) if "push" in requests else None
+    touch = touch or settings.touch
+    rest, push = None, None
+    if touch:
+        push = touch._replace(seconds=min(seconds, touch.seconds))
+        if touch.seconds > seconds:
+            rest = touch._replace(seconds=touch.seconds - seconds)
+    settings = Settings(
+        requests.get("checkpoint", settings.checkpoint),
+        requests.get("seed", settings.seed),
+        requests.get("speed", settings.speed),
+        rest,
+    )
+    restart = "checkpoint" in requests or "seed" in requests
+    return Tick(settings, restart, push, seconds * settings.speed)
+
+
+def next_due(due: float, now: float, *, fps: float) -> float:
+    """Returns when the next frame is due.
+
+    Late frames follow one another without a pause until the lamp has caught up, by
+    `MAX_CATCH_UP` at most.
+
+    Args:
+      due: when the frame before was due, in seconds of any clock.
+      now: time of that clock.
+      fps: frames per second.
+    """
+    return max(due + 1 / fps, now - MAX_CATCH_UP)
+
+
+def _is_valid(name: str, value: Any, checkpoints: Collection[str]) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    match name:
+        case "speed":
+            return number and MIN_SPEED <= value <= MAX_SPEED
+        case "seed":
+            return number and isinstance(value, int) and 0 <= value <= _MAX_SEED
+        case "checkpoint":
+            return isinstance(value, str) and value in checkpoints
+        case "push":
+            return (
+                isinstance(value, list)
+                and len(value) == 2
+                and all(isinstance(v, int | float) and 0 <= v <= 1 for v in value)
+            )
+    return False
