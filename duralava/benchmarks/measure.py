@@ -126,7 +126,7 @@ class Worker:
         return json.loads(line)
 
 
-def compare(
+def time_tasks(
     suite: str, tasks: Mapping[str, Mapping[str, Any]], *, unit: str, repeats: int
 ) -> list[Result]:
     """Times tasks in turn, after one run of each as a warm-up.

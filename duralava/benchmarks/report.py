@@ -8,7 +8,9 @@ from typing import Any
 
 import jax
 
+from duralava import tables
 from duralava.benchmarks.measure import Result
+from duralava.tables import Column
 
 _PACKAGES = ("duralava", "jax", "jaxlib", "flax", "optax", "numpy", "av", "tensorflow")
 
@@ -48,38 +50,33 @@ def table(results: Sequence[Result], peak_gigaflops: float) -> str:
       peak_gigaflops: GFLOP/s of a matrix product on this machine, the reference of the
         column `of peak`.
     """
-    rows = [
-        (
-            "suite",
-            "what",
-            "median",
-            "spread",
-            "rate",
-            "GFLOP/s",
+    columns = (
+        Column("suite", lambda result: result.suite),
+        Column("what", lambda result: result.name),
+        Column("median", lambda result: result.median, _seconds),
+        Column("spread", lambda result: result.seconds, _spread),
+        Column("rate", _rate),
+        Column("GFLOP/s", lambda result: result.gigaflops or None, ".1f"),
+        Column(
             "of peak",
-            "memory",
-        )
-    ]
-    for result in results:
-        counted = result.flops > 0
-        rows.append(
-            (
-                result.suite,
-                result.name,
-                _seconds(result.median),
-                f"{_seconds(min(result.seconds))} to {_seconds(max(result.seconds))}",
-                f"{result.rate:,.4g} {result.unit}s/s" if result.units > 1 else "",
-                f"{result.gigaflops:.1f}" if counted else "",
-                f"{result.gigaflops / peak_gigaflops:.0%}" if counted else "",
-                f"{result.peak_bytes / 1e6:,.0f} MB" if result.peak_bytes else "",
-            )
-        )
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
+            lambda result: result.gigaflops / peak_gigaflops or None,
+            ".0%",
+        ),
+        Column("memory", lambda result: result.peak_bytes or None, _megabytes),
+    )
+    return tables.plain(results, columns)
+
+
+def _rate(result: Result) -> str | None:
+    return f"{result.rate:,.4g} {result.unit}s/s" if result.units > 1 else None
+
+
+def _spread(seconds: Sequence[float]) -> str:
+    return f"{_seconds(min(seconds))} to {_seconds(max(seconds))}"
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:,.0f} MB"
 
 
 def _seconds(value: float) -> str:

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from duralava import pretrained
+from duralava import weights
 from duralava.benchmarks import measure
 from duralava.benchmarks.measure import Result
 from duralava.config import Config, to_dict
@@ -48,7 +48,7 @@ class Options:
 
 def train(options: Options) -> list[Result]:
     """Times training steps; units are frames of film."""
-    return measure.compare(
+    return measure.time_tasks(
         "train", _training_tasks(options), unit="frame", repeats=options.repeats
     )
 
@@ -66,22 +66,22 @@ def startup(options: Options) -> list[Result]:
 def sample(options: Options) -> list[Result]:
     """Times one lamp in memory; units are frames, one per model step."""
     frames = {"num_frames": max(1, options.num_frames // 20)}
-    tasks = {DEFAULT: {"task": "sample", "checkpoint": pretrained.DEFAULT} | frames}
+    tasks = {DEFAULT: {"task": "sample", "checkpoint": weights.DEFAULT} | frames}
     if options.keras:
         frames = {"num_frames": max(1, options.num_frames // 500)}
         for name, graph in ((EAGER, False), (GRAPH, True)):
             tasks[name] = {"task": "sample_keras", "graph": graph} | frames
-    return measure.compare("sample", tasks, unit="frame", repeats=options.repeats)
+    return measure.time_tasks("sample", tasks, unit="frame", repeats=options.repeats)
 
 
 def render(options: Options) -> list[Result]:
     """Times whole runs of `duralava render`, and the APNG writer alone."""
     writer = {
         "task": "write_apng",
-        "checkpoint": pretrained.DEFAULT,
+        "checkpoint": weights.DEFAULT,
         "num_frames": max(1, options.num_frames // 10),
     }
-    results = measure.compare(
+    results = measure.time_tasks(
         "render", {WRITER: writer}, unit="frame", repeats=options.repeats
     )
     with tempfile.TemporaryDirectory() as folder:
@@ -111,7 +111,7 @@ def data(options: Options) -> list[Result]:
         "num_batches": 200,
         "film_seconds": 600,
     }
-    return measure.compare(
+    return measure.time_tasks(
         "data", {DEFAULT: task}, unit="clip", repeats=options.repeats
     )
 
@@ -133,7 +133,7 @@ def scaling(options: Options) -> list[Result]:
     for name, value in changed.items():
         task = {"task": "train", "config": to_dict(value)}
         # One process at a time: together they might not fit into memory.
-        results += measure.compare(
+        results += measure.time_tasks(
             "scaling", {name: task}, unit="frame", repeats=options.repeats
         )
     return results
@@ -156,7 +156,9 @@ def live(options: Options) -> list[Result]:
             }
             for number in options.num_viewers
         }
-        results = measure.compare("live", tasks, unit="frame", repeats=options.repeats)
+        results = measure.time_tasks(
+            "live", tasks, unit="frame", repeats=options.repeats
+        )
     # The memory of the viewers' process is not that of the server.
     return [dataclasses.replace(result, peak_bytes=0) for result in results]
 
@@ -171,7 +173,7 @@ def ratios(results: Sequence[Result], config: Config) -> dict[str, float]:
     by_name = {(result.suite, result.name): result for result in results}
     found = {}
 
-    def compare(
+    def add_ratio(
         name: str,
         attribute: str,
         over: tuple[str, str],
@@ -184,24 +186,24 @@ def ratios(results: Sequence[Result], config: Config) -> dict[str, float]:
 
     for network in (ORIGINAL, DEFAULT, WITH_ADVERSARY):
         pair = (("train", network), ("train", KERAS))
-        compare(f"training, {network} over Keras, frames/s", "rate", *pair)
-        compare(f"memory of training, {network} over Keras", "peak_bytes", *pair)
+        add_ratio(f"training, {network} over Keras, frames/s", "rate", *pair)
+        add_ratio(f"memory of training, {network} over Keras", "peak_bytes", *pair)
         for start in ("", measure.NEXT_START):
             pair = (("startup", network + start), ("startup", KERAS + start))
             name = f"first step, {network}{start} over Keras, seconds"
-            compare(name, "median", *pair)
+            add_ratio(name, "median", *pair)
     for keras in (EAGER, GRAPH):
         pair = (("sample", DEFAULT), ("sample", keras))
-        compare(f"one lamp, ours over {keras}, frames/s", "rate", *pair)
+        add_ratio(f"one lamp, ours over {keras}, frames/s", "rate", *pair)
     film = ("render", FILM)
-    compare(
+    add_ratio(
         "rendering over the writer alone, frames/s", "rate", film, ("render", WRITER)
     )
     name = "memory of a rendering, a film over a hundredth of it"
-    compare(name, "peak_bytes", film, ("render", SHORT_FILM))
+    add_ratio(name, "peak_bytes", film, ("render", SHORT_FILM))
     clips, length = ("data", DEFAULT), config.data.clip_length
     name = "clips read over clips trained on"
-    compare(name, "rate", clips, ("train", DEFAULT), scale=length)
+    add_ratio(name, "rate", clips, ("train", DEFAULT), scale=length)
     if clips in by_name:
         name = "clips read over those of a step of 10 ms"
         found[name] = by_name[clips].rate * 0.01 / config.data.batch_size

@@ -8,7 +8,7 @@ import dataclasses
 import itertools
 import pathlib
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 
@@ -42,19 +42,19 @@ def train(config: dict[str, Any]) -> Task:
     import numpy as np
 
     from duralava import config as c
-    from duralava.train_step import programs
+    from duralava.training import step
 
     config = c.from_dict(c.Config, config)
     key, size = jax.random.key(0), config.model.resolution
-    init_state, make_step = programs()
+    init_state, train_step = step.compiled()
     state = init_state(key, config=config)
     shape = (config.data.clip_length, config.data.batch_size, size, size, 3)
     clips = jax.device_put(np.random.default_rng(0).integers(0, 256, shape, np.uint8))
-    step = make_step.lower(state, clips, key, config=config).compile()
+    program = train_step.lower(state, clips, key, config=config).compile()
 
     def run() -> None:
         nonlocal state
-        state, metrics = step(state, clips, key)
+        state, metrics = program(state, clips, key)
         jax.block_until_ready(metrics)
 
     def count_flops() -> float:
@@ -62,7 +62,7 @@ def train(config: dict[str, Any]) -> Task:
         # loop over groups.
         training = dataclasses.replace(config.training, clips_at_once=shape[1])
         whole = dataclasses.replace(config, training=training)
-        lowered = make_step.lower(state, clips, key, config=whole)
+        lowered = train_step.lower(state, clips, key, config=whole)
         return lowered.cost_analysis()["flops"]
 
     return Task(run, shape[0] * shape[1], count_flops)
@@ -90,7 +90,7 @@ def train_keras(clip_length: int, batch_size: int) -> Task:
 
 def sample(checkpoint: str, num_frames: int) -> Task:
     """One lamp, frame by frame, in memory; units are frames, one per model step."""
-    frames = _lamp(checkpoint)
+    frames = _endless_film(checkpoint)
     return Task(lambda: list(itertools.islice(frames, num_frames)), num_frames)
 
 
@@ -110,7 +110,7 @@ def write_apng(checkpoint: str, num_frames: int) -> Task:
     """The APNG writer alone, on frames that are already in memory."""
     from duralava.rendering import writers
 
-    film = list(itertools.islice(_lamp(checkpoint), min(num_frames, 1_000)))
+    film = list(itertools.islice(_endless_film(checkpoint), min(num_frames, 1_000)))
 
     def run() -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -177,10 +177,9 @@ def watch(address: str, num_viewers: int, num_frames: int) -> Task:
     return Task(lambda: asyncio.run(view_all()), num_frames)
 
 
-def _lamp(checkpoint: str) -> Any:
-    from duralava import pretrained
-    from duralava.rendering import frames
+def _endless_film(checkpoint: str) -> Iterator[Any]:
+    """Returns the frames u8[H, W, 3] of one lamp, one per model step."""
+    from duralava import weights
 
-    params, config = pretrained.load(checkpoint)
-    pace = config.data.steps_per_second
-    return frames.lamp_frames(params, config=config, seed=0, fps=pace)
+    lamp = weights.load(checkpoint)
+    return lamp.film(fps=lamp.steps_per_second)

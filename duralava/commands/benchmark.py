@@ -55,7 +55,7 @@ def main(_: Sequence[str]) -> None:
         num_frames=_NUM_FRAMES.value,
     )
     product = {"matrix product": {"task": "matrix_product", "size": _PRODUCT_SIZE}}
-    results = measure.compare("machine", product, unit="run", repeats=_REPEATS.value)
+    results = measure.time_tasks("machine", product, unit="run", repeats=_REPEATS.value)
     for name in _SUITES.value:
         print(f"measuring {name} ...", file=sys.stderr)
         results += suites.SUITES[name](options)

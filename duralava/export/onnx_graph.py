@@ -1,4 +1,4 @@
-"""ONNX graphs, written node by node."""
+"""Writes ONNX graphs node by node."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,17 +7,18 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-# Old enough for runtimes of 2023, new enough for all that is used here.
+# Runtimes of 2023 support these versions, and they have all operators used here.
 _OPSET = 18
 _IR_VERSION = 9
 
-Shape = Sequence[int | str]  # a text names a size that is free
+Shape = Sequence[int | str]  # a string names a size that is not fixed
 
 
 class Graph:
-    """A graph in the making.
+    """A graph that nodes and constants are added to.
 
-    Values go by their names: `constant` and `add` return that of what they added.
+    Values are referred to by name: `constant` and `add` return the name of the value
+    that they add.
     """
 
     def __init__(self) -> None:
@@ -25,7 +26,7 @@ class Graph:
         self._constants: list[onnx.TensorProto] = []
 
     def constant(self, value: Any) -> str:
-        """Adds a constant: a list of integers as i64, all else as f32."""
+        """Adds a constant: i64 for a list of integers, f32 otherwise."""
         array = np.asarray(value)
         kind = np.int64 if array.dtype == np.int64 and array.ndim else np.float32
         name = f"constant_{len(self._constants)}"
@@ -59,10 +60,10 @@ class Graph:
 
         Args:
           name: of the graph.
-          inputs: shapes by the names that the nodes know.
-          outputs: by the names they are to have, a value of the graph and its shape.
-          description: for those who open the model.
-          metadata: the same for programs.
+          inputs: shape of each input, by the name that the nodes use for it.
+          outputs: name of a value in the graph and its shape, by the output's name.
+          description: documentation for people.
+          metadata: properties for programs.
         """
         for output, (value, _) in outputs.items():
             self._nodes.append(helper.make_node("Identity", [value], [output]))

@@ -1,4 +1,4 @@
-"""A lamp as ONNX models: a whole step, its two parts, and a touch."""
+"""ONNX models of a lamp: the step, its two parts, and the push of a touch."""
 
 import os
 from collections.abc import Mapping
@@ -10,56 +10,58 @@ from duralava import files
 from duralava.export import onnx_networks
 from duralava.export.onnx_graph import Graph, Shape
 from duralava.export.step import DESCRIPTION
+from duralava.lamp import Lamp
 from duralava.live import player
-from duralava.pretrained import Pretrained
 
 
-def step_model(lamp: Pretrained) -> onnx.ModelProto:
+def step_model(lamp: Lamp) -> onnx.ModelProto:
     """Returns (latent, noise) -> (frame, next_latent)."""
     graph = Graph()
-    frame, _ = _generate(graph, lamp)
-    results = {"frame": frame, "next_latent": _move(graph, lamp)}
+    frame, _ = _add_generator(graph, lamp)
+    results = {"frame": frame, "next_latent": _add_transition(graph, lamp)}
     return _to_model(graph, lamp, ("latent", "noise"), results)
 
 
-def generator_model(lamp: Pretrained) -> onnx.ModelProto:
-    """Returns latent -> frame: between two steps, only frames are made."""
+def generator_model(lamp: Lamp) -> onnx.ModelProto:
+    """Returns latent -> frame, for frames between two steps."""
     graph = Graph()
-    return _to_model(graph, lamp, ("latent",), {"frame": _generate(graph, lamp)[0]})
+    return _to_model(
+        graph, lamp, ("latent",), {"frame": _add_generator(graph, lamp)[0]}
+    )
 
 
-def transition_model(lamp: Pretrained) -> onnx.ModelProto:
+def transition_model(lamp: Lamp) -> onnx.ModelProto:
     """Returns (latent, noise) -> next_latent."""
     graph = Graph()
-    results = {"next_latent": _move(graph, lamp)}
+    results = {"next_latent": _add_transition(graph, lamp)}
     return _to_model(graph, lamp, ("latent", "noise"), results)
 
 
-def push_model(lamp: Pretrained) -> onnx.ModelProto:
-    """Returns (latent, place, angle) -> pushed_latent: a touch, as in `player.push`.
+def push_model(lamp: Lamp) -> onnx.ModelProto:
+    """Returns (latent, place, angle) -> pushed_latent, the push of `player.push`.
 
-    `place` is f32[2], from the left edge and from the top, 0 to 1; `angle` is f32[] in
-    radians.
+    `place` f32[2] is the touched point as fractions of the frame, from the left edge
+    and from the top edge; `angle` f32[] is in radians.
     """
     graph = Graph()
-    _, pullback = _generate(graph, lamp)
-    gradient = pullback(_weights_around(graph, lamp.config.model.resolution))
+    _, pullback = _add_generator(graph, lamp)
+    gradient = pullback(_weights_near_place(graph, lamp.config.resolution))
 
     def norm(x: str) -> str:
         return graph.add("Sqrt", onnx_networks.square_sum(graph, x))
 
     length = norm("latent")
-    upright = graph.add("Div", "latent", length)
-    along = onnx_networks.row_sum(graph, graph.add("Mul", gradient, upright))
-    aside = graph.add("Sub", gradient, graph.add("Mul", along, upright))
-    least = graph.constant(1e-12)
-    aside = graph.add("Div", aside, graph.add("Max", norm(aside), least))
-    turned = graph.add(
+    direction = graph.add("Div", "latent", length)
+    radial = onnx_networks.row_sum(graph, graph.add("Mul", gradient, direction))
+    tangent = graph.add("Sub", gradient, graph.add("Mul", radial, direction))
+    smallest = graph.constant(1e-12)
+    tangent = graph.add("Div", tangent, graph.add("Max", norm(tangent), smallest))
+    rotated = graph.add(
         "Add",
-        graph.add("Mul", graph.add("Cos", "angle"), upright),
-        graph.add("Mul", graph.add("Sin", "angle"), aside),
+        graph.add("Mul", graph.add("Cos", "angle"), direction),
+        graph.add("Mul", graph.add("Sin", "angle"), tangent),
     )
-    results = {"pushed_latent": graph.add("Mul", length, turned)}
+    results = {"pushed_latent": graph.add("Mul", length, rotated)}
     return _to_model(graph, lamp, ("latent", "place", "angle"), results)
 
 
@@ -69,24 +71,20 @@ def write_onnx(path: str | os.PathLike[str], model: onnx.ModelProto) -> None:
         partial.write_bytes(model.SerializeToString())
 
 
-def _generate(graph: Graph, lamp: Pretrained) -> tuple[str, onnx_networks.Pullback]:
+def _add_generator(graph: Graph, lamp: Lamp) -> tuple[str, onnx_networks.Pullback]:
     return onnx_networks.generate(
-        graph, lamp.params["generator"], "latent", config=lamp.config.model
+        graph, lamp.params["generator"], "latent", config=lamp.config
     )
 
 
-def _move(graph: Graph, lamp: Pretrained) -> str:
+def _add_transition(graph: Graph, lamp: Lamp) -> str:
     return onnx_networks.transition(
-        graph,
-        lamp.params["transition"],
-        "latent",
-        "noise",
-        config=lamp.config.model,
+        graph, lamp.params["transition"], "latent", "noise", config=lamp.config
     )
 
 
-def _weights_around(graph: Graph, resolution: int) -> str:
-    """Adds the weights f32[H, W, 1] of the pixels that a touch at `place` pulls at."""
+def _weights_near_place(graph: Graph, resolution: int) -> str:
+    """Adds the weights f32[H, W, 1] of the pixels that a touch at `place` brightens."""
     pixels = (np.arange(resolution) + 0.5) / resolution
     x, y = graph.add_split("Split", "place", axis=0, num_outputs=2)
 
@@ -104,16 +102,16 @@ def _weights_around(graph: Graph, resolution: int) -> str:
 
 
 def _to_model(
-    graph: Graph, lamp: Pretrained, inputs: tuple[str, ...], results: Mapping[str, str]
+    graph: Graph, lamp: Lamp, inputs: tuple[str, ...], results: Mapping[str, str]
 ) -> onnx.ModelProto:
-    model = lamp.config.model
-    latent = ("n", model.latent_size)
+    size = lamp.config.resolution
+    latent = ("n", lamp.config.latent_size)
     shapes: dict[str, Shape] = {
         "latent": latent,
         "noise": latent,
         "place": (2,),
         "angle": (),
-        "frame": ("n", model.resolution, model.resolution, 3),
+        "frame": ("n", size, size, 3),
         "next_latent": latent,
         "pushed_latent": latent,
     }
@@ -122,5 +120,5 @@ def _to_model(
         {name: shapes[name] for name in inputs},
         {name: (value, shapes[name]) for name, value in results.items()},
         description=DESCRIPTION,
-        metadata={"steps_per_second": f"{lamp.config.data.steps_per_second:g}"},
+        metadata={"steps_per_second": f"{lamp.steps_per_second:g}"},
     )

@@ -1,9 +1,8 @@
 """The networks of a lamp as nodes of an ONNX graph.
 
-The networks are those of `duralava.models`, written once more for runtimes without
-JAX. A layer of the generator returns its output and its pullback, which adds the nodes
-that take a gradient back through it (as `jax.vjp` does): with them, a lamp that runs
-elsewhere can still be touched.
+These are the networks of `duralava.models`, for runtimes without JAX. A layer of the
+generator returns its output and its pullback: a function that adds the nodes of the
+vector-Jacobian product, as `jax.vjp` does. The push of a touch needs this gradient.
 """
 
 from collections.abc import Callable
@@ -12,14 +11,17 @@ from typing import Any
 import jax
 import numpy as np
 
-from duralava.config import ModelConfig
+from duralava.config import SMALLEST, ModelConfig
 from duralava.export.onnx_graph import Graph
-from duralava.models import layers
 from duralava.models.transition import rotation_bases
 
 Pullback = Callable[[str], str]
+"""Gradient of a layer's output -> gradient of its input."""
 
-_SLOPE = 0.2  # of layers.activate where its input is below zero
+Writer = Callable[[Graph, Any, str, ModelConfig], str]
+"""(Graph, parameters, latents f32[N, Z], config) -> moved latents f32[N, Z]."""
+
+_SLOPE = 0.2  # of layers.activate for negative inputs
 
 
 def generate(
@@ -36,7 +38,7 @@ def generate(
     def normalise(x: str) -> str:
         return apply(_pixel_norm, x) if config.pixel_norm else x
 
-    size, channels = layers.SMALLEST, config.generator_channels
+    size, channels = SMALLEST, config.generator_channels
     dense = [params[name] for name in ("Dense_0", "Dense_1") if name in params]
     x = latents
     for layer in dense[:-1]:
@@ -65,9 +67,17 @@ def generate(
 def transition(
     graph: Graph, params: Any, latents: str, noise: str, *, config: ModelConfig
 ) -> str:
-    """Adds `models.transition`: f32[N, Z] and noise f32[N, Z] -> f32[N, Z]."""
-    move = _residual if config.transition == "mlp" else _rotation
-    moved = move(graph, params, latents)
+    """Adds `models.transition`: f32[N, Z] and noise f32[N, Z] -> f32[N, Z].
+
+    Raises:
+      ValueError: `config.transition` is not a key of `TRANSITIONS`.
+    """
+    if config.transition not in TRANSITIONS:
+        raise ValueError(
+            f"transition {config.transition} cannot be exported to ONNX; "
+            f"{', '.join(TRANSITIONS)} can"
+        )
+    moved = TRANSITIONS[config.transition](graph, params, latents, config)
     if config.refresh == 0:
         return moved
     keep = graph.constant((1 - config.refresh**2) ** 0.5)
@@ -88,12 +98,13 @@ def row_sum(graph: Graph, x: str) -> str:
     return graph.add("ReduceSum", x, graph.constant([-1]))
 
 
-def _residual(graph: Graph, params: Any, latents: str) -> str:
+def _residual_mlp(graph: Graph, params: Any, latents: str, _: ModelConfig) -> str:
+    """Adds `duralava.models.transition.residual_mlp`."""
     return graph.add("Add", latents, _perceptron(graph, params, latents))
 
 
-def _rotation(graph: Graph, params: Any, latents: str) -> str:
-    """`duralava.models.transition.rotation`, rounded as that is."""
+def _rotation(graph: Graph, params: Any, latents: str, _: ModelConfig) -> str:
+    """Adds `duralava.models.transition.rotation`, with the same order of operations."""
     z = latents
     for layer, basis in enumerate(np.asarray(rotation_bases(params))):
         turn = jax.tree.map(lambda leaf, layer=layer: leaf[layer], params["turn"])
@@ -106,12 +117,16 @@ def _rotation(graph: Graph, params: Any, latents: str) -> str:
         z = graph.add("Add", z, graph.add("Gemm", change, basis, transB=1))
     difference, total = graph.add("Sub", latents, z), graph.add("Add", latents, z)
     lost = row_sum(graph, graph.add("Mul", difference, total))
-    least = graph.constant(1e-30)
+    smallest = graph.constant(1e-30)
     twice = graph.add(
-        "Mul", graph.constant(2.0), graph.add("Max", square_sum(graph, z), least)
+        "Mul", graph.constant(2.0), graph.add("Max", square_sum(graph, z), smallest)
     )
     share = graph.add("Div", lost, twice)
     return graph.add("Add", z, graph.add("Mul", z, share))
+
+
+TRANSITIONS: dict[str, Writer] = {"rotation": _rotation, "mlp": _residual_mlp}
+"""The writer of each transition of `models.TRANSITIONS` that ONNX models can have."""
 
 
 def _angles(graph: Graph, turn: Any, half: int, x: str) -> str:
@@ -120,7 +135,7 @@ def _angles(graph: Graph, turn: Any, half: int, x: str) -> str:
 
 
 def _pair_changes(graph: Graph, x: str, angles: str) -> str:
-    """`duralava.models.transition.pair_changes`."""
+    """Adds `duralava.models.transition.pair_changes`."""
     first, second = _halves(graph, x)
     half = graph.add("Mul", graph.constant(0.5), angles)
     sine, cosine = graph.add("Sin", half), graph.add("Cos", half)
@@ -151,7 +166,7 @@ def _dense(graph: Graph, x: str, params: Any) -> tuple[str, Pullback]:
 
 
 def _upsample(graph: Graph, x: str, params: Any) -> tuple[str, Pullback]:
-    """`convolution.upsample`, of which the pullback is `convolution.downsample`."""
+    """Adds `convolution.upsample`; its pullback is `convolution.downsample`."""
     kernel = np.transpose(params["kernel"], (2, 3, 0, 1))
     stride = kernel.shape[-1] // 2
     weights = graph.constant(kernel)
@@ -172,7 +187,7 @@ def _pixel_norm(graph: Graph, x: str) -> tuple[str, Pullback]:
     y = graph.add("Div", x, root)
 
     def pullback(gradient: str) -> str:
-        # Along y, a gradient has no effect on what has unit mean square.
+        # y has unit mean square, so the component of the gradient along y vanishes.
         along = graph.add("Mul", y, mean(graph.add("Mul", gradient, y)))
         return graph.add("Div", graph.add("Sub", gradient, along), root)
 
@@ -183,8 +198,10 @@ def _activate(graph: Graph, x: str) -> tuple[str, Pullback]:
     y = graph.add("LeakyRelu", x, alpha=_SLOPE)
 
     def pullback(gradient: str) -> str:
-        above = graph.add("GreaterOrEqual", x, graph.constant(0.0))
-        slope = graph.add("Where", above, graph.constant(1.0), graph.constant(_SLOPE))
+        positive = graph.add("GreaterOrEqual", x, graph.constant(0.0))
+        slope = graph.add(
+            "Where", positive, graph.constant(1.0), graph.constant(_SLOPE)
+        )
         return graph.add("Mul", gradient, slope)
 
     return y, pullback
@@ -202,10 +219,12 @@ def _tanh(graph: Graph, x: str) -> tuple[str, Pullback]:
 
 
 def _reshape(
-    graph: Graph, x: str, shape: list[int], before: list[int]
+    graph: Graph, x: str, shape: list[int], input_shape: list[int]
 ) -> tuple[str, Pullback]:
     y = graph.add("Reshape", x, graph.constant(shape))
-    return y, lambda gradient: graph.add("Reshape", gradient, graph.constant(before))
+    return y, lambda gradient: graph.add(
+        "Reshape", gradient, graph.constant(input_shape)
+    )
 
 
 def _transpose(graph: Graph, x: str, order: tuple[int, ...]) -> tuple[str, Pullback]:

@@ -1,4 +1,4 @@
-"""A step as StableHLO, for JAX anywhere and for other compilers."""
+"""Exports a step as StableHLO, for JAX on any machine and for other compilers."""
 
 import os
 
@@ -8,18 +8,18 @@ import jax.numpy as jnp
 
 from duralava import files
 from duralava.export.step import make_step
-from duralava.pretrained import Pretrained
+from duralava.lamp import Lamp
 
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 
 
-def write_stablehlo(path: str | os.PathLike[str], lamp: Pretrained) -> None:
-    """Writes a lamp's step, for any number of lamps at once and for `PLATFORMS`.
+def write_stablehlo(path: str | os.PathLike[str], lamp: Lamp) -> None:
+    """Writes the step of a lamp, for any number of lamps at once and for `PLATFORMS`.
 
-    `jax.export.deserialize` reads the file. What it returns is called as `make_step`'s
-    step is, or gives the StableHLO text by `mlir_module()`.
+    `jax.export.deserialize` reads the file. Its result is called in the same way as the
+    step of `make_step`; `mlir_module()` returns the StableHLO text.
     """
-    shape = jax.export.symbolic_shape(f"n, {lamp.config.model.latent_size}")
+    shape = jax.export.symbolic_shape(f"n, {lamp.config.latent_size}")
     latents = jax.ShapeDtypeStruct(shape, jnp.float32)
     step = jax.jit(make_step(lamp))
     exported = jax.export.export(step, platforms=PLATFORMS)(latents, latents)

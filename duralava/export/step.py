@@ -1,4 +1,4 @@
-"""What an exported step is."""
+"""The step that all exported formats contain."""
 
 import dataclasses
 from collections.abc import Callable
@@ -6,29 +6,31 @@ from collections.abc import Callable
 import jax
 
 from duralava import models
+from duralava.lamp import Lamp
 from duralava.models.transition import transition_step
-from duralava.pretrained import Pretrained
 
-Step = Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
+LampStep = Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
+"""(latent f32[N, Z], noise f32[N, Z]) -> (frame f32[N, H, W, 3], latent f32[N, Z])."""
 
-# What the arrays of a step are called in every format, and what they mean.
-DESCRIPTION = """One step of a lava lamp that a network dreams.
+DESCRIPTION = """One step of a lava lamp that a neural network generates.
 
 latent: f32[N, Z], N(0, I) at the start, then next_latent of the step before.
-noise: f32[N, Z], drawn anew from N(0, I) for each step.
-frame: f32[N, H, W, 3], the picture of `latent`, RGB in [-1, 1]; 8 bits of it are
+noise: f32[N, Z], a new sample of N(0, I) for each step.
+frame: f32[N, H, W, 3], generated from `latent`, RGB in [-1, 1]; its 8-bit values are
   round((frame + 1) * 127.5).
 next_latent: f32[N, Z]."""
+"""The names of the arrays of a step in all formats, and their meanings."""
 
 
-def make_step(lamp: Pretrained) -> Step:
+def make_step(lamp: Lamp) -> LampStep:
     """Returns the step of a lamp: (latent, noise) -> (frame, next latent).
 
-    What depends on the parameters alone, such as a rotation's bases, is computed here
-    and is a constant of the step. Its arrays are those of `DESCRIPTION`. It computes in
-    float32 throughout: coarser convolutions are for training, and not known everywhere.
+    `DESCRIPTION` describes its arrays. What depends on the parameters alone, such as
+    the bases of a rotation, is computed here and is a constant of the step. All
+    computations are in float32, because not all runtimes support the lower precision
+    that convolutions have in training.
     """
-    config = dataclasses.replace(lamp.config.model, convolution_dtype="float32")
+    config = dataclasses.replace(lamp.config, convolution_dtype="float32")
     move = transition_step(lamp.params["transition"], config=config)
 
     def step(latent: jax.Array, noise: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -1,10 +1,12 @@
+import dataclasses
+
 import jax
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
 
-from duralava import models, pretrained
+from duralava import models, weights
 from duralava.export import onnx_models
 from duralava.live import player
 
@@ -18,10 +20,9 @@ def opened(model):
 
 
 def by_jax(lamp, latents, noise):
-    config = lamp.config.model
     return (
-        generate(lamp.params["generator"], latents, config=config),
-        transition(lamp.params["transition"], latents, noise, config=config),
+        generate(lamp.params["generator"], latents, config=lamp.config),
+        transition(lamp.params["transition"], latents, noise, config=lamp.config),
     )
 
 
@@ -30,7 +31,7 @@ def assert_same(results, expected):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-5)
 
 
-def test_a_step_is_jax_s_for_any_number_of_lamps(lamp, arrays, tmp_path):
+def test_a_step_equals_that_of_jax_for_any_number_of_lamps(lamp, arrays, tmp_path):
     path = tmp_path / "lamp.onnx"
     onnx_models.write_onnx(path, onnx_models.step_model(lamp))
     session = onnxruntime.InferenceSession(path)
@@ -44,8 +45,8 @@ def test_a_step_is_jax_s_for_any_number_of_lamps(lamp, arrays, tmp_path):
         assert_same(results, by_jax(lamp, latents, noise))
 
 
-def test_a_step_of_the_shipped_weights_is_jax_s(arrays):
-    lamp = pretrained.load("simulated_64")
+def test_a_step_of_the_shipped_weights_equals_that_of_jax(arrays):
+    lamp = weights.load("simulated_64")
     session = opened(onnx_models.step_model(lamp))
     for n in (1, 2):
         latents, noise = arrays(n, 64)
@@ -53,7 +54,7 @@ def test_a_step_of_the_shipped_weights_is_jax_s(arrays):
         assert_same(results, by_jax(lamp, latents, noise))
 
 
-def test_parts_are_those_of_the_step(lamp, arrays):
+def test_generator_and_transition_models_equal_the_step(lamp, arrays):
     latents, noise = arrays(2, 8)
     parts = [onnx_models.generator_model(lamp), onnx_models.transition_model(lamp)]
     results = [
@@ -68,11 +69,11 @@ def test_parts_are_those_of_the_step(lamp, arrays):
 
 
 @pytest.mark.parametrize("place", [(0.3, 0.6), (0.9, 0.1)])
-def test_a_touch_is_the_live_page_s(lamp, arrays, place):
+def test_a_push_equals_that_of_the_live_page(lamp, arrays, place):
     latents, _ = arrays(1, 8)
     seconds = 0.1
-    one = player.Player(latents, latents, jax.random.key(0), 0, 0.0)
-    pushed = player.push(lamp.params, one, *place, seconds, config=lamp.config.model)
+    before = player.Player(latents, latents, jax.random.key(0), 0, 0.0)
+    pushed = player.push(lamp, before, *place, seconds)
     angle = player.PUSH_ANGLE * seconds / player.PUSH_SECONDS
     results = opened(onnx_models.push_model(lamp)).run(
         None,
@@ -86,7 +87,7 @@ def test_a_touch_is_the_live_page_s(lamp, arrays, place):
     assert_same(results, [pushed.before])
 
 
-def test_a_model_says_what_its_arrays_are(lamp):
+def test_a_model_describes_its_arrays(lamp):
     model = onnx_models.step_model(lamp)
     for word in ("latent:", "noise:", "frame:", "next_latent:", "[-1, 1]", "N(0, I)"):
         assert word in model.doc_string

@@ -6,13 +6,13 @@ from duralava import models
 from duralava.export import stablehlo
 
 
-def test_a_file_read_back_is_the_step_for_any_number_of_lamps(lamp, arrays, tmp_path):
+def test_a_written_file_holds_the_step_for_any_number_of_lamps(lamp, arrays, tmp_path):
     path = tmp_path / "lamp.stablehlo"
     stablehlo.write_stablehlo(path, lamp)
     step = jax.export.deserialize(bytearray(path.read_bytes()))
     assert set(step.platforms) == {"cpu", "cuda", "rocm", "tpu"}
     assert "stablehlo.tanh" in step.mlir_module()
-    config = lamp.config.model
+    config = lamp.config
     for n in (1, 3):
         latents, noise = arrays(n, 8)
         frame, next_latent = step.call(latents, noise)
