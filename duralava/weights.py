@@ -10,7 +10,7 @@ import numpy as np
 import safetensors.numpy
 from safetensors import SafetensorError, safe_open
 
-from duralava import files, models
+from duralava import extras, files, models
 from duralava.config import Config, ModelConfig, from_dict, to_dict
 from duralava.lamp import Lamp
 
@@ -40,7 +40,8 @@ def load(checkpoint: str | os.PathLike[str] = DEFAULT) -> Lamp:
         return _load_file(path)
     if path.is_dir():
         # Imported here: only workdirs need Orbax.
-        from duralava import checkpoints
+        with extras.needed("train"):
+            from duralava import checkpoints
 
         return checkpoints.load_lamp(path)
     shipped = _SHIPPED / f"{path}.safetensors"

@@ -6,12 +6,19 @@ from ml_collections import ConfigDict, config_flags
 from duralava import configs
 
 
-class _NamedConfigParser(config_flags.ConfigFileFlagParser):
+class _ByName(flags.ArgumentParser):
     """Finds a config by its name in `duralava.configs`, else as a file."""
+
+    def __init__(self, file_parser: flags.ArgumentParser) -> None:
+        self._file_parser = file_parser
 
     def parse(self, path: str) -> ConfigDict:
         """Returns the `get_config()` of a config."""
-        return super().parse(configs.path(path))
+        return self._file_parser.parse(configs.path(path))
+
+    def flag_type(self) -> str:
+        """Returns what the flag holds, for the help."""
+        return self._file_parser.flag_type()
 
 
 def define(default: str | None) -> flags.FlagHolder[ConfigDict]:
@@ -19,6 +26,7 @@ def define(default: str | None) -> flags.FlagHolder[ConfigDict]:
     holder = config_flags.DEFINE_config_file(
         "config", None, "Name of a config, or its file."
     )
-    flags.FLAGS["config"].parser = _NamedConfigParser("config")
+    flag = flags.FLAGS["config"]
+    flag.parser = _ByName(flag.parser)
     flags.set_default(holder, default)
     return holder

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
+from duralava import extras
 from duralava.commands import config_flag
 from duralava.config import Config, from_dict
 
@@ -35,13 +36,15 @@ _START_FROM = flags.DEFINE_string(
     "default the shipped ones, if they fit.",
 )
 _CONFIG = config_flag.define("lava_lamp_64")
+flags.adopt_module_key_flags(config_flag)
 
 
 def main(_: Sequence[str]) -> None:
     """Learns, and prints how near it came."""
     # Imported here: it takes seconds, and the program may start anew before this.
-    from duralava.learning import plan, score
-    from duralava.training import loop
+    with extras.needed("train"):
+        from duralava.learning import plan, score
+        from duralava.training import loop
 
     seconds, workdir = 60 * _MINUTES.value, _WORKDIR.value
     config = from_dict(Config, _CONFIG.value.to_dict())

@@ -10,7 +10,7 @@ import numpy as np
 import tqdm
 from absl import flags
 
-from duralava import simulation
+from duralava import extras, simulation
 from duralava.rendering import writers
 from duralava.simulation import shading
 
@@ -72,7 +72,8 @@ def _write_film(seconds: float) -> None:
 
 def _write_report(seconds: float) -> None:
     # Imported here, as a film needs no plots.
-    from duralava.simulation import report
+    with extras.needed("train"):
+        from duralava.simulation import report
 
     rows = report.write_report(
         _REPORT.value,

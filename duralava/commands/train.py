@@ -15,11 +15,13 @@ from collections.abc import Sequence
 
 from absl import flags
 
+from duralava import extras
 from duralava.commands import config_flag
 from duralava.config import Config, from_dict
 from duralava.datasets import DATA_DIR
 
 _CONFIG = config_flag.define(None)
+flags.adopt_module_key_flags(config_flag)
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder for checkpoints and events.")
 _DATA_DIR = flags.DEFINE_string("data_dir", DATA_DIR, "Folder of prepared data sets.")
 _START_FROM = flags.DEFINE_string(
@@ -47,7 +49,8 @@ def main(_: Sequence[str]) -> None:
     # Imported here: it takes seconds, and the program may start anew before this.
     import jax
 
-    from duralava.training import loop
+    with extras.needed("train"):
+        from duralava.training import loop
 
     config = from_dict(Config, _CONFIG.value.to_dict())
     processes = _COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value

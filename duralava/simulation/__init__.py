@@ -1,5 +1,7 @@
 """A lava lamp simulated by its physics: film to learn from, without a camera."""
 
+import itertools
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -13,6 +15,7 @@ __all__ = [
     "FRAMES_PER_SECOND",
     "THEMES",
     "LampConfig",
+    "film",
     "film_chunks",
 ]
 
@@ -47,3 +50,35 @@ def film_chunks(
     shading.check(resolution, theme)
     for states in lamp.simulate(seed, config=config, chunk_size=chunk_size):
         yield np.asarray(shading.shade(states, resolution, config, theme))
+
+
+def film(
+    seconds: float | None = None,
+    *,
+    size: int = 256,
+    seed: int = 0,
+    theme: str = DEFAULT_THEME,
+) -> Iterator[np.ndarray]:
+    """Returns the film of a simulated lamp, at 30 frames a second.
+
+    Args:
+      seconds: length; None for an endless film.
+      size: height and width of a frame, in pixels, 32 to 512.
+      seed: of the initial state; another seed is another lamp.
+      theme: name of its colours, a key of `THEMES`.
+
+    Returns:
+      Frames uint8[size, size, 3].
+
+    Raises:
+      ValueError: the size is out of range, the theme unknown, or the film shorter than
+        a frame.
+    """
+    fps = FRAMES_PER_SECOND
+    if seconds is not None and not 1 / fps <= seconds < math.inf:
+        raise ValueError(f"seconds must be at least a frame at {fps} fps: {seconds}")
+    shading.check(size, theme)
+    # A second at a time, so that large frames fit in memory.
+    chunks = film_chunks(seed, size, theme=theme, chunk_size=fps)
+    frames = itertools.chain.from_iterable(chunks)
+    return itertools.islice(frames, seconds and round(seconds * fps))

@@ -6,17 +6,11 @@ import sys
 import pytest
 from PIL import Image
 
-from duralava import commands
-from duralava.commands import recipes
+import duralava as package
+from duralava import commands, configs
 
 ROOT = pathlib.Path(__file__).parents[2]
-CONFIGS = [
-    "lava_lamp_64",
-    "original_64",
-    "simulated_64",
-    "simulated_64_adversary",
-    "simulated_64_mlp",
-]
+CONFIGS = ["lava_lamp_64", "original_64", "simulated_64", "simulated_64_mlp"]
 
 
 def duralava(*arguments, **options):
@@ -74,23 +68,23 @@ def test_pip_install_alone_gives_a_lamp(installed, tmp_path):
         assert (picture.size, picture.n_frames) == ((64, 64), 3)
     # And the configs of the trainings, by their names.
     code = (
-        "import duralava; from duralava.commands import recipes; "
-        "print(duralava.__file__, *recipes.names(), recipes.path('original_64'))"
+        "import duralava; from duralava import configs; "
+        "print(duralava.__file__, *configs.names(), configs.path('original_64'))"
     )
     where, *names, path = run(installed / "bin/python", "-c", code).split()
     assert where.startswith(str(installed))
     assert names == CONFIGS
     assert pathlib.Path(path).resolve().is_relative_to(installed)
-    expected = (ROOT / "experiments/configs/original_64.py").read_text()
+    expected = (ROOT / "duralava/configs/original_64.py").read_text()
     assert pathlib.Path(path).read_text() == expected
 
 
-def test_every_command_is_told_of():
+def test_the_help_lists_every_command():
     done = duralava("--help")
     assert done.returncode == 0
-    for name, what in commands.COMMANDS.items():
+    for name, command in commands.COMMANDS.items():
         assert f"{name}  " in done.stdout
-        assert what in done.stdout
+        assert command.does in done.stdout
     alone = duralava()
     assert alone.returncode == 1
     assert alone.stderr == done.stdout
@@ -107,7 +101,7 @@ FILES = {"prepare": "tools/prepare_dataset.py", "train": "experiments/train.py"}
 
 
 @pytest.mark.parametrize("name", commands.COMMANDS)
-def test_a_clone_s_file_is_the_command_with_help_for_a_person(name):
+def test_a_file_of_a_clone_is_the_command_with_readable_help(name):
     file = ROOT / FILES.get(name, f"tools/{name}.py")
     done = subprocess.run(
         [sys.executable, file, "--help"], capture_output=True, text=True
@@ -120,23 +114,25 @@ def test_a_clone_s_file_is_the_command_with_help_for_a_person(name):
     assert max(map(len, rest)) <= 88
 
 
-def test_flags_are_told_with_what_they_are():
+def test_the_help_lists_flags_with_their_defaults():
     done = duralava("render", "--help")
     assert "\n  --seconds=30.0\n      Length of the film" in done.stdout
     assert "\n  --[no]loop (off)\n" in done.stdout
 
 
-def test_a_config_goes_by_its_name():
-    path = ROOT / "experiments/configs/simulated_64.py"
-    assert recipes.names() == CONFIGS
-    assert recipes.path("simulated_64") == path
-    arguments = ["--config=simulated_64", "--config.training.seed=1", "--workdir=w"]
-    assert recipes.with_paths(arguments) == [f"--config={path}", *arguments[1:]]
-    # What is a file, or is not known, stays as it is.
-    for argument in (f"--config={path}", "--config=nothing", "--config"):
-        assert recipes.with_paths([argument]) == [argument]
+def test_a_config_is_found_by_its_name_or_as_a_file():
+    path = ROOT / "duralava/configs/simulated_64.py"
+    assert configs.names() == CONFIGS
+    assert configs.path("simulated_64") == str(path)
+    assert configs.path(str(path)) == str(path)
     with pytest.raises(ValueError, match="no config 'nothing': neither a file"):
-        recipes.path("nothing")
+        configs.path("nothing")
+
+
+def test_the_version_is_that_of_the_package():
+    done = duralava("--version")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"duralava {package.__version__}\n"
 
 
 def test_a_config_that_is_not_there_is_one_line(tmp_path):

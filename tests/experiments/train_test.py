@@ -10,8 +10,9 @@ import time
 import jax
 import numpy as np
 import pytest
+import tiny
 
-from duralava import pretrained
+from duralava import configs, weights
 from duralava.config import Config, from_dict, to_dict
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -22,11 +23,12 @@ def command(*flags):
     return [sys.executable, str(ROOT / "experiments" / "train.py"), *flags]
 
 
-def tiny_flags(config, workdir):
+def tiny_flags(config, workdir, data_dir):
     values = to_dict(config)
     return [
-        f"--config={ROOT / 'experiments' / 'configs' / 'simulated_64.py'}",
+        f"--config={ROOT / 'experiments' / 'configs' / 'lava_lamp_64.py'}",
         f"--workdir={workdir}",
+        f"--data_dir={data_dir}",
         "--config.loss.rollout_steps=3",
         *(
             f"--config.{section}.{name}={value}"
@@ -43,19 +45,24 @@ def environment():
     }
 
 
+def test_every_config_of_the_package_has_an_experiment():
+    assert [path.stem for path in CONFIGS] == configs.names()
+
+
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_every_config_is_one(path):
+def test_every_experiment_is_the_config_of_its_name(path):
     values = runpy.run_path(str(path))["get_config"]().to_dict()
     assert to_dict(from_dict(Config, values)) == values
+    assert configs.load(path.stem) == configs.load(str(path))
 
 
 def test_interrupted_process_goes_on_to_the_same_end(
-    tiny_config, with_training, tmp_path
+    tiny_data_dir, with_training, tmp_path
 ):
     config = with_training(
-        tiny_config, num_steps=200, checkpoint_every=50, log_every=50, sample_every=1000
+        tiny.CONFIG, num_steps=200, checkpoint_every=50, log_every=50, sample_every=1000
     )
-    flags = tiny_flags(config, tmp_path / "a")
+    flags = tiny_flags(config, tmp_path / "a", tiny_data_dir)
     process = subprocess.Popen(command(*flags), env=environment())
     while not (tmp_path / "a" / "checkpoints" / "50").exists():
         assert process.poll() is None
@@ -69,9 +76,11 @@ def test_interrupted_process_goes_on_to_the_same_end(
     )
     assert again.stdout.splitlines()[-1] == f"trained 200 steps: {tmp_path / 'a'}"
     subprocess.run(
-        command(*tiny_flags(config, tmp_path / "b")), env=environment(), check=True
+        command(*tiny_flags(config, tmp_path / "b", tiny_data_dir)),
+        env=environment(),
+        check=True,
     )
-    resumed, whole = (pretrained.load(tmp_path / name).params for name in "ab")
+    resumed, whole = (weights.load(tmp_path / name).params for name in "ab")
     jax.tree.map(np.testing.assert_array_equal, resumed, whole)
 
 
@@ -93,7 +102,7 @@ def start_two(*flags):
 
 
 # A constant rate, so that a run does not depend on where it ends; and no division by
-# the size of a gradient, which makes much of what differs by rounding.
+# the size of a gradient, which amplifies differences of rounding.
 PLAIN_DESCENT = (
     "--config.optimizer.name=sgd",
     "--config.optimizer.learning_rate=0.01",
@@ -102,12 +111,12 @@ PLAIN_DESCENT = (
 
 
 def test_two_processes_killed_and_resumed_agree_with_one(
-    tiny_config, with_training, tmp_path
+    tiny_data_dir, with_training, tmp_path
 ):
     config = with_training(
-        tiny_config, num_steps=10**6, checkpoint_every=3, log_every=3, sample_every=999
+        tiny.CONFIG, num_steps=10**6, checkpoint_every=3, log_every=3, sample_every=999
     )
-    flags = [*tiny_flags(config, tmp_path / "two"), *PLAIN_DESCENT]
+    flags = [*tiny_flags(config, tmp_path / "two", tiny_data_dir), *PLAIN_DESCENT]
     saved = tmp_path / "two" / "checkpoints"
     processes = start_two(*flags)
     while not (saved / "6").exists():
@@ -120,33 +129,33 @@ def test_two_processes_killed_and_resumed_agree_with_one(
 
     end = f"--config.training.num_steps={last + 4}"
     assert [process.wait() for process in start_two(*flags, end)] == [0, 0]
-    one = [*tiny_flags(config, tmp_path / "one"), *PLAIN_DESCENT, end]
+    one = [*tiny_flags(config, tmp_path / "one", tiny_data_dir), *PLAIN_DESCENT, end]
     subprocess.run(command(*one), env=environment(), check=True)
 
     assert (saved / str(last + 4)).exists()
     assert len(list((tmp_path / "two").glob("events*"))) == 2  # one of each start
-    assert_close(*(pretrained.load(tmp_path / name).params for name in ("two", "one")))
+    assert_close(*(weights.load(tmp_path / name).params for name in ("two", "one")))
 
 
-def test_interrupt_of_one_process_stops_both(tiny_config, with_training, tmp_path):
-    config = with_training(tiny_config, num_steps=10**6, sample_every=10**6)
-    first, second = start_two(*tiny_flags(config, tmp_path / "w"))
+def test_interrupt_of_one_process_stops_both(tiny_data_dir, with_training, tmp_path):
+    config = with_training(tiny.CONFIG, num_steps=10**6, sample_every=10**6)
+    first, second = start_two(*tiny_flags(config, tmp_path / "w", tiny_data_dir))
     while not (tmp_path / "w" / "checkpoints" / "4").exists():
         time.sleep(0.01)
     second.send_signal(signal.SIGINT)
     assert (first.wait(), second.wait()) == (0, 0)
 
 
-def test_eight_devices_agree_with_one(tiny_config, tmp_path):
+def test_eight_devices_agree_with_one(tiny_data_dir, tmp_path):
     workdirs = tmp_path / "one", tmp_path / "eight"
     for workdir, devices in zip(workdirs, (1, 8), strict=True):
-        flags = [*tiny_flags(tiny_config, workdir), *PLAIN_DESCENT]
+        flags = [*tiny_flags(tiny.CONFIG, workdir, tiny_data_dir), *PLAIN_DESCENT]
         flags += ["--config.data.batch_size=8", "--config.training.num_steps=3"]
         count = f"--xla_force_host_platform_device_count={devices}"
         subprocess.run(
             command(*flags), env=environment() | {"XLA_FLAGS": count}, check=True
         )
-    assert_close(*(pretrained.load(workdir).params for workdir in workdirs))
+    assert_close(*(weights.load(workdir).params for workdir in workdirs))
 
 
 def assert_close(first, second):
@@ -161,13 +170,13 @@ def assert_close(first, second):
         ("--distributed", "coordinator_address should be defined"),
         ("--num_processes=2", "go with --distributed"),
         ("--config.model.depth=3", "depth"),
-        ("--config.data.data_dir=/nonexistent", "is not prepared in /nonexistent"),
+        ("--data_dir=/nonexistent", "is not prepared in /nonexistent"),
         ("--workdir=/proc/nothing", "/proc/nothing"),
     ],
 )
-def test_bad_input_gets_one_clear_line(tiny_config, tmp_path, flag, says):
+def test_bad_input_gets_one_clear_line(tiny_data_dir, tmp_path, flag, says):
     done = subprocess.run(
-        command(*tiny_flags(tiny_config, tmp_path / "w"), flag),
+        command(*tiny_flags(tiny_data_dir, tmp_path / "w", tiny_data_dir), flag),
         env=environment(),
         capture_output=True,
         text=True,

@@ -1,11 +1,13 @@
 import dataclasses
 import math
 
-import numpy as np
 import pytest
+import tiny
+from films_of_discs import film
 
-from duralava import checkpoints, learning
-from duralava.config import ENCODER_ASSISTED, Config
+from duralava import checkpoints
+from duralava.config import ENCODER_ASSISTED, Config, Phase
+from duralava.learning import plan
 from duralava.rendering import writers
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -26,7 +28,7 @@ ENCODER = Config(loss=ENCODER_ASSISTED)
     ],
 )
 def test_clips_suit_the_film(seconds, fps, stride, clip_length):
-    data = learning.fit_to_film(ENCODER, round(seconds * fps), fps).data
+    data = plan.fit_to_film(ENCODER, round(seconds * fps), fps).data
     assert (data.frame_stride, data.clip_length) == (stride, clip_length)
     assert data.steps_per_second == pytest.approx(5, rel=0.21)
 
@@ -34,73 +36,29 @@ def test_clips_suit_the_film(seconds, fps, stride, clip_length):
 @pytest.mark.parametrize("fps", [5, 12, 25, 30, 60])
 def test_the_shortest_film_still_holds_what_is_needed(fps):
     with pytest.raises(ValueError, match="the film has 2 frames") as refusal:
-        learning.fit_to_film(ENCODER, 2, fps)
+        plan.fit_to_film(ENCODER, 2, fps)
     words = str(refusal.value).split()
     needed = int(words[words.index("least,") - 2])
     with pytest.raises(ValueError, match=f"should have {needed} at least"):
-        learning.fit_to_film(ENCODER, needed - 1, fps)
+        plan.fit_to_film(ENCODER, needed - 1, fps)
 
-    data = learning.fit_to_film(ENCODER, needed, fps).data
+    data = plan.fit_to_film(ENCODER, needed, fps).data
     learned = needed * 9 // 10
     assert data.clip_length > ENCODER.loss.rollout_steps
     assert learned >= 2 * ((data.clip_length - 1) * data.frame_stride + 1)
     assert needed - learned >= 2 * (data.frame_stride + 1)
 
 
-def film(seed, length=240):
-    """A bright disc that jumps to a new place each second and rises, u8[M, H, W, 3]."""
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[:16, :16]
-    frames = np.full((length, 16, 16, 3), 30.0)
-    for start in range(0, length, 30):
-        across, height = rng.uniform(3, 13, 2)
-        for index in range(start, min(start + 30, length)):
-            distance = np.hypot(x - across, y - height + (index - start) / 10)
-            frames[index] += np.clip(4 - distance, 0, 1)[..., None] * (200, 90, 20)
-    return frames.astype(np.uint8)
-
-
-def clips(frames, count, length=4, stride=6):
-    starts = np.random.default_rng(9).integers(
-        len(frames) - length * stride, size=count
-    )
-    return np.stack([frames[s : s + length * stride : stride] for s in starts], axis=1)
-
-
-def verdict(generated, learned):
-    return learning.compare(generated, learned, film(1), stride=6, mirrored=False)
-
-
-def test_copies_are_called_memorised_and_other_film_is_not():
-    learned = film(0)
-    copied = verdict(clips(learned[::6].repeat(6, axis=0), 40), learned)
-    assert copied.memorised
-    assert copied.nearest == 0
-    other = verdict(clips(film(2), 40), learned)
-    assert not other.memorised
-    assert other.nearest == pytest.approx(1, abs=0.3)
-
-
-def test_what_is_as_far_as_learned_film_is_at_the_floor():
-    learned = film(0)
-    real = verdict(clips(learned, 40), learned)
-    dark = verdict(clips(film(2), 40) // 2, learned)
-    moving = clips(film(2), 40)
-    still = verdict(moving[:1].repeat(4, axis=0), learned)
-    assert real.frames == pytest.approx(1, abs=0.4)
-    assert real.clips == pytest.approx(1, abs=0.4)
-    assert dark.frames > 2 * real.frames
-    assert still.clips > verdict(moving, learned).clips
-
-
-def test_shipped_weights_are_the_start_where_they_fit(tiny_config):
-    assert learning.starting_weights(ENCODER, None) == "simulated_64"
-    assert learning.starting_weights(ENCODER, "") == ""
-    assert learning.starting_weights(tiny_config, None) == ""
+def test_shipped_weights_are_the_start_if_they_fit():
+    assert plan.starting_weights(ENCODER, None) == "simulated_64"
+    assert plan.starting_weights(ENCODER, "") is None
+    assert plan.starting_weights(tiny.CONFIG, None) is None
     without_encoder = dataclasses.replace(ENCODER, loss=Config().loss)
-    assert learning.starting_weights(without_encoder, None) == ""
+    assert plan.starting_weights(without_encoder, None) is None
     with pytest.raises(ValueError, match="simulated_64 do not fit their config"):
-        learning.starting_weights(tiny_config, "simulated_64")
+        plan.starting_weights(tiny.CONFIG, "simulated_64")
+    with pytest.raises(ValueError, match="no checkpoint 'none'"):
+        plan.starting_weights(tiny.CONFIG, "none")
 
 
 @pytest.fixture(scope="module")
@@ -120,27 +78,31 @@ def sources(tmp_path_factory):
         ("short.mp4", {}, ValueError, "the film has 20 frames; to learn from it"),
         ("film.png", {"seconds": 0.0}, ValueError, "must be above 0"),
         ("film.png", {"seconds": math.nan}, ValueError, "must be above 0"),
-        ("film.png", {"start_from": "none"}, ValueError, "no checkpoint 'none'"),
+        ("film.png", {"then": (Phase(),)}, ValueError, "is learned in one phase"),
         ("film.png", {}, ValueError, "no config '16x16'"),
     ],
 )
-def test_bad_input_writes_nothing(
-    tiny_config, tmp_path, sources, source, changes, error, says
-):
-    plan = {"mirror": False, "start_from": None, "seconds": 1.0} | changes
+def test_bad_input_writes_nothing(tmp_path, sources, source, changes, error, says):
+    changes = {"seconds": 1.0, "then": ()} | changes
+    config = dataclasses.replace(tiny.CONFIG, then=changes["then"])
     with pytest.raises(error, match=says):
-        learning.prepare(sources / source, tmp_path / "lamp", tiny_config, **plan)
+        plan.prepare(
+            sources / source,
+            tmp_path / "lamp",
+            config,
+            mirror=False,
+            seconds=changes["seconds"],
+        )
     assert not (tmp_path / "lamp").exists()
 
 
-def test_refuses_the_workdir_of_another_training(tiny_config, tmp_path, sources):
-    checkpoints.open_workdir(tmp_path, tiny_config)
+def test_refuses_the_workdir_of_another_training(tmp_path, sources):
+    checkpoints.open_workdir(tmp_path, tiny.CONFIG)
     with pytest.raises(ValueError, match="is the workdir of another training"):
-        learning.prepare(
+        plan.prepare(
             sources / "film.png",
             tmp_path,
-            tiny_config,
+            tiny.CONFIG,
             mirror=False,
-            start_from=None,
             seconds=1.0,
         )
