@@ -29,10 +29,10 @@ _HOMES = {
     "prepare": "duralava.api",
     "render": "duralava.api",
     "save": "duralava.weights",
-    "simulate": "duralava.api",
+    "simulate": "duralava.simulation",
     "train": "duralava.api",
 }
-_NAMES_THERE = {"load_config": "load"}
+_NAMES_THERE = {"load_config": "load", "simulate": "film"}
 
 __all__ = ["__version__", *_HOMES]
 

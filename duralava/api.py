@@ -1,10 +1,7 @@
 """The functions of `import duralava` that do what the commands do."""
 
 import os
-from collections.abc import Iterator
 from typing import Any
-
-import numpy as np
 
 from duralava import extras
 from duralava.config import Config
@@ -52,28 +49,6 @@ def render(
     )
     frames = film.film_lamps(lamp, state, shot)
     return writers.write_frames(path, frames, fps=fps, num_frames=shot.num_frames)
-
-
-def simulate(
-    seconds: float | None = None, *, size: int = 256, seed: int = 0, theme: str = ""
-) -> Iterator[np.ndarray]:
-    """Returns the film of a physical lava lamp, without any network.
-
-    Args:
-      seconds: length; None for an endless film.
-      size: height and width of a frame in pixels.
-      seed: another seed is another lamp.
-      theme: name of the colours, one of `simulation.THEMES`; the usual ones if empty.
-
-    Returns:
-      Frames u8[size, size, 3], `simulation.FRAMES_PER_SECOND` a second.
-
-    Raises:
-      ValueError: size, theme or seconds is out of range.
-    """
-    from duralava import simulation
-
-    return simulation.film(seconds, size, seed=seed, theme=theme)
 
 
 def prepare(

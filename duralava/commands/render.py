@@ -62,21 +62,25 @@ def main(_: Sequence[str]) -> None:
     shot.size(lamp)
     frames = film.film_lamps(lamp, _start(lamp, shot), shot)
     meter = seam.SeamMeter()
-    with tqdm.tqdm(total=shot.num_frames, unit="frame", dynamic_ncols=True) as progress:
-
-        def counted() -> Iterator[np.ndarray]:
-            for frame in frames:
-                if shot.loop:
-                    meter.add(frame)
-                yield frame
-                progress.update()
-
+    if shot.loop:
+        frames = _measured(frames, meter)
+    with tqdm.tqdm(
+        frames, total=shot.num_frames, unit="frame", dynamic_ncols=True
+    ) as counted:
         count = writers.write_frames(
-            _OUTPUT.value, counted(), fps=shot.fps, num_frames=shot.num_frames
+            _OUTPUT.value, iter(counted), fps=shot.fps, num_frames=shot.num_frames
         )
     if shot.loop:
         _print_seam(meter)
     _print(f"wrote {count} frames at {shot.fps:g} fps: {_OUTPUT.value}")
+
+
+def _measured(
+    frames: Iterator[np.ndarray], meter: seam.SeamMeter
+) -> Iterator[np.ndarray]:
+    for frame in frames:
+        meter.add(frame)
+        yield frame
 
 
 def _shot() -> film.Shot:

@@ -4,15 +4,13 @@ duralava simulate --output=lamp.png --seconds=20
 duralava simulate --report=lamp_report --seconds=3600 --seeds=20
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-import numpy as np
 import tqdm
 from absl import flags
 
 from duralava import extras, simulation
 from duralava.rendering import writers
-from duralava.simulation import shading
 
 _OUTPUT = flags.DEFINE_string(
     "output", "lamp.png", "File to write; its suffix sets the format."
@@ -47,26 +45,15 @@ def main(_: Sequence[str]) -> None:
 
 
 def _write_film(seconds: float) -> None:
-    fps = simulation.FRAMES_PER_SECOND
-    if not 1 / fps <= seconds < float("inf"):
-        raise ValueError(f"--seconds must hold a frame at {fps} fps: {seconds}")
-    shading.check(_SIZE.value, _THEME.value)
+    frames = simulation.film(
+        seconds, size=_SIZE.value, seed=_SEED.value, theme=_THEME.value
+    )
     writers.check_output(_OUTPUT.value)
-    num_frames = round(seconds * fps)
-    with tqdm.tqdm(total=num_frames, unit="frame", dynamic_ncols=True) as progress:
-
-        def counted() -> Iterator[np.ndarray]:
-            # A second at a time, so that the bar moves and large frames fit in memory.
-            for chunk in simulation.film_chunks(
-                _SEED.value, _SIZE.value, theme=_THEME.value, chunk_size=fps
-            ):
-                for frame in chunk:
-                    yield frame
-                    progress.update()
-
-        count = writers.write_frames(
-            _OUTPUT.value, counted(), fps=fps, num_frames=num_frames
-        )
+    fps = simulation.FRAMES_PER_SECOND
+    with tqdm.tqdm(
+        frames, total=round(seconds * fps), unit="frame", dynamic_ncols=True
+    ) as counted:
+        count = writers.write_frames(_OUTPUT.value, iter(counted), fps=fps)
     print(f"wrote {count} frames at {fps} fps: {_OUTPUT.value}")
 
 
