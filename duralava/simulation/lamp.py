@@ -36,7 +36,7 @@ from duralava.simulation.config import (
     LampConfig,
 )
 
-# A flow that needs more steps has become unstable: its steps would shrink for ever.
+# A flow that needs more steps has become unstable: its steps would shrink without end.
 _BROKEN_STEPS_PER_FRAME = 32 * MAX_STEPS_PER_FRAME
 
 

@@ -40,7 +40,7 @@ def follow_tracers(
     """Moves tracers with the flow, from the first moment to the last.
 
     The midpoint rule is used, with a velocity that is linear between faces and between
-    moments. A tracer that has left the wax is placed anew, somewhere in the wax.
+    moments. A tracer that has left the wax is moved to a random place in the wax.
 
     Args:
       places: at the first moment, f64[M, 3], as `place_tracers` returns them.
@@ -52,8 +52,8 @@ def follow_tracers(
 
     Returns:
       The places at the last moment, and the heights at all moments but the first,
-      f64[N - 1, M], 0 at the floor to 1 at the top and NaN where a tracer was placed
-      anew.
+      f64[N - 1, M], 0 at the floor to 1 at the top, NaN where a tracer had left the
+      wax.
     """
     shape = np.array(wax.shape[1:])
     step = cells_per_moment / substeps
@@ -80,7 +80,7 @@ def ascent_times(heights: np.ndarray) -> np.ndarray:
     the height to the whole height.
 
     Args:
-      heights: of M tracers, 0 to 1, NaN where a tracer was placed anew, f[N, M].
+      heights: f[N, M] of M tracers, 0 to 1, NaN where a tracer had left the wax.
     """
     left = np.full(heights.shape[1], np.nan)
     times = []
