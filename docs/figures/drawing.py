@@ -55,7 +55,8 @@ def new_figure(height: float) -> Figure:
 def show_frame(axes: Axes, frame: np.ndarray) -> None:
     """Shows the part of a frame u8[64, 64, 3] that contains the glass."""
     hide_axes(axes).imshow(
-        pictures.enlarge(frame[:, _GLASS], _ENLARGED), interpolation="lanczos"
+        pictures.enlarge(np.asarray(frame)[:, _GLASS], _ENLARGED),
+        interpolation="lanczos",
     )
 
 

@@ -22,10 +22,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from scipy import stats
 
-from duralava import command_line, models, simulation
+from duralava import command_line, simulation
 from duralava.evaluation import dynamics
+from duralava.lamp import interpolate
 from duralava.live import player
-from duralava.rendering import frames
+from duralava.rendering import loops
 
 _FOLDER = pathlib.Path(__file__).parents[1] / "pictures/how_it_works"
 _TOUCHED = (0.5, 0.35)  # in units of the frame's width and height
@@ -33,12 +34,12 @@ _TOUCHED = (0.5, 0.35)  # in units of the frame's width and height
 
 def latents() -> Figure:
     """Latents of a lamp and their frames, one second apart."""
-    count, steps_apart = 9, runs.steps_per_second()
-    path = runs.trajectory(runs.start(3), count * steps_apart)[::steps_apart, 0]
+    lamp, count, steps_apart = runs.shipped(), 9, runs.steps_per_second()
+    path = runs.trajectory(lamp, lamp.start(3), count * steps_apart)[::steps_apart, 0]
     figure = drawing.new_figure(3.1)
     above, below = figure.subplots(2, count, height_ratios=(1.5, 1))
     figure.subplots_adjust(0.01, 0.02, 0.99, 0.93, wspace=0.3, hspace=0.3)
-    for second, frame in enumerate(runs.generate(path)):
+    for second, frame in enumerate(lamp.generate(path)):
         drawing.show_frame(above[second], frame)
         above[second].set_title(f"{second} s", loc="center", color=QUIET, fontsize=9)
         drawing.hide_axes(below[second]).imshow(
@@ -54,11 +55,11 @@ def latents() -> Figure:
 def drift() -> Figure:
     """Two lamps advanced by a rotation, and by an untrained mlp."""
     moments = np.array([0, 10, 20, 50, 100, 200, 500, 1_000, 2_000])
-    start = runs.start(6, count=2)
     rows = {}
-    for name, weights in runs.transitions().items():
-        run = runs.trajectory(start, moments[-1] + 1, weights)[moments]
-        rows |= {f"{name}\nlamp {n + 1}": runs.generate(run[:, n]) for n in range(2)}
+    for name, lamp in runs.transitions().items():
+        start = lamp.start(6, count=2)
+        run = runs.trajectory(lamp, start, moments[-1] + 1)[moments]
+        rows |= {f"{name}\nlamp {n + 1}": lamp.generate(run[:, n]) for n in range(2)}
     titles = [f"{moment:,}" for moment in moments]
     figure, _ = drawing.film_strips(rows, [f"{titles[0]} steps", *titles[1:]])
     return figure
@@ -67,14 +68,14 @@ def drift() -> Figure:
 def stirring() -> Figure:
     """Two values of 2,000 latents under a rotation, and under an untrained mlp."""
     moments = (0, 5, 20, 80, 320)
-    start = runs.start(0, count=2_000)
+    start = runs.shipped().start(0, count=2_000)
     hue = np.arctan2(*np.asarray(start.latents[:, :2]).T) / (2 * np.pi) % 1
     colours = hsv_to_rgb(np.stack([hue, 0.6 + 0 * hue, 1 + 0 * hue], axis=-1))
     figure = drawing.new_figure(3.9)
     panels = figure.subplots(2, len(moments), sharex=True, sharey=True)
     figure.subplots_adjust(0.03, 0.01, 0.995, 0.93, wspace=0.02, hspace=0.02)
-    for row, (name, weights) in zip(panels, runs.transitions().items(), strict=True):
-        run = runs.trajectory(start, max(moments) + 1, weights)
+    for row, (name, lamp) in zip(panels, runs.transitions().items(), strict=True):
+        run = runs.trajectory(lamp, start, max(moments) + 1)
         for axes, moment in zip(row, moments, strict=True):
             drawing.hide_axes(axes).scatter(*run[moment, :, :2].T, s=2, c=colours, lw=0)
             for radius in (1, 2, 3):
@@ -90,27 +91,28 @@ def stirring() -> Figure:
 
 def refresh() -> Figure:
     """The length of latents over hours, with and without refresh noise."""
-    noise, num_shown = runs.weights().config.model.refresh, 4
+    config, num_shown = runs.shipped().config, 4
     lengths = {
-        s: np.linalg.norm(runs.long_run(refresh=s), axis=-1) for s in (0.0, noise)
+        share: np.linalg.norm(runs.long_run(refresh=share), axis=-1)
+        for share in (0.0, config.refresh)
     }
     steps = np.arange(len(lengths[0])) * runs.LONG_RUN_STRIDE
     hours = steps / runs.steps_per_second() / 3600
     figure = drawing.new_figure(3)
     path, histogram = figure.subplots(1, 2, sharey=True, width_ratios=(4, 1))
     figure.subplots_adjust(0.05, 0.15, 0.99, 0.9, wspace=0.04)
-    for (s, length), colour in zip(lengths.items(), (BLUE, ORANGE), strict=True):
+    for (share, length), colour in zip(lengths.items(), (BLUE, ORANGE), strict=True):
         lines = path.plot(hours, length[:, :num_shown], color=colour, lw=1)
-        lines[0].set_label(f"refresh {s:g}")
+        lines[0].set_label(f"refresh {share:g}")
     path.set(xlabel="hours", xlim=(0, hours[-1]), ylim=(5.2, 10.8))
     path.set_title(f"$|z|$ of {num_shown} lamps")
     path.legend(loc="upper right", ncols=2)
-    all_lengths = lengths[noise].ravel()
+    all_lengths = lengths[config.refresh].ravel()
     histogram.hist(
         all_lengths, 50, density=True, orientation="horizontal", color=ORANGE, alpha=0.7
     )
-    y, size = np.linspace(5.2, 10.8, 200), runs.weights().config.model.latent_size
-    histogram.plot(stats.chi.pdf(y, size), y, color=INK)
+    y = np.linspace(5.2, 10.8, 200)
+    histogram.plot(stats.chi.pdf(y, config.latent_size), y, color=INK)
     histogram.set(xticks=[], title=f"{runs.LONG_RUN_LAMPS} lamps; N(0, I)")
     return figure
 
@@ -118,35 +120,34 @@ def refresh() -> Figure:
 def encoder() -> Figure:
     """Held-out film, its decoded codes, and a rollout of its first code."""
     count, apart = 9, simulation.FRAMES_PER_SECOND
-    params, config = runs.weights()
+    lamp, steps_apart = runs.shipped(), runs.steps_per_second()
     film = next(
         simulation.film_chunks(
-            1001, config.model.resolution, chunk_size=(count - 1) * apart + 1
+            1001, lamp.config.resolution, chunk_size=(count - 1) * apart + 1
         )
     )[::apart]
-    encode = jax.jit(models.encode, static_argnames="config")
-    codes = encode(params["encoder"], models.from_uint8(film), config=config.model)
-    steps_apart = runs.steps_per_second()
-    start = runs.start(0)._replace(latents=codes[:1])
-    ahead = runs.trajectory(start, count * steps_apart)[::steps_apart, 0]
-    rows = {"film": film, "decoded\ncodes": runs.generate(codes)}
-    rows["rollout of\nfirst code"] = runs.generate(ahead)
+    codes = lamp.encode(film)
+    start = lamp.start(0)._replace(latents=codes[:1])
+    ahead = runs.trajectory(lamp, start, count * steps_apart)[::steps_apart, 0]
+    rows = {"film": film, "decoded\ncodes": lamp.generate(codes)}
+    rows["rollout of\nfirst code"] = lamp.generate(ahead)
     figure, _ = drawing.film_strips(rows, [f"{second} s" for second in range(count)])
     return figure
 
 
 def interpolation() -> Figure:
     """From one latent to another: great circle, straight line, cross-fade of pixels."""
-    first, last = runs.start(11, count=2).latents
+    lamp = runs.shipped()
+    first, last = lamp.start(11, count=2).latents
 
     def circle(shares: jax.Array) -> jax.Array:
-        return frames.interpolate(first, last, shares)
+        return interpolate(first, last, shares)
 
     def line(shares: jax.Array) -> jax.Array:
         return first + shares[:, None] * (last - first)
 
     shares = jnp.linspace(0, 1, 9)
-    film = runs.generate(circle(shares))
+    film = np.asarray(lamp.generate(circle(shares)))
     start, end = film[[0, -1]].astype(np.float32)
     faded = start + np.asarray(shares)[:, None, None, None] * (end - start)
     rows = {"great circle": film, "cross-fade\nof pixels": faded.astype(np.uint8)}
@@ -167,18 +168,11 @@ def loop() -> Figure:
     """The path of a lamp through latent space, open and closed to a loop."""
     num_steps, overlap = 100, 50
     own = num_steps - overlap
-    params, config = runs.weights()
-    lamp = runs.start(2)
-    open_path = runs.trajectory(lamp, num_steps + overlap)[overlap:, 0]
+    lamp = runs.shipped()
+    start = lamp.start(2)
+    open_path = runs.trajectory(lamp, start, num_steps + overlap)[overlap:, 0]
     closed = np.asarray(
-        frames.closed_path(
-            params["transition"],
-            lamp.latents,
-            lamp.key,
-            num_steps=num_steps,
-            overlap=overlap,
-            config=config.model,
-        )
+        loops.closed_path(lamp, start, num_steps=num_steps, overlap=overlap)
     )[:, 0]
     whole = np.concatenate([closed, closed, closed[:1]])
     _, _, directions = np.linalg.svd(closed - closed.mean(axis=0))
@@ -241,29 +235,23 @@ def touch() -> Figure:
 def divergence() -> Figure:
     """Pairs of lamps with a tiny difference at the start."""
     offset, num_steps, shown = 1e-4, 601, 0
-    params, config = runs.weights()
-    lamps = runs.start(4, count=24)
-    offsets = jax.random.normal(jax.random.key(1), lamps.latents.shape)
+    lamp = runs.shipped()
+    state = lamp.start(4, count=24)
+    offsets = jax.random.normal(jax.random.key(1), state.latents.shape)
     offsets *= offset / jnp.linalg.norm(offsets, axis=-1, keepdims=True)
     # With the same key, both lamps of a pair receive the same noise.
     pair = [
-        runs.trajectory(lamps._replace(latents=start), num_steps)
-        for start in (lamps.latents, lamps.latents + offsets)
+        runs.trajectory(lamp, state._replace(latents=latents), num_steps)
+        for latents in (state.latents, state.latents + offsets)
     ]
     distance = np.linalg.norm(pair[0] - pair[1], axis=-1)
-    exponent = runs.steps_per_second() * np.mean(
-        dynamics.lyapunov_exponent(
-            params["transition"],
-            lamps.latents,
-            lamps.key,
-            num_steps=5_000,
-            config=config.model,
-        )
+    exponent = lamp.steps_per_second * np.mean(
+        dynamics.lyapunov_exponent(lamp, state.latents, state.key, num_steps=5_000)
     )
     moments = np.arange(0, 121, 15)
     at = moments * runs.steps_per_second()
-    rows = {"lamp 1": runs.generate(pair[0][at, shown])}
-    rows[f"lamp 2,\n{offset} away"] = runs.generate(pair[1][at, shown])
+    rows = {"lamp 1": lamp.generate(pair[0][at, shown])}
+    rows[f"lamp 2,\n{offset} away"] = lamp.generate(pair[1][at, shown])
     figure, axes = drawing.film_strips(rows, [f"{m} s" for m in moments], graph=2)
     time = np.arange(num_steps) / runs.steps_per_second()
     axes.semilogy(time, distance, color=BLUE, alpha=0.4, lw=0.7)
@@ -281,17 +269,17 @@ def durability() -> Figure:
     figure = drawing.new_figure(3.2)
     early, late, deviation = figure.subplots(1, 3)
     figure.subplots_adjust(0.05, 0.15, 0.99, 0.9, wspace=0.2)
-    start = runs.start(0, count=runs.LONG_RUN_LAMPS)
+    start = runs.shipped().start(0, count=runs.LONG_RUN_LAMPS)
     for label, name, colour in (
         ("rotation", "simulated_64", ORANGE),
         ("mlp, trained", "simulated_64_mlp", PINK),
     ):
-        weights, far = runs.weights(name), runs.long_run(name)
-        drawing.plot_quantiles(early, runs.trajectory(start, 21, weights)[20], colour)
+        run, far = runs.trajectory(runs.shipped(name), start, 21), runs.long_run(name)
+        drawing.plot_quantiles(early, run[20], colour)
         drawing.plot_quantiles(late, far[-1], colour)
         steps = np.arange(1, len(far)) * runs.LONG_RUN_STRIDE
         deviation.loglog(steps, far[1:].std(axis=(1, 2)), color=colour, label=label)
-    untrained = runs.trajectory(start, 501, runs.transitions()["untrained mlp"])
+    untrained = runs.trajectory(runs.transitions()["untrained mlp"], start, 501)
     drawing.plot_quantiles(early, untrained[20], BLUE)
     deviation.loglog(untrained.std(axis=(1, 2)), color=BLUE, label="mlp, untrained")
     early.set_title("values after 20 steps")
