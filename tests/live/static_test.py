@@ -37,6 +37,7 @@ def test_a_duration_has_two_units(run_script, seconds, text):
 @pytest.mark.parametrize("count", [2, 600, 601, 5_000])
 def test_the_graph_spans_the_whole_history(run_script, count):
     # A mean that rises evenly from 0 to 1 is a straight line, however long it took.
+    columns = [10, 100, 200, 300]
     pixels = run_script(
         """
           const { History } = await import("./history.js");
@@ -44,15 +45,16 @@ def test_the_graph_spans_the_whole_history(run_script, count):
           canvas.style = "display: block; width: 400px; height: 100px";
           document.body.replaceChildren(canvas);
           const history = new History(canvas);
-          for (let n = 0; n < given; n += 1) history.add(n / (given - 1), 2);
-          const { data } = canvas.getContext("2d").getImageData(0, 0, 300, 100);
-          return Array.from(data);
+          const [columns, count] = given;
+          for (let n = 0; n < count; n += 1) history.add(n / (count - 1), 2);
+          const { data } = canvas.getContext("2d").getImageData(0, 0, 400, 100);
+          const rgba = (x, y) => [0, 1, 2, 3].map((i) => data[4 * (400 * y + x) + i]);
+          return columns.map((x) => Array.from({ length: 100 }, (_, y) => rgba(x, y)));
         """,
-        count,
+        [columns, count],
     )
-    image = np.reshape(pixels, (100, 300, 4)).astype(int)
-    blue = (image[..., 2] > 200) & (image[..., 0] < 150) & (image[..., 3] > 100)
-    for column in (10, 100, 200, 300):
-        rows = np.flatnonzero(blue[:, column - 1])
-        expected = 85 - 60 * column / (0.78 * 400)
-        assert rows.mean() == pytest.approx(expected, abs=1.5)
+    red, _, blue, alpha = np.moveaxis(np.array(pixels), -1, 0)
+    is_mean = (blue > 200) & (red < 150) & (alpha > 100)
+    for x, rows in zip(columns, is_mean, strict=True):
+        expected = 85 - 60 * (x + 0.5) / (0.78 * 400)
+        assert np.flatnonzero(rows).mean() == pytest.approx(expected, abs=1.5)
