@@ -7,8 +7,8 @@ import pytest
 
 from duralava.models import convolution
 
-# Stride, and height and width of the small picture: not square, so that a swap of
-# the axes shows.
+# Stride, and height and width of the small picture. It is not square, so that swapped
+# axes are noticed.
 CASES = pytest.mark.parametrize(("stride", "height", "width"), [(2, 3, 5), (4, 3, 2)])
 
 
@@ -30,7 +30,7 @@ def library_downsample(images, kernel):
 def library_upsample(images, kernel):
     stride = kernel.shape[0] // 2
     n, h, w, _ = images.shape
-    # The convolution whose transpose is wanted leads from D to C channels.
+    # The convolution to transpose maps D channels to C.
     shape = (n, h * stride, w * stride, kernel.shape[3])
     _, transpose = jax.vjp(
         lambda x: library_downsample(x, kernel.swapaxes(2, 3)), jnp.zeros(shape)
@@ -52,7 +52,9 @@ def assert_same(ours, library, images, kernel, cotangent):
 
 
 @CASES
-def test_downsample_is_a_strided_convolution_with_its_gradients(stride, height, width):
+def test_downsample_is_a_strided_convolution_and_so_are_its_gradients(
+    stride, height, width
+):
     images = normal(0, 2, height * stride, width * stride, 3)
     kernel = normal(1, 2 * stride, 2 * stride, 3, 4)
     cotangent = normal(2, 2, height, width, 4)
@@ -60,7 +62,9 @@ def test_downsample_is_a_strided_convolution_with_its_gradients(stride, height, 
 
 
 @CASES
-def test_upsample_is_a_transposed_convolution_with_its_gradients(stride, height, width):
+def test_upsample_is_a_transposed_convolution_and_so_are_its_gradients(
+    stride, height, width
+):
     images = normal(0, 2, height, width, 3)
     kernel = normal(1, 2 * stride, 2 * stride, 3, 4)
     cotangent = normal(2, 2, height * stride, width * stride, 4)
@@ -72,27 +76,27 @@ def test_upsample_is_the_adjoint_of_downsample(stride, height, width):
     x = normal(0, 2, height * stride, width * stride, 3)
     y = normal(1, 2, height, width, 4)
     kernel = normal(2, 2 * stride, 2 * stride, 3, 4)
-    reached = convolution.downsample(x, kernel)
-    returned = convolution.upsample(y, kernel.swapaxes(2, 3))
-    np.testing.assert_allclose(jnp.vdot(reached, y), jnp.vdot(x, returned), rtol=1e-4)
+    smaller = convolution.downsample(x, kernel)
+    larger = convolution.upsample(y, kernel.swapaxes(2, 3))
+    np.testing.assert_allclose(jnp.vdot(smaller, y), jnp.vdot(x, larger), rtol=1e-4)
 
 
-def test_one_pixel_is_enlarged_to_the_kernel_around_it():
+def test_upsampling_one_pixel_gives_the_kernel_around_it():
     kernel = normal(0, 4, 4, 1, 1)
     image = jnp.zeros((1, 3, 3, 1)).at[0, 1, 2].set(1.0)
     enlarged = convolution.upsample(image, kernel)[0, :, :, 0]
-    # Pixel (1, 2) reaches rows 2 * 1 + {0..3} - 1 and columns 2 * 2 + {0..3} - 1, of
-    # which the last lies beyond the picture.
+    # Pixel (1, 2) affects rows 2 * 1 + {0..3} - 1 and columns 2 * 2 + {0..3} - 1, of
+    # which the last is outside the picture.
     expected = np.zeros((6, 6))
     expected[1:5, 3:6] = kernel[:, :3, 0, 0]
     np.testing.assert_array_equal(enlarged, expected)
 
 
-def test_gradients_of_gradients_are_the_librarys():
+def test_gradients_of_gradients_equal_those_of_the_library():
     images, kernel = normal(0, 2, 6, 6, 3), normal(1, 4, 4, 3, 4)
 
     def penalty(convolve, images, kernel):
-        # The form of a gradient penalty: the square of a gradient, differentiated.
+        # A gradient penalty: the square of a gradient is differentiated.
         gradient = jax.grad(lambda x: jnp.sum(jnp.tanh(convolve(x, kernel))))(images)
         return jnp.sum(jnp.square(gradient))
 
@@ -106,8 +110,8 @@ def test_gradients_of_gradients_are_the_librarys():
         )
 
 
-def test_every_backend_computes_the_same():
-    # What XLA makes of the transposes runs here too, only slowly.
+def test_all_backends_compute_the_same():
+    # XLA's own transposes run on a CPU too, but slowly.
     x, y = normal(0, 2, 8, 12, 3), normal(1, 2, 2, 3, 5)
     kernel = normal(2, 8, 8, 3, 5)
     for ours, others, arguments in (

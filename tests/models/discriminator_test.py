@@ -5,19 +5,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tiny
+from random_params import random_params
 
 from duralava import models
-from duralava.config import ModelConfig
 from duralava.models.discriminator import Memory
 from duralava.models.layers import FrameCode
 
-SHIFT = ModelConfig(
-    resolution=16,
-    latent_size=8,
-    discriminator_channels=(8, 8),
-    discriminator_code=6,
-    discriminator_hidden=8,
-    discriminator_time="shift",
+# A code of another size than the hidden layers, so that swapped sizes are noticed.
+SHIFT = tiny.model(
+    discriminator_channels=(8, 8), discriminator_code=6, discriminator_time="shift"
 )
 RECURRENT = dataclasses.replace(SHIFT, discriminator_time="recurrent")
 BOTH = pytest.mark.parametrize("config", [SHIFT, RECURRENT], ids=["shift", "recurrent"])
@@ -28,15 +25,9 @@ MIDDLE = 8
 discriminate = jax.jit(models.discriminate, static_argnames="config")
 
 
-def random_params(config, scale=0.3):
-    shapes = jax.eval_shape(
-        functools.partial(models.init_discriminator, config=config), jax.random.key(0)
-    )
-    generator = np.random.default_rng(1)
-    return jax.tree.map(
-        lambda leaf: jnp.asarray(scale * generator.normal(size=leaf.shape), leaf.dtype),
-        shapes,
-    )
+def discriminator_params(config):
+    init = functools.partial(models.init_discriminator, config=config)
+    return random_params(init, scale=0.3)
 
 
 def random_clips():
@@ -45,8 +36,8 @@ def random_clips():
 
 
 def change_of_logits(config, steps):
-    """|change| of each step's logits where the frames of `steps` are turned over."""
-    params, clips = random_params(config), random_clips()
+    """Returns |change| of each step's logits when the frames of `steps` are negated."""
+    params, clips = discriminator_params(config), random_clips()
     changed = clips.at[steps].multiply(-1)
     before, after = (
         discriminate(params, both, config=config) for both in (clips, changed)
@@ -55,16 +46,16 @@ def change_of_logits(config, steps):
 
 
 @BOTH
-def test_every_step_of_every_clip_gets_a_logit(config):
-    logits = discriminate(random_params(config), random_clips(), config=config)
+def test_each_step_of_each_clip_has_a_logit(config):
+    logits = discriminate(discriminator_params(config), random_clips(), config=config)
     assert logits.shape == (NUM_STEPS, 2)
     assert jnp.all(jnp.isfinite(logits))
     assert jnp.std(logits) > 0.01
 
 
 @BOTH
-def test_each_clip_is_judged_by_itself(config):
-    params, clips = random_params(config), random_clips()
+def test_each_clip_is_scored_independently(config):
+    params, clips = discriminator_params(config), random_clips()
     together = discriminate(params, clips, config=config)
     beside_black, swapped = (
         discriminate(params, other, config=config)
@@ -75,19 +66,19 @@ def test_each_clip_is_judged_by_itself(config):
     assert jnp.abs(beside_black[:, 1] - together[:, 1]).max() > 0.01
 
 
-def test_a_memory_looks_back_only():
+def test_a_logit_of_the_recurrent_discriminator_depends_on_earlier_steps_only():
     change = change_of_logits(RECURRENT, slice(MIDDLE, None))
     np.testing.assert_allclose(change[:MIDDLE], 0.0, atol=1e-6)
     assert change[MIDDLE] > 1e-3
 
 
-def test_a_memory_carries_the_first_frame_on():
+def test_the_memory_keeps_the_first_frame_for_later_steps():
     change = change_of_logits(RECURRENT, 0)
     assert np.all(change[:4] > 1e-5)
 
 
-def test_the_recurrence_equals_a_loop():
-    params, clips = random_params(RECURRENT), random_clips()
+def test_the_recurrent_discriminator_equals_a_loop():
+    params, clips = discriminator_params(RECURRENT), random_clips()
     hidden, size = RECURRENT.discriminator_hidden, RECURRENT.discriminator_code
 
     def dense(name, x):
@@ -108,9 +99,9 @@ def test_the_recurrence_equals_a_loop():
     np.testing.assert_allclose(logits, jnp.stack(expected), rtol=1e-3, atol=1e-4)
 
 
-def test_shifts_see_the_neighbours_and_no_further_than_their_sum():
+def test_the_reach_of_shifts_is_their_sum():
     change = change_of_logits(SHIFT, MIDDLE)
-    # Each of the two layers shifts by 1; then come shifts by 1 and by 3.
+    # The two layers shift by 1 each, then the code is shifted by 1 and by 3.
     reach = 1 + 1 + 1 + 3
     assert np.all(change[MIDDLE - 2 : MIDDLE + 3] > 1e-5)
     outside = np.abs(np.arange(NUM_STEPS) - MIDDLE) > reach

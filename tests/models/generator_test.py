@@ -4,26 +4,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tiny
+from random_params import random_params
 
 from duralava import models
-from duralava.config import ModelConfig
 
-CONFIG = ModelConfig(
-    resolution=16, latent_size=8, generator_hidden=16, generator_channels=(8, 8)
-)
+CONFIG = tiny.model(generator_hidden=16, generator_channels=(8, 8))
 
 generate = jax.jit(models.generate, static_argnames="config")
 init = jax.jit(models.init_generator, static_argnames="config")
 
 
-def random_params(config, scale=0.5):
-    shapes = jax.eval_shape(
-        functools.partial(models.init_generator, config=config), jax.random.key(0)
-    )
-    generator = np.random.default_rng(1)
-    return jax.tree.map(
-        lambda leaf: jnp.asarray(scale * generator.normal(size=leaf.shape), leaf.dtype),
-        shapes,
+def generator_params():
+    return random_params(
+        functools.partial(models.init_generator, config=CONFIG), scale=0.5
     )
 
 
@@ -32,8 +26,8 @@ def latents(*batch):
 
 
 @pytest.mark.parametrize("batch", [(), (3,), (2, 3)])
-def test_frames_take_the_shape_and_range_asked_for(batch):
-    frames = generate(random_params(CONFIG), latents(*batch), config=CONFIG)
+def test_frames_have_the_shape_of_the_latents_and_are_in_range(batch):
+    frames = generate(generator_params(), latents(*batch), config=CONFIG)
     assert frames.shape == (*batch, 16, 16, 3)
     assert frames.dtype == jnp.float32
     assert jnp.all(jnp.abs(frames) <= 1)
@@ -43,18 +37,13 @@ def test_frames_take_the_shape_and_range_asked_for(batch):
 @pytest.mark.parametrize(
     "config",
     [
-        ModelConfig(resolution=32, latent_size=8, generator_channels=(8,)),
-        ModelConfig(
-            resolution=16,
-            latent_size=8,
-            generator_hidden=0,
-            generator_channels=(8, 8),
-            generator_background=False,
-            pixel_norm=False,
+        tiny.model(resolution=32, generator_hidden=16),
+        tiny.model(
+            generator_channels=(8, 8), generator_background=False, pixel_norm=False
         ),
     ],
 )
-def test_other_shapes_of_network_draw_too(config):
+def test_networks_of_other_shapes_generate_frames(config):
     params = init(jax.random.key(0), config=config)
     assert ("background" in params) == config.generator_background
     frames = generate(params, latents(2), config=config)
@@ -62,8 +51,8 @@ def test_other_shapes_of_network_draw_too(config):
     assert jnp.all(jnp.isfinite(frames))
 
 
-def test_each_frame_is_drawn_by_itself():
-    params, batch = random_params(CONFIG), latents(3)
+def test_each_frame_is_generated_independently():
+    params, batch = generator_params(), latents(3)
     together = generate(params, batch, config=CONFIG)
     for i in range(3):
         alone = generate(params, batch[i], config=CONFIG)
@@ -71,14 +60,14 @@ def test_each_frame_is_drawn_by_itself():
 
 
 def test_leading_dimensions_keep_their_order():
-    params, batch = random_params(CONFIG), latents(2, 3)
+    params, batch = generator_params(), latents(2, 3)
     frames = generate(params, batch, config=CONFIG)
     flat = generate(params, batch.reshape(6, -1), config=CONFIG)
     np.testing.assert_allclose(frames.reshape(flat.shape), flat, atol=1e-5)
 
 
 def test_a_zero_latent_shows_the_background():
-    # Biases start at zero, so nothing but the background is left.
+    # Biases start at zero, so only the background remains.
     params = init(jax.random.key(0), config=CONFIG)
     background = jax.random.normal(jax.random.key(1), (16, 16, 3))
     params["background"] = background
@@ -86,9 +75,9 @@ def test_a_zero_latent_shows_the_background():
     np.testing.assert_allclose(frame, jnp.tanh(background), atol=1e-6)
 
 
-def test_pixel_norm_takes_out_the_length_of_a_latent():
+def test_pixel_norm_removes_the_length_of_a_latent():
     # Without biases the layers are homogeneous: 3 z gives 3 times the activations,
-    # which the norm takes out.
+    # and the norm removes this factor.
     params = init(jax.random.key(0), config=CONFIG)
     frame, far = (
         generate(params, scale * latents(2), config=CONFIG) for scale in (1.0, 3.0)

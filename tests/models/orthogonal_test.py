@@ -16,10 +16,10 @@ def cayley_by_lapack(skew):
     return jnp.linalg.solve(identity - skew, identity + skew)
 
 
-def test_in_a_plane_it_turns_by_twice_the_arctangent():
+def test_in_a_plane_it_rotates_by_twice_the_arctangent():
     tangent = 0.75  # of half the angle; 3-4-5 triangle: cosine 7/25, sine 24/25
-    turned = cayley(jnp.array([[0.0, tangent], [-tangent, 0.0]]))
-    np.testing.assert_allclose(turned, [[0.28, 0.96], [-0.96, 0.28]], atol=1e-6)
+    rotated = cayley(jnp.array([[0.0, tangent], [-tangent, 0.0]]))
+    np.testing.assert_allclose(rotated, [[0.28, 0.96], [-0.96, 0.28]], atol=1e-6)
 
 
 @pytest.mark.parametrize("scale", [0.02, 1.0, 20.0])
@@ -27,7 +27,7 @@ def test_agrees_with_lapack_in_double_precision(scale):
     skew = skew_matrices(64, scale)
     identity = np.eye(64)
     exact = np.linalg.solve(identity - skew, identity + skew)
-    # The matrix's condition, about 160 at the largest scale, lets errors grow.
+    # The condition number is about 160 at the largest scale and amplifies errors.
     np.testing.assert_allclose(cayley(jnp.asarray(skew, "float32")), exact, atol=5e-5)
 
 
@@ -40,7 +40,7 @@ def test_is_orthogonal(scale):
     )
 
 
-def test_gradient_is_that_of_lapack():
+def test_the_gradient_equals_that_of_lapack():
     skew = jnp.asarray(skew_matrices(16, 0.3), "float32")
     weights = jax.random.normal(jax.random.key(0), skew.shape)
     ours, theirs = (

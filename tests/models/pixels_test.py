@@ -4,7 +4,7 @@ import numpy as np
 from duralava.models import pixels
 
 
-def test_every_level_survives_the_round_trip():
+def test_all_levels_are_restored_by_the_round_trip():
     levels = jnp.arange(256, dtype=jnp.uint8)
     returned = pixels.to_uint8(pixels.from_uint8(levels))
     assert returned.dtype == jnp.uint8
@@ -17,7 +17,7 @@ def test_the_range_ends_at_minus_one_and_one():
     np.testing.assert_array_equal(inside, [-1.0, 1.0])
 
 
-def test_what_leaves_the_range_is_clipped_and_the_rest_is_rounded():
+def test_values_out_of_range_are_clipped_and_others_are_rounded():
     # 127.5 (0.4 / 127.5 + 1) = 127.9, which is nearer to 128 than to 127.
     frames = jnp.array([-1.5, 1.5, 0.4 / 127.5])
     np.testing.assert_array_equal(pixels.to_uint8(frames), [0, 255, 128])

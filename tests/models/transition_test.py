@@ -5,18 +5,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tiny
+from random_params import random_params
 
-from duralava import models
-from duralava.config import ModelConfig
+from duralava import models, weights
 from duralava.models.transition import pair_changes
+from duralava.training import loop
 
-ROTATION = ModelConfig(
-    resolution=16,
-    latent_size=8,
-    transition="rotation",
-    transition_layers=2,
-    transition_hidden=8,
-)
+ROTATION = tiny.model(transition_layers=2)
 REFRESHED = dataclasses.replace(ROTATION, refresh=0.3)
 MLP = dataclasses.replace(ROTATION, transition="mlp")
 ALL = pytest.mark.parametrize(
@@ -27,16 +23,10 @@ transition = jax.jit(models.transition, static_argnames="config")
 rollout = jax.jit(models.rollout, static_argnames=("num_steps", "config"))
 
 
-def random_params(config, scale=0.5):
-    """Parameters far from those of a fresh network, which is near the identity."""
-    shapes = jax.eval_shape(
-        functools.partial(models.init_transition, config=config), jax.random.key(0)
-    )
-    generator = np.random.default_rng(1)
-    return jax.tree.map(
-        lambda leaf: jnp.asarray(scale * generator.normal(size=leaf.shape), leaf.dtype),
-        shapes,
-    )
+def transition_params(config):
+    """Returns parameters for which a latent moves far in a step."""
+    init = functools.partial(models.init_transition, config=config)
+    return random_params(init, scale=0.5)
 
 
 def normal(seed, *shape):
@@ -44,7 +34,7 @@ def normal(seed, *shape):
 
 
 def assert_standard_normal(samples):
-    """Moments within 5 standard errors of those of N(0, I)."""
+    """Asserts that moments are within 5 standard errors of those of N(0, I)."""
     z = np.asarray(samples, np.float64)
     count, size = z.shape
     error = 5 / np.sqrt(count)
@@ -61,28 +51,28 @@ def assert_standard_normal(samples):
     np.testing.assert_allclose(squares[~diagonal], 1, atol=error * np.sqrt(8))
 
 
-def test_pairs_turn_as_complex_numbers_do():
+def test_pairs_rotate_like_complex_numbers():
     x, angles = normal(0, 5, 6), normal(1, 5, 3)
-    turned = x + pair_changes(x, angles)
+    rotated = x + pair_changes(x, angles)
     expected = (x[:, :3] + 1j * x[:, 3:]) * jnp.exp(1j * angles)
-    np.testing.assert_allclose(turned[:, :3], expected.real, atol=1e-5)
-    np.testing.assert_allclose(turned[:, 3:], expected.imag, atol=1e-5)
+    np.testing.assert_allclose(rotated[:, :3], expected.real, atol=1e-5)
+    np.testing.assert_allclose(rotated[:, 3:], expected.imag, atol=1e-5)
 
 
-def test_a_small_turn_is_as_accurate_as_a_large_one():
+def test_small_rotations_are_as_accurate_as_large_ones():
     x, angles = np.asarray(normal(0, 5, 6)), np.asarray(1e-4 * normal(1, 5, 3))
     z = x.astype(np.float64)
     expected = (z[:, :3] + 1j * z[:, 3:]) * np.expm1(1j * angles.astype(np.float64))
     change = pair_changes(x, angles)
-    # Each a sum of two terms, of which the larger is about as large as the angle.
+    # Each is a sum of two terms; the larger one has about the size of the angle.
     np.testing.assert_allclose(change[:, :3], expected.real, atol=1e-10)
     np.testing.assert_allclose(change[:, 3:], expected.imag, atol=1e-10)
 
 
-def test_a_rotation_keeps_each_norm_and_moves_the_latent_far():
+def test_a_rotation_keeps_norms_and_moves_latents_far():
     latents = normal(2, 16, 8)
     moved = transition(
-        random_params(ROTATION), latents, jnp.zeros_like(latents), config=ROTATION
+        transition_params(ROTATION), latents, jnp.zeros_like(latents), config=ROTATION
     )
     np.testing.assert_allclose(
         jnp.linalg.norm(moved, axis=-1), jnp.linalg.norm(latents, axis=-1), rtol=1e-5
@@ -90,18 +80,18 @@ def test_a_rotation_keeps_each_norm_and_moves_the_latent_far():
     assert jnp.linalg.norm(moved - latents, axis=-1).min() > 0.5
 
 
-def test_a_latent_rests_where_angles_are_zero_in_whatever_basis():
-    params = random_params(ROTATION)
+def test_angles_of_zero_leave_a_latent_unchanged_in_any_basis():
+    params = transition_params(ROTATION)
     params["turn"] = jax.tree.map(jnp.zeros_like, params["turn"])
     latents = normal(2, 16, 8)
     moved = transition(params, latents, jnp.zeros_like(latents), config=ROTATION)
     np.testing.assert_allclose(moved, latents, atol=1e-5)
 
 
-def test_bases_mix_what_a_layer_keeps_apart():
-    """All values depend on all, though a layer turns pairs of one half by the other."""
+def test_bases_make_all_values_depend_on_all():
+    """Without them, a layer only rotates pairs of one half by the other half."""
     one = dataclasses.replace(ROTATION, transition_layers=1)
-    params, latent = random_params(one), normal(2, 8)
+    params, latent = transition_params(one), normal(2, 8)
 
     def influences(params):
         def step(z):
@@ -115,10 +105,10 @@ def test_bases_mix_what_a_layer_keeps_apart():
 
 
 def test_a_rotation_keeps_volume():
-    # In double precision, as the single derivatives are large.
+    # In double precision, because the derivatives are large.
     with jax.enable_x64():
         params = jax.tree.map(
-            lambda leaf: jnp.asarray(leaf, jnp.float64), random_params(ROTATION)
+            lambda leaf: jnp.asarray(leaf, jnp.float64), transition_params(ROTATION)
         )
 
         def step(latent):
@@ -134,16 +124,16 @@ def test_a_rotation_keeps_volume():
         log_determinant = np.asarray(log_determinant)
     np.testing.assert_allclose(log_determinant, 0, atol=1e-8)
     np.testing.assert_array_equal(np.abs(sign), 1)
-    # The derivative is not that of a fixed rotation: it bends space.
+    # The derivative is not orthogonal, so the map is not one fixed rotation.
     product = np.swapaxes(jacobians, 1, 2) @ jacobians
     assert np.abs(product - np.eye(8)).max() > 0.5
 
 
 @pytest.mark.parametrize("config", [ROTATION, REFRESHED], ids=["rotation", "refreshed"])
-def test_a_standard_normal_stays_standard_normal(config):
+def test_standard_normal_latents_stay_standard_normal(config):
     samples = normal(3, 40_000, 8)
     final, _ = rollout(
-        random_params(config),
+        transition_params(config),
         samples,
         jax.random.key(4),
         0,
@@ -155,31 +145,35 @@ def test_a_standard_normal_stays_standard_normal(config):
 
 
 def test_refresh_adds_its_share_of_noise():
-    params, latents, noise = random_params(ROTATION), normal(5, 3, 8), normal(6, 3, 8)
+    params, latents, noise = (
+        transition_params(ROTATION),
+        normal(5, 3, 8),
+        normal(6, 3, 8),
+    )
     moved = transition(params, latents, noise, config=ROTATION)
     refreshed = transition(params, latents, noise, config=REFRESHED)
     # sqrt(1 - 0.3^2) = 0.9539392
     np.testing.assert_allclose(refreshed, 0.9539392 * moved + 0.3 * noise, atol=1e-5)
 
 
-def test_noise_is_without_effect_where_nothing_is_refreshed():
-    params, latents = random_params(ROTATION), normal(5, 3, 8)
+def test_noise_has_no_effect_without_refresh():
+    params, latents = transition_params(ROTATION), normal(5, 3, 8)
     quiet = transition(params, latents, jnp.zeros((3, 8)), config=ROTATION)
     loud = transition(params, latents, normal(6, 3, 8), config=ROTATION)
     np.testing.assert_array_equal(quiet, loud)
 
 
 @ALL
-def test_each_lamp_moves_by_itself(config):
-    params, latents, noise = random_params(config), normal(5, 3, 8), normal(6, 3, 8)
+def test_each_lamp_moves_independently(config):
+    params, latents, noise = transition_params(config), normal(5, 3, 8), normal(6, 3, 8)
     together = transition(params, latents, noise, config=config)
     for i in range(3):
         alone = transition(params, latents[i : i + 1], noise[i : i + 1], config=config)
         np.testing.assert_allclose(alone[0], together[i], rtol=1e-4, atol=1e-5)
 
 
-def test_an_mlp_adds_what_its_network_gives():
-    params, latents = random_params(MLP), normal(5, 3, 8)
+def test_an_mlp_adds_the_output_of_its_network():
+    params, latents = transition_params(MLP), normal(5, 3, 8)
     assert set(params) == {"Dense_0", "Dense_1", "Dense_2"}
     x = latents
     for name in ("Dense_0", "Dense_1"):
@@ -191,7 +185,7 @@ def test_an_mlp_adds_what_its_network_gives():
 
 
 def speeds(config):
-    """|z_{t+1} - z_t| / |z_t| of 64 fresh lamps."""
+    """Returns |z_{t+1} - z_t| / |z_t| of 64 lamps with fresh parameters."""
     params = jax.jit(models.init_transition, static_argnames="config")(
         jax.random.key(0), config=config
     )
@@ -202,12 +196,12 @@ def speeds(config):
 
 
 @pytest.mark.parametrize("config", [ROTATION, MLP], ids=["rotation", "mlp"])
-def test_a_fresh_lamp_moves_but_slowly(config):
+def test_a_fresh_transition_moves_slowly(config):
     assert jnp.min(speeds(config)) > 0.001
     assert jnp.mean(speeds(config)) < 0.2
 
 
-def test_a_wide_network_begins_as_slowly_as_a_narrow_one():
+def test_a_wide_network_starts_as_slowly_as_a_narrow_one():
     narrow, wide = (
         dataclasses.replace(MLP, latent_size=64, transition_hidden=width)
         for width in (32, 512)
@@ -215,10 +209,10 @@ def test_a_wide_network_begins_as_slowly_as_a_narrow_one():
     assert 0.7 < jnp.mean(speeds(wide)) / jnp.mean(speeds(narrow)) < 1.4
 
 
-def test_norms_last_for_twenty_thousand_steps():
+def test_norms_are_kept_for_twenty_thousand_steps():
     latents = normal(7, 3, 8)
     final, trajectory = rollout(
-        random_params(ROTATION),
+        transition_params(ROTATION),
         latents,
         jax.random.key(0),
         0,
@@ -227,5 +221,44 @@ def test_norms_last_for_twenty_thousand_steps():
     )
     before, after = (jnp.linalg.norm(z, axis=-1) for z in (latents, final))
     np.testing.assert_allclose(after, before, rtol=2e-5)
-    # Still moving: the lamp did not come to rest on the way.
+    # The lamp is still moving.
     assert jnp.linalg.norm(final - trajectory[-1], axis=-1).min() > 0.1
+
+
+def test_an_unknown_transition_is_an_error_that_lists_the_known_ones():
+    config = tiny.model(transition="drift")
+    message = "model.transition is 'drift'; it can be one of rotation, mlp"
+    with pytest.raises(ValueError, match=message):
+        models.init_transition(jax.random.key(0), config=config)
+    with pytest.raises(ValueError, match=message):
+        models.transition({}, normal(0, 1, 8), normal(1, 1, 8), config=config)
+
+
+def test_a_transition_registered_from_outside_is_trained_and_rendered(
+    monkeypatch, tiny_data_dir, tmp_path
+):
+    """Each pair of latent values rotates by one learned angle."""
+
+    def init(key, config):
+        return {"angles": 0.3 * jax.random.normal(key, (config.latent_size // 2,))}
+
+    def move(params, config):
+        return lambda latents: latents + pair_changes(latents, params["angles"])
+
+    monkeypatch.setitem(models.TRANSITIONS, "rigid", models.Transition(init, move))
+    config = dataclasses.replace(
+        tiny.CONFIG,
+        model=tiny.model(transition="rigid", refresh=0.1),
+        loss=tiny.ENCODER_LOSS,
+        training=dataclasses.replace(tiny.CONFIG.training, num_steps=4),
+    )
+    state = loop.train(config, tmp_path, data_dir=tiny_data_dir)
+    lamp = weights.load(tmp_path)
+    assert lamp.config == config.model
+    averaged = lamp.params["transition"]["angles"]
+    np.testing.assert_array_equal(averaged, state.ema["transition"]["angles"])
+    # Training changes the angles: their average differs from the latest ones.
+    assert np.abs(averaged - state.generator["transition"]["angles"]).max() > 1e-5
+    film = np.stack(list(lamp.film(seconds=1, fps=5)))
+    assert film.shape == (5, 16, 16, 3)
+    assert np.abs(np.diff(film.astype(np.int32), axis=0)).max(axis=(1, 2, 3)).min() > 0
