@@ -4,30 +4,28 @@ duralava evaluate --dataset=simulated_lava_lamp/64x64_1h --output=report
 duralava evaluate --checkpoint=DIR --dataset=film.mp4 --num_clips=64
 """
 
-import contextlib
 import dataclasses
-import tempfile
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import tqdm
 from absl import flags
 
-from duralava import files, pretrained
-from duralava.config import DataConfig
-from duralava.datasets import clips, preparation
+from duralava import files, weights
+from duralava.datasets import DATA_DIR
 from duralava.evaluation import evaluate, features, imagenet, report
+from duralava.evaluation.plan import Plan
+from duralava.lamp import Lamp
 
 _CHECKPOINT = flags.DEFINE_string(
-    "checkpoint", pretrained.DEFAULT, "Shipped name, training workdir or file."
+    "checkpoint", weights.DEFAULT, "Shipped name, training workdir or file."
 )
 _DATASET = flags.DEFINE_string(
     "dataset", None, "Prepared data set, a video or a folder of images.", required=True
 )
-_DATA_DIR = flags.DEFINE_string(
-    "data_dir", DataConfig.data_dir, "Folder of prepared data sets."
-)
+_DATA_DIR = flags.DEFINE_string("data_dir", DATA_DIR, "Folder of prepared data sets.")
 _HORIZONS = flags.DEFINE_list(
     "horizons", ["20", "1000", "10000"], "Steps after which lamps are measured."
 )
@@ -52,9 +50,9 @@ _OUTPUT = flags.DEFINE_string("output", "report", "Folder for the report.")
 
 
 def main(_: Sequence[str]) -> None:
-    """Evaluates, prints tables and says what was written."""
+    """Evaluates, prints the tables and the name of the report."""
     files.check_new_folder(_OUTPUT.value)
-    plan = evaluate.Plan(
+    plan = Plan(
         horizons=_horizons(),
         num_clips=_NUM_CLIPS.value,
         clip_length=_CLIP_LENGTH.value,
@@ -62,51 +60,45 @@ def main(_: Sequence[str]) -> None:
         num_far_lamps=_NUM_FAR_LAMPS.value,
         seed=_SEED.value,
     )
-    extractors = dict(features.EXTRACTORS)
-    if _IMAGENET.value:
-        imagenet.load()  # fails at once where it is not installed
-        extractors[imagenet.efficientnet_lite0.__name__] = imagenet.efficientnet_lite0
-    lamp = pretrained.load(_CHECKPOINT.value)
-    rivals = {name: pretrained.load(name) for name in _RIVALS.value}
+    lamp = weights.load(_CHECKPOINT.value)
     start = time.monotonic()
-    with contextlib.ExitStack() as stack:
-        data_dir, name = _DATA_DIR.value, _DATASET.value
-        if name.partition("/")[0] not in preparation.DATASETS:
-            size = lamp.config.model.resolution
-            data_dir = stack.enter_context(tempfile.TemporaryDirectory())
-            builder = f"lava_lamp/{size}x{size}"
-            preparation.prepare(builder, data_dir, source=name)
-            name = builder
-        learned, held_out = (
-            clips.load_film(name, data_dir, split) for split in ("train", "test")
-        )
-        config = lamp.config.data
-        progress = stack.enter_context(
-            tqdm.tqdm(total=plan.num_steps, unit="step", dynamic_ncols=True)
-        )
+    with tqdm.tqdm(total=plan.num_steps, unit="step", dynamic_ncols=True) as progress:
         evaluation = evaluate.evaluate(
             lamp,
-            learned.segments(),
-            held_out.segments(),
-            stride=evaluate.film_stride(learned.fps, config.steps_per_second),
+            _DATASET.value,
+            data_dir=_DATA_DIR.value,
             plan=plan,
-            rivals=rivals,
-            begin=progress.set_description,
-            advance=progress.update,
-            extractors=extractors,
+            rivals={name: weights.load(name) for name in _RIVALS.value},
+            extractors=_extractors(),
+            on_stage=progress.set_description,
+            on_steps=progress.update,
         )
     about = {
         "checkpoint": _CHECKPOINT.value,
         "dataset": _DATASET.value,
         "plan": dataclasses.asdict(plan),
-        "config": dataclasses.asdict(lamp.config),
+        "config": _config(lamp),
         "jax": jax.__version__,
         "device": jax.devices()[0].device_kind,
         "seconds": round(time.monotonic() - start),
     }
-    fps = config.steps_per_second
+    fps = lamp.steps_per_second
     print(report.write_report(_OUTPUT.value, evaluation, about=about, fps=fps))
     print(f"wrote the report: {_OUTPUT.value}/report.html")
+
+
+def _config(lamp: Lamp) -> dict[str, Any]:
+    if lamp.training is None:
+        return {"model": dataclasses.asdict(lamp.config)}
+    return dataclasses.asdict(lamp.training)
+
+
+def _extractors() -> dict[str, features.Extractor]:
+    extractors = dict(features.EXTRACTORS)
+    if _IMAGENET.value:
+        imagenet.load()  # fails at once if it is not installed
+        extractors[imagenet.efficientnet_lite0.__name__] = imagenet.efficientnet_lite0
+    return extractors
 
 
 def _horizons() -> tuple[int, ...]:

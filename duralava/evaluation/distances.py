@@ -1,7 +1,8 @@
 """Distances between two sets of samples."""
 
+import dataclasses
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -61,7 +62,8 @@ def _norms(x: jax.Array, y: jax.Array) -> jax.Array:
     return jax.lax.map(lambda row: jnp.linalg.norm(y - row, axis=-1), x)
 
 
-class Estimate(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Estimate:
     """A value and the ends of its 95 % confidence interval."""
 
     value: float

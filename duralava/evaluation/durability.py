@@ -10,9 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from duralava import models
-from duralava.config import ModelConfig
 from duralava.evaluation.normality import bonferroni, cosine_p_value
+from duralava.lamp import Lamp
 
 _BLOCK = 100  # steps of one call: the latents of 64 lamps stay in a processor's cache
 _MAX_STEP = 2**31 - 1
@@ -63,16 +62,15 @@ class HorizonState:
 
 
 def run_to_horizons(
-    params: Any,
+    lamp: Lamp,
     latents: jax.Array,
     key: jax.Array,
     horizons: Sequence[int],
     *,
     window: int,
-    config: ModelConfig,
     min_lag: int = 1_000,
     record_every: int | None = None,
-    advance: Callable[[int], Any] = lambda steps: None,
+    on_steps: Callable[[int], Any] = lambda steps: None,
 ) -> Iterator[HorizonState]:
     """Runs lamps to far horizons, and watches every step of the way.
 
@@ -80,18 +78,17 @@ def run_to_horizons(
     same way. Memory does not depend on how far the horizons are, but for the record.
 
     Args:
-      params: of `init_transition`.
+      lamp: whose transition runs.
       latents: f32[N, Z] at step 0.
       key: of the rollout.
       horizons: numbers of steps, ascending.
       window: number of latents given at each horizon, at least 1; the last step must
         be below 2^31.
-      config: shape of the network.
       min_lag: fewest steps between two states whose directions are compared, at least
         1. Take more than a lamp needs to forget where it was: else the largest cosine
         is that of a state and what it has not yet moved away from.
       record_every: steps between two states of the record; None for no record.
-      advance: called with the number of steps made since it was last called.
+      on_steps: called with the number of steps made since it was last called.
 
     Yields:
       The state at each horizon.
@@ -107,9 +104,7 @@ def run_to_horizons(
         raise ValueError("window, min_lag and record_every must be at least 1")
     if horizons[-1] + max(window, _BLOCK) > _MAX_STEP:
         raise ValueError(f"a horizon of {horizons[-1]} steps is too far: 2^31 are made")
-    return _run(
-        params, latents, key, horizons, window, config, min_lag, record_every, advance
-    )
+    return _run(lamp, latents, key, horizons, window, min_lag, record_every, on_steps)
 
 
 def init_monitor(latents: jax.Array) -> Monitor:
@@ -203,15 +198,14 @@ def p_value(monitor: Monitor) -> float:
 
 
 def _run(
-    params: Any,
+    lamp: Lamp,
     latents: jax.Array,
     key: jax.Array,
     horizons: Sequence[int],
     window: int,
-    config: ModelConfig,
     min_lag: int,
     record_every: int | None,
-    advance: Callable[[int], Any],
+    on_steps: Callable[[int], Any],
 ) -> Iterator[HorizonState]:
     monitor = init_monitor(latents)
     step = 0
@@ -220,54 +214,39 @@ def _run(
         while step < horizon:
             count = min(_BLOCK, horizon - step)
             latents, monitor, first_lamp = _run_block(
-                params,
-                latents,
-                monitor,
-                key,
-                step,
-                count,
-                config=config,
-                min_lag=min_lag,
+                lamp, latents, monitor, key, step, count, min_lag=min_lag
             )
             # Copied here, so that no more than a block waits to be computed.
             states = np.asarray(first_lamp)
             if record_every is not None:
                 record.append(states[-step % record_every : count : record_every])
             step += count
-            advance(count)
-        _, trajectory = _rollout(
-            params, latents, key, step, num_steps=window, config=config
-        )
+            on_steps(count)
+        _, trajectory = lamp.rollout(latents, key, step, num_steps=window)
         yield HorizonState(
             step, np.asarray(trajectory), monitor, np.concatenate(record)
         )
 
 
-@functools.partial(jax.jit, static_argnames=("config", "min_lag"))
+@functools.partial(jax.jit, static_argnames="min_lag")
 def _run_block(
-    params: Any,
+    lamp: Lamp,
     latents: jax.Array,
     monitor: Monitor,
     key: jax.Array,
     start: jax.Array,
     count: jax.Array,
     *,
-    config: ModelConfig,
     min_lag: int,
 ) -> tuple[jax.Array, Monitor, jax.Array]:
     """Returns latents f32[N, Z] after `count` steps, monitor, and f32[T, Z] of a lamp.
 
     A block of any `count` is the same program: what it computes beyond is left out.
     """
-    final, trajectory = models.rollout(
-        params, latents, key, start, num_steps=_BLOCK, config=config
-    )
+    final, trajectory = lamp.rollout(latents, key, start, num_steps=_BLOCK)
     states = jnp.concatenate([trajectory, final[None]])
     monitor = observe(monitor, states, start, count, min_lag=min_lag)
     return states[count], monitor, trajectory[:, 0]
-
-
-_rollout = jax.jit(models.rollout, static_argnames=("num_steps", "config"))
 
 
 def _anchor_step(step: jax.Array) -> jax.Array:

@@ -1,14 +1,13 @@
 """How a series of states moves: its memory, its returns, whether neighbours part."""
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.spatial
 
-from duralava.config import ModelConfig
+from duralava.lamp import Lamp
 from duralava.models.rollout import numbered_step
 
 
@@ -43,31 +42,25 @@ def recurrence(series: np.ndarray, min_lag: int) -> np.ndarray:
 
 
 def lyapunov_exponent(
-    params: Any,
-    latents: jax.Array,
-    key: jax.Array,
-    *,
-    num_steps: int,
-    config: ModelConfig,
+    lamp: Lamp, latents: jax.Array, key: jax.Array, *, num_steps: int
 ) -> jax.Array:
     """Largest Lyapunov exponent of the transition, along the rollout of `key`.
 
-    How fast two lamps that start a hair apart, and get the same noise, part: by a
-    factor exp(exponent) a step. Above zero the motion is chaotic.
+    Two rollouts that start very near to each other, with the same noise, separate by a
+    factor exp(exponent) in each step. Above zero the motion is chaotic.
 
     Args:
-      params: of `init_transition`.
+      lamp: whose transition is measured.
       latents: f32[B, Z] at step 0.
       key: of the rollout.
-      num_steps: over which it is averaged, at least 1.
-      config: shape of the network.
+      num_steps: number of steps that are averaged over, at least 1.
 
     Returns:
       f32[B], per step.
     """
-    # The noise of steps below `num_steps` has the other numbers.
+    # Numbers below `num_steps` are those of the noise of the steps.
     tangents = jax.random.normal(jax.random.fold_in(key, num_steps), latents.shape)
-    step = numbered_step(params, key, config=config)
+    step = numbered_step(lamp.params["transition"], key, config=lamp.config)
     return largest_exponent(step, latents, tangents, num_steps)
 
 

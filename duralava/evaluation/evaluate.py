@@ -1,326 +1,223 @@
-"""A whole evaluation: a lamp at its horizons, and what it must beat, beside film."""
+"""A whole evaluation: a lamp at its horizons and its rivals, against held-out film."""
 
+import contextlib
 import dataclasses
-import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
-import jax
 import numpy as np
 
-from duralava import models
-from duralava.evaluation import (
-    baselines,
-    durability,
-    dynamics,
-    features,
-    measures,
-    normality,
+from duralava.datasets import DATA_DIR, clips, preparation
+from duralava.evaluation import features, latents, measures, samples
+from duralava.evaluation.contenders import (
+    Contender,
+    film_contenders,
+    lamp_at_horizon,
+    rival,
+    run_lamps,
 )
-from duralava.pretrained import Pretrained
-from duralava.signals.correlation import autocorrelation, correlation_time
+from duralava.evaluation.durability import HorizonState
+from duralava.evaluation.plan import DEFAULT_PLAN, Plan
+from duralava.evaluation.reference import Reference, make_reference
+from duralava.evaluation.samples import SampleSize, Segments
+from duralava.lamp import Lamp
 
-NEAR = 100_000  # steps; horizons beyond are those of fewer lamps
-_SPACING = 64  # steps between two clips of one lamp
-_FILM_STEPS = 300  # at most, of the films whose dynamics are looked at
+FILM = "held-out film"
 _SHOWN_STEPS = 64
-_RECORDS = 10_000  # states of one lamp over time
-_RIVAL_HORIZON = 20
-_MOTION_LAMPS, _MOTION_STEPS = 64, 2_000
-
-_draw = jax.jit(models.draw, static_argnames="config")
-
-FILM, LEARNED = "held-out film", "learned film (the floor)"
-LINEAR, VIDEO = "linear texture", "video texture"
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
-    """How much is looked at.
+class Evaluation:
+    """Results of an evaluation.
 
     Attributes:
-      horizons: numbers of steps, ascending, after which lamps are measured.
-      num_clips: clips that are compared with as many of film, at least 40.
-      clip_length: in steps, at least 4.
-      num_lamps: lamps that run to horizons up to `NEAR`, at least 32; fewer than the
-        clips give several clips each.
-      num_far_lamps: lamps that run to horizons beyond, at least 32.
-      seed: of all that is random.
-
-    Raises:
-      ValueError: horizons do not ascend, or a number is too small.
+      contenders: figures by name; horizons are `20 steps`, ...
+      durability: tests of the latents.
+      films: u8[T, 8, H, W, 3] of each contender and of `FILM`, one frame a step: the
+        first steps of the films whose dynamics were measured.
     """
 
-    horizons: tuple[int, ...] = (20, 1_000, 10_000)
-    num_clips: int = 512
-    clip_length: int = 16
-    num_lamps: int = 1024
-    num_far_lamps: int = 64
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        ascend = all(b > a for a, b in itertools.pairwise(self.horizons))
-        if not (self.horizons and self.horizons[0] >= 0 and ascend):
-            raise ValueError(
-                "horizons must be ascending numbers of steps, not "
-                f"{', '.join(map(str, self.horizons))}"
-            )
-        least = {"num_clips": 40, "clip_length": 4, "num_lamps": 32}
-        for name, value in (least | {"num_far_lamps": 32}).items():
-            if getattr(self, name) < value:
-                raise ValueError(
-                    f"{name} must be at least {value}, not {getattr(self, name)}"
-                )
-
-    def runs(self) -> list[tuple[tuple[int, ...], int]]:
-        """Returns the horizons of each run, and its number of lamps."""
-        near = tuple(h for h in self.horizons if h <= NEAR)
-        far = tuple(h for h in self.horizons if h > NEAR)
-        runs = [(near, self.num_lamps), (far, self.num_far_lamps)]
-        return [(horizons, lamps) for horizons, lamps in runs if horizons]
-
-    @property
-    def num_steps(self) -> int:
-        """Steps of all runs."""
-        return sum(horizons[-1] for horizons, _ in self.runs())
-
-
-class Evaluation(NamedTuple):
-    """What came out.
-
-    Attributes:
-      contenders: figures of `measures.compare` by name; horizons are `20 steps`, ...
-      durability: tests of the latents, and of frozen or periodic lamps.
-      films: u8[T, 8, H, W, 3] of each contender, and of `FILM`, one frame a step: the
-        beginning of those whose dynamics were looked at.
-    """
-
-    contenders: dict[str, dict[str, Any]]
-    durability: dict[str, Any]
+    contenders: dict[str, measures.ClipFigures]
+    durability: latents.Durability
     films: dict[str, np.ndarray]
 
 
 def evaluate(
-    pretrained: Pretrained,
-    learned: measures.Segments,
-    held_out: measures.Segments,
+    lamp: Lamp,
+    dataset: str,
+    *,
+    data_dir: str | os.PathLike[str] = DATA_DIR,
+    plan: Plan = DEFAULT_PLAN,
+    rivals: Mapping[str, Lamp] | None = None,
+    extractors: Mapping[str, features.Extractor] = features.EXTRACTORS,
+    on_stage: Callable[[str], Any] = lambda name: None,
+    on_steps: Callable[[int], Any] = lambda steps: None,
+) -> Evaluation:
+    """Evaluates a lamp on film.
+
+    Args:
+      lamp: to evaluate.
+      dataset: name of a prepared data set, or path of a video or a folder of images,
+        which is prepared in a temporary folder.
+      data_dir: folder of prepared data sets.
+      plan: how much is measured.
+      rivals: as of `evaluate_on_segments`.
+      extractors: as of `evaluate_on_segments`.
+      on_stage: as of `evaluate_on_segments`.
+      on_steps: as of `evaluate_on_segments`.
+
+    Raises:
+      ValueError: there is no such film, or as `evaluate_on_segments`.
+      OSError: a file cannot be read or written.
+    """
+    with contextlib.ExitStack() as stack:
+        if dataset.partition("/")[0] not in preparation.DATASETS:
+            size = lamp.config.resolution
+            data_dir = stack.enter_context(tempfile.TemporaryDirectory())
+            name = f"lava_lamp/{size}x{size}"
+            preparation.prepare(name, data_dir, source=dataset)
+            dataset = name
+        learned, held_out = (
+            clips.load_film(dataset, data_dir, split) for split in ("train", "test")
+        )
+        return evaluate_on_segments(
+            lamp,
+            learned.segments(),
+            held_out.segments(),
+            stride=samples.film_stride(learned.fps, lamp.steps_per_second),
+            plan=plan,
+            rivals=rivals,
+            extractors=extractors,
+            on_stage=on_stage,
+            on_steps=on_steps,
+        )
+
+
+def evaluate_on_segments(
+    lamp: Lamp,
+    learned: Segments,
+    held_out: Segments,
     *,
     stride: int,
     plan: Plan,
-    rivals: Mapping[str, Pretrained],
-    begin: Callable[[str], Any],
-    advance: Callable[[int], Any],
+    rivals: Mapping[str, Lamp] | None = None,
     extractors: Mapping[str, features.Extractor] = features.EXTRACTORS,
+    on_stage: Callable[[str], Any] = lambda name: None,
+    on_steps: Callable[[int], Any] = lambda steps: None,
 ) -> Evaluation:
-    """Evaluates a lamp.
+    """Evaluates a lamp on the film that it learned and on other film.
 
     Args:
-      pretrained: the lamp.
+      lamp: to evaluate.
       learned: film that it was trained on.
       held_out: other film of the same kind.
-      stride: frames of film per model step.
-      plan: how much is looked at.
+      stride: film frames per model step.
+      plan: how much is measured.
       rivals: other lamps by name; measured after 20 steps.
-      begin: is told each thing that is done, before it is.
-      advance: is told the steps that lamps have made.
       extractors: of the features that clips are compared by.
+      on_stage: called with the name of each stage before it starts.
+      on_steps: called with the number of steps that the lamps have made since it was
+        last called.
 
     Raises:
-      ValueError: the films are too short or the horizons too far, or a lamp's frames
-        are of another size or follow each other at another rate.
+      ValueError: the films are too short or the horizons too far, or the frames of a
+        lamp have another size or another rate.
     """
-    data = pretrained.config.data
-    for name, lamp in {"the lamp": pretrained, **rivals}.items():
-        _check_fits(name, lamp, learned[0].shape[1], data.steps_per_second)
-    runs = [
-        (horizons, lamps, _run(pretrained, horizons, lamps, plan, advance))
-        for horizons, lamps in plan.runs()
-    ]
-    begin(FILM)
-    film_length = _film_length((learned, held_out), stride)
-    reference, known = measures.make_reference(
+    rivals = rivals or {}
+    for name, other in {"the lamp": lamp, **rivals}.items():
+        _check_fits(name, other, learned[0].shape[1], lamp.steps_per_second)
+    runs = _start_runs(lamp, plan, on_steps)
+    on_stage(FILM)
+    film_length = samples.longest_film((learned, held_out), stride=stride)
+    size = SampleSize(plan.num_clips, plan.clip_length, film_length)
+    reference = make_reference(
         learned,
         held_out,
-        num_clips=plan.num_clips,
-        clip_length=plan.clip_length,
-        film_length=film_length,
+        size=size,
         stride=stride,
-        step_seconds=1 / data.steps_per_second,
-        mirrored=data.horizontal_flip,
+        step_seconds=1 / lamp.steps_per_second,
+        mirrored=bool(lamp.training and lamp.training.data.horizontal_flip),
         extractors=extractors,
     )
-    contenders, films = {}, {}
-
-    def judge(name: str, clips: np.ndarray, film: np.ndarray) -> None:
-        contenders[name] = measures.compare(clips, film, reference)
-        films[name] = film[:_SHOWN_STEPS]
-
-    def cut(film: measures.Segments) -> np.ndarray:
-        return measures.cut_clips(film, measures.NUM_LAMPS, film_length, stride=stride)
-
-    films[FILM] = cut(held_out)[:_SHOWN_STEPS]
-    begin(LEARNED)
-    judge(LEARNED, known, cut(learned))
-    rng = np.random.default_rng(plan.seed)
-    for name, fit, sample in (
-        (LINEAR, baselines.fit_linear_texture, baselines.sample_linear_texture),
-        (VIDEO, baselines.fit_video_texture, baselines.sample_video_texture),
-    ):
-        begin(name)
-        texture = fit([segment[::stride] for segment in learned])
-        judge(
-            name,
-            sample(texture, plan.num_clips, plan.clip_length, rng=rng),
-            sample(texture, measures.NUM_LAMPS, film_length, rng=rng),
-        )
-    for name, rival in rivals.items():
-        begin(name)
-        for state in _run(rival, (_RIVAL_HORIZON,), plan.num_lamps, plan):
-            judge(name, *_pictures(rival, state.latents, plan, film_length))
-
-    tests, record = {}, []
-    for horizons, num_lamps, states in runs:
-        begin(f"{num_lamps} lamps to {horizons[-1]:,} steps")
-        record = []
-        for state in states:
-            name = f"{state.step:,} steps"
-            judge(name, *_pictures(pretrained, state.latents, plan, film_length))
-            tests[name] = durable(state)
-            record.append(state.record)
-    begin("dynamics")
-    numbers = {
-        "horizons": tests,
-        "one lamp": one_lamp(np.concatenate(record)),
-        "motion": _motion(pretrained, plan),
-    }
-    return Evaluation(contenders, numbers, films)
-
-
-def film_stride(fps: float, steps_per_second: float) -> int:
-    """Returns the frames of film per model step.
-
-    Raises:
-      ValueError: whole frames make steps that are more than a tenth too long or short.
-    """
-    stride = max(1, round(fps / steps_per_second))
-    if abs(stride * steps_per_second / fps - 1) > 0.1:
-        raise ValueError(
-            f"film of {fps:g} frames a second does not give the {steps_per_second:g} "
-            "steps a second that the lamp makes"
-        )
-    return stride
-
-
-def durable(state: durability.HorizonState) -> dict[str, Any]:
-    """Tests of lamps at one horizon; a small p-value says that something is wrong."""
-    monitor = state.monitor
-    return {
-        "normality": dataclasses.asdict(normality.test_normality(state.latents[0])),
-        "smallest_step": float(monitor.smallest_step.min()),
-        "repeated": int(monitor.repeated.sum()),
-        "largest_cosine": float(monitor.largest_cosine.max()),
-        "period_p_value": durability.p_value(monitor),
-    }
-
-
-def one_lamp(record: np.ndarray) -> dict[str, Any]:
-    """Tests states f32[R, Z] of one lamp over time, as many as are independent."""
-    try:
-        spacing = normality.independent_spacing(record[:, None])
-        test = normality.test_normality(record[::spacing])
-    except ValueError as reason:
-        return {"untested": str(reason)}
-    return {"spacing": spacing, "normality": dataclasses.asdict(test)}
-
-
-def _motion(lamp: Pretrained, plan: Plan) -> dict[str, float]:
-    """Returns memory and chaos of the latents."""
-    model = lamp.config.model
-    latent_key, noise_key = jax.random.split(jax.random.key(plan.seed))
-    latents = jax.random.normal(latent_key, (_MOTION_LAMPS, model.latent_size))
-    params = lamp.params["transition"]
-    exponents = dynamics.lyapunov_exponent(
-        params, latents, noise_key, num_steps=_MOTION_STEPS, config=model
+    at_horizons, tests, record = _run(lamp, runs, size, on_stage)
+    contenders = [
+        *film_contenders(learned, size, stride=stride, seed=plan.seed),
+        *(rival(name, other, plan, size) for name, other in rivals.items()),
+        *at_horizons,
+    ]
+    figures, films = _measure(contenders, reference, on_stage)
+    on_stage("dynamics")
+    durability = latents.Durability(
+        horizons=tests,
+        one_lamp=latents.one_lamp_tests(record),
+        motion=latents.latent_motion(lamp, plan.seed),
     )
-    _, trajectory = models.rollout(
-        params, latents, noise_key, 0, num_steps=_MOTION_STEPS, config=model
-    )
-    seconds = 1 / lamp.config.data.steps_per_second
-    try:
-        correlations = autocorrelation(np.asarray(trajectory), _MOTION_STEPS // 2)
-        memory = seconds * correlation_time(correlations)
-    except ValueError:
-        memory = float("inf")
+    return Evaluation(figures, durability, films)
+
+
+def _start_runs(
+    lamp: Lamp, plan: Plan, on_steps: Callable[[int], Any]
+) -> dict[str, Iterator[HorizonState]]:
+    """Returns the plan's runs by their names; they run as they are iterated over."""
     return {
-        "correlation_seconds": memory,
-        "lyapunov_per_second": float(exponents.mean()) / seconds,
+        f"{num_lamps} lamps to {horizons[-1]:,} steps": run_lamps(
+            lamp, horizons, num_lamps, plan, on_steps
+        )
+        for horizons, num_lamps in plan.runs()
     }
 
 
 def _run(
-    lamp: Pretrained,
-    horizons: tuple[int, ...],
-    num_lamps: int,
-    plan: Plan,
-    advance: Callable[[int], Any] = lambda steps: None,
-) -> Iterator[durability.HorizonState]:
-    model = lamp.config.model
-    latent_key, noise_key = jax.random.split(jax.random.key(plan.seed))
-    latents = jax.random.normal(latent_key, (num_lamps, model.latent_size))
-    each = -(-plan.num_clips // num_lamps)
-    window = max(_FILM_STEPS, (each - 1) * _SPACING + plan.clip_length)
-    return durability.run_to_horizons(
-        lamp.params["transition"],
-        latents,
-        noise_key,
-        horizons,
-        window=window,
-        config=model,
-        record_every=max(1, horizons[-1] // _RECORDS),
-        advance=advance,
-    )
+    lamp: Lamp,
+    runs: Mapping[str, Iterator[HorizonState]],
+    size: SampleSize,
+    on_stage: Callable[[str], Any],
+) -> tuple[list[Contender], dict[str, latents.HorizonTests], np.ndarray]:
+    """Runs the lamp, and returns what its horizons give.
 
-
-def _pictures(
-    lamp: Pretrained, latents: np.ndarray, plan: Plan, film_length: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Draws the clips that are compared and the film of some lamps.
-
-    Lamps that are fewer than the clips give several each, some time apart; they are
-    neighbours, as `distances.kernel_distance` wants what depends on each other.
+    Returns:
+      The lamp at each horizon, the tests of its latents, and the states f32[R, Z] of
+      one lamp over time in the last run.
     """
-    num_lamps, size = latents.shape[1:]
-    each = -(-plan.num_clips // num_lamps)
-    steps = _SPACING * np.arange(each) + np.arange(plan.clip_length)[:, None]
-    clips = latents[steps].swapaxes(1, 2).reshape(plan.clip_length, -1, size)
-    clips = clips[:, : plan.num_clips]
-    film = latents[:film_length, : measures.NUM_LAMPS]
-    return tuple(
-        np.asarray(_draw(lamp.params["generator"], z, config=lamp.config.model))
-        for z in (clips, film)
-    )
+    contenders, tests, record = [], {}, []
+    for name, states in runs.items():
+        on_stage(name)
+        record = []
+        for state in states:
+            contender = lamp_at_horizon(lamp, state, size)
+            contenders.append(contender)
+            tests[contender.name] = latents.horizon_tests(state)
+            record.append(state.record)
+    return contenders, tests, np.concatenate(record)
 
 
-def _film_length(films: Sequence[measures.Segments], stride: int) -> int:
-    """Returns the steps of the longest films that all of these films have."""
-    for steps in range(_FILM_STEPS, 1, -1):
-        counts = [measures.count_clips(film, steps, stride=stride) for film in films]
-        if min(counts) >= measures.NUM_LAMPS:
-            return steps
-    return 1
+def _measure(
+    contenders: Iterable[Contender],
+    reference: Reference,
+    on_stage: Callable[[str], Any],
+) -> tuple[dict[str, measures.ClipFigures], dict[str, np.ndarray]]:
+    """Returns the figures and the shown films of contenders, by name."""
+    measure_clips = measures.fit_measures(reference)
+    figures, films = {}, {FILM: reference.sample.film[:_SHOWN_STEPS]}
+    for contender in contenders:
+        on_stage(contender.name)
+        sample = contender.sample()
+        figures[contender.name] = measure_clips(sample)
+        films[contender.name] = sample.film[:_SHOWN_STEPS]
+    return figures, films
 
 
-def _check_fits(
-    name: str, lamp: Pretrained, size: int, steps_per_second: float
-) -> None:
-    if lamp.config.model.resolution != size:
+def _check_fits(name: str, lamp: Lamp, size: int, steps_per_second: float) -> None:
+    if lamp.config.resolution != size:
         raise ValueError(
-            f"{name} makes frames of {lamp.config.model.resolution} pixels, but the "
+            f"{name} makes frames of {lamp.config.resolution} pixels, but the "
             f"film's have {size}"
         )
-    if not math.isclose(lamp.config.data.steps_per_second, steps_per_second):
+    if not math.isclose(lamp.steps_per_second, steps_per_second):
         raise ValueError(
-            f"{name} makes {lamp.config.data.steps_per_second:g} steps a second, but "
+            f"{name} makes {lamp.steps_per_second:g} steps a second, but "
             f"is to be compared with {steps_per_second:g}"
         )

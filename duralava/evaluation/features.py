@@ -10,6 +10,7 @@ which vary by chance about equally where a share is large and where it is small.
 import functools
 import math
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -30,8 +31,17 @@ _DIRECTIONS = 8
 _SPEED_EDGES = (0.25, 0.5, 1.0, 2.0, 4.0)  # pixels of a frame of 64, per lag
 _AT_ONCE = 16  # clips
 
+_LEAST_SPREAD = 0.3  # of a feature, relative to the root mean square of all features
+
 Extractor = Callable[[jax.Array], jax.Array]
 """Clips u8[T, N, H, W, 3] -> features f32[N, D]."""
+
+
+class Scale(NamedTuple):
+    """How features are scaled: `(feature - mean) / divisor`, each f[D]."""
+
+    mean: np.ndarray
+    divisor: np.ndarray
 
 
 def random_conv_frames(clips: jax.Array) -> jax.Array:
@@ -106,7 +116,7 @@ def motion_histogram(clips: jax.Array) -> jax.Array:
     return jnp.sqrt(counts / jnp.maximum(counts.sum(axis=-1, keepdims=True), 1))
 
 
-EXTRACTORS: Mapping[str, Extractor] = {
+EXTRACTORS: dict[str, Extractor] = {
     extractor.__name__: extractor
     for extractor in (
         random_conv_frames,
@@ -128,6 +138,26 @@ def extract(
         for name, extractor in extractors.items():
             parts[name].append(np.asarray(_compiled(extractor)(some)))
     return {name: np.concatenate(part) for name, part in parts.items()}
+
+
+def fit_scale(rows: np.ndarray) -> Scale:
+    """Returns a scale for features f[N, D] that gives them a total variance of about 1.
+
+    Features that hardly vary in the learned film are not amplified to the level of the
+    others: a histogram bin that is hit once in a film would dominate all other bins.
+    """
+    std = rows.std(axis=0, dtype=np.float64)
+    least = _LEAST_SPREAD * np.sqrt(np.mean(np.square(std)))
+    return Scale(rows.mean(axis=0), np.maximum(std, least) * np.sqrt(len(std)))
+
+
+def rescale(
+    rows: Mapping[str, np.ndarray], scales: Mapping[str, Scale]
+) -> dict[str, np.ndarray]:
+    """Returns scaled features by extractor."""
+    return {
+        name: (rows[name] - scales[name].mean) / scales[name].divisor for name in rows
+    }
 
 
 @functools.cache

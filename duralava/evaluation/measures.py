@@ -1,234 +1,198 @@
-"""What is asked of clips: how far they are from film that was never learned.
+"""The measures of clips: how far they are from film that was never learned.
 
-All is relative to a `Reference`, made of two films: the one that was learned, and
-another of the same kind that was held out. Figures of the learned film against the
-held-out one are the floor: what a perfect model would reach.
+All figures are relative to a `Reference`. The figures of the learned film are the
+floor: what a perfect model would reach.
+
+Two tables decide what is measured. Each extractor of `features.EXTRACTORS` gives the
+distances of `FeatureDistances`; each entry of `MEASURES` gives a value of its own.
 """
 
 import dataclasses
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from duralava.evaluation import distances, dynamics, features, novelty, wax
+from duralava.evaluation.reference import Reference
+from duralava.evaluation.samples import Sample
 from duralava.signals.correlation import autocorrelation, correlation_time
+from duralava.tables import Column
 
-NUM_LAMPS = 8  # of a film that shows how they move in the long run
-_SMALLEST_BLOB = 0.01  # of the glass; less is spray
+_SMALLEST_BLOB = 0.01  # of the glass; smaller ones are spray
 _MOST_BLOBS = 8
 _HEIGHT_BINS = 10
 _SPEED_EDGES = np.linspace(-0.3, 0.3, 13)  # heights of the frame a second
 _SPEED_STEPS, _SEARCH = 3, 6  # steps between two frames compared, pixels searched
-_MOTION = {"motion_histogram": features.motion_histogram}
-_LEAST_SPREAD = 0.3  # of a feature, in usual ones
-_SMALL = 16  # height and width of the frames whose dynamics are looked at
-
-Segments = Sequence[np.ndarray]
-"""Pieces of film without a cut, u8[N, H, W, 3] each."""
+_SMALL = 16  # height and width of the frames whose dynamics are measured
 
 
 @dataclasses.dataclass(frozen=True)
-class Reference:
-    """Held-out film, and what is known of the film that was learned.
+class Measure:
+    """One measure that is not a distance between features.
 
     Attributes:
-      step_seconds: time from one frame of a clip to the next.
-      extractors: of features; those that do not vary in one of the
-        films are left out.
-      scales: mean of each feature over the learned film, and what it is divided by,
-        by extractor.
-      features: of the held-out clips f64[N, D], scaled, by extractor.
-      wax_colour: how wax is told from liquid.
-      share: of wax in the held-out clips' first frames, f64[N].
-      blobs: of the same frames.
-      speeds: at which wax rises in the held-out clips, f64[M].
-      motion: mean change from frame to frame of each held-out clip, f64[N].
-      learned: frames u8[M, H, W, 3] that a copy would be a copy of.
-      mirrored: whether their mirror images were learned too.
-      nearest: median distance of held-out frames to learned ones.
-      memory: steps after which the held-out lamps have largely forgotten where they
-        were.
+      fit: takes the reference and returns the function that measures a sample. What
+        depends on the reference alone is computed here, once. The value of a sample is
+        a number or a frozen dataclass of numbers; NaN where there is no value.
+      columns: how the value is shown in tables.
     """
 
-    step_seconds: float
-    extractors: Mapping[str, features.Extractor]
-    scales: Mapping[str, tuple[np.ndarray, np.ndarray]]
-    features: Mapping[str, np.ndarray]
-    wax_colour: wax.WaxColour
-    share: np.ndarray
-    blobs: wax.Blobs
-    speeds: np.ndarray
-    motion: np.ndarray
-    learned: np.ndarray
-    mirrored: bool
-    nearest: float
-    memory: int
+    fit: Callable[[Reference], Callable[[Sample], Any]]
+    columns: Sequence[Column]
 
 
-def count_clips(segments: Segments, clip_length: int, *, stride: int) -> int:
-    """Returns the number of clips that can be cut, each from another frame on."""
-    span = (clip_length - 1) * stride + 1
-    return sum(max(0, len(segment) - span + 1) for segment in segments)
+@dataclasses.dataclass(frozen=True)
+class FeatureDistances:
+    """Distances between the features of a sample's clips and of the held-out clips.
+
+    Attributes:
+      frechet: `distances.frechet_distance`.
+      kernel: `distances.kernel_distance`, with its 95 % interval.
+      density: of `distances.density_and_coverage`.
+      coverage: of the same.
+    """
+
+    frechet: float
+    kernel: distances.Estimate
+    density: float
+    coverage: float
 
 
-def cut_clips(
-    segments: Segments, num_clips: int, clip_length: int, *, stride: int
-) -> np.ndarray:
-    """Cuts clips u8[T, N, H, W, 3] from film, evenly spread over all of it.
+FEATURE_COLUMNS = (
+    Column("Frechet distance", lambda found: found.frechet, ".4f"),
+    Column(
+        "MMD x 1000",
+        lambda found: found.kernel,
+        lambda e: f"{1e3 * e.value:.1f} ± {1e3 * (e.high - e.low) / 2:.1f}",
+    ),
+    Column("density", lambda found: found.density, ".2f"),
+    Column("coverage", lambda found: found.coverage, ".2f"),
+)
+"""How the `FeatureDistances` of each extractor are shown."""
 
-    Args:
-      segments: the film.
-      num_clips: number N of clips; where the film is short they overlap.
-      clip_length: steps T of a clip.
-      stride: frames of film per step.
+
+@dataclasses.dataclass(frozen=True)
+class ClipFigures:
+    """All figures of a sample.
+
+    Attributes:
+      samples: number of clips.
+      features: distances by extractor.
+      measures: values by the names of `MEASURES`.
+    """
+
+    samples: int
+    features: dict[str, FeatureDistances]
+    measures: dict[str, Any]
+
+
+def fit_measures(reference: Reference) -> Callable[[Sample], ClipFigures]:
+    """Returns the function that measures a sample, of the reference sample's size.
 
     Raises:
-      ValueError: the film has not as many clips.
+      ValueError: nothing moves in the film of the reference, or a measure and an
+        extractor have the same name.
     """
-    span = (clip_length - 1) * stride + 1
-    count = count_clips(segments, clip_length, stride=stride)
-    if count < num_clips:
-        raise ValueError(
-            f"a film of {sum(map(len, segments))} frames has {count} clips of "
-            f"{clip_length} steps, {span} frames without a cut, but {num_clips} are "
-            "needed: take fewer or shorter ones, or a longer film"
+    if both := sorted(reference.extractors.keys() & {"samples", *MEASURES}):
+        raise ValueError(f"both an extractor and a measure: {', '.join(both)}")
+    fitted = {name: measure.fit(reference) for name, measure in MEASURES.items()}
+
+    def measure_clips(sample: Sample) -> ClipFigures:
+        rows = features.extract(sample.clips, reference.extractors)
+        rows = features.rescale(rows, reference.scales)
+        return ClipFigures(
+            samples=sample.clips.shape[1],
+            features={
+                name: feature_distances(rows[name], reference.features[name])
+                for name in rows
+            },
+            measures={name: measure(sample) for name, measure in fitted.items()},
         )
-    starts = [
-        (segment, start)
-        for segment in segments
-        for start in range(len(segment) - span + 1)
-    ]
-    chosen = np.linspace(0, count - 1, num_clips).round().astype(int)
-    return np.stack(
-        [
-            segment[start : start + span : stride]
-            for segment, start in (starts[index] for index in chosen)
-        ],
-        axis=1,
-    )
+
+    return measure_clips
 
 
-def make_reference(
-    learned: Segments,
-    held_out: Segments,
-    *,
-    num_clips: int,
-    clip_length: int,
-    film_length: int,
-    stride: int,
-    step_seconds: float,
-    mirrored: bool,
-    extractors: Mapping[str, features.Extractor] = features.EXTRACTORS,
-) -> tuple[Reference, np.ndarray]:
-    """Measures the held-out film.
-
-    Args:
-      learned: film that the model was trained on.
-      held_out: other film.
-      num_clips: number N of clips that are cut from each.
-      clip_length: in steps.
-      film_length: in steps, of films that show how a lamp moves in the long run.
-      stride: frames of film per step.
-      step_seconds: time from one step to the next.
-      mirrored: whether mirror images were trained on too.
-      extractors: of features.
-
-    Returns:
-      The reference, and N clips of the learned film u8[T, N, H, W, 3], whose figures
-      are the floor.
-
-    Raises:
-      ValueError: the films are too short, or one of them does not move.
-    """
-    known, clips = (
-        cut_clips(film, num_clips, clip_length, stride=stride)
-        for film in (learned, held_out)
-    )
-    known_rows, rows = (features.extract(c, extractors) for c in (known, clips))
-    extractors = {
-        name: extractor
-        for name, extractor in extractors.items()
-        if np.ptp(known_rows[name], axis=0).any() and np.ptp(rows[name], axis=0).any()
-    }
-    scales = {name: fit_scale(known_rows[name]) for name in extractors}
-    film = cut_clips(held_out, NUM_LAMPS, film_length, stride=stride)
-    motion = motion_energy(clips)
-    if not motion.any():
-        raise ValueError("nothing changes in the held-out film")
-    frames = np.concatenate([segment[::stride] for segment in learned])
-    colour = wax.fit_wax_colour(frames)
-    nearest = novelty.nearest_distances(clips[0], frames, mirrored=mirrored)
-    return Reference(
-        step_seconds=step_seconds,
-        extractors=extractors,
-        scales=scales,
-        features=rescale({name: rows[name] for name in extractors}, scales),
-        wax_colour=colour,
-        share=wax.wax_share(clips[0], colour),
-        blobs=wax.find_blobs(clips[0], colour, _SMALLEST_BLOB),
-        speeds=_speeds(clips, colour, step_seconds),
-        motion=motion,
-        learned=frames,
-        mirrored=mirrored,
-        nearest=float(np.median(nearest)),
-        memory=_memory(_shrunk(film)),
-    ), known
-
-
-def compare(
-    clips: np.ndarray, film: np.ndarray, reference: Reference
-) -> dict[str, Any]:
-    """Measures how far clips are from the held-out film.
-
-    Args:
-      clips: u8[T, N, H, W, 3], as long and as many as the reference's.
-      film: some lamps for as long as the reference's films, u8[S, L, H, W, 3].
-      reference: of the film.
-
-    Returns:
-      By extractor, `frechet`, `kernel` (with its 95 % interval), `density` and
-      `coverage`; then `wax` (share over that of the film, spread of the share over the
-      film's, total variation of blob counts, heights and rise speeds), `novelty`
-      (nearest learned frame, over that of held-out film), `motion` (mean change from
-      frame to frame, over the film's), `backwards` (kernel distance of
-      `motion_histogram` if the clips are played backwards: more than forwards if they
-      know where time goes) and `dynamics` of `film` beyond the held-out film's memory
-      (`recurrence`: that of the median lamp, 0 if it is frozen or loops;
-      `autocorrelation`: the largest, 1 if all lamps are frozen or loop).
-      What cannot be told, as the speed of wax where there is none, is NaN.
-    """
-    found = rescale(features.extract(clips, reference.extractors), reference.scales)
-    by_extractor = {
-        name: feature_distances(rows, reference.features[name])
-        for name, rows in found.items()
-    }
-    nearest = novelty.nearest_distances(
-        clips[0], reference.learned, mirrored=reference.mirrored
-    )
-    energy = motion_energy(clips)
-    return {
-        "samples": clips.shape[1],
-        **by_extractor,
-        "wax": _wax(clips, reference),
-        "novelty": _ratio(np.median(nearest), reference.nearest),
-        "motion": _ratio(energy.mean(), reference.motion.mean()),
-        "backwards": _backwards(clips, reference),
-        "dynamics": _dynamics(_shrunk(film), reference.memory),
-    }
-
-
-def feature_distances(found: np.ndarray, real: np.ndarray) -> dict[str, Any]:
-    """Returns all distances between features f64[N, D] by their names."""
+def feature_distances(found: np.ndarray, real: np.ndarray) -> FeatureDistances:
+    """Returns the distances between features f64[N, D]."""
     density, coverage = distances.density_and_coverage(found, real)
-    return {
-        "frechet": distances.frechet_distance(found, real),
-        "kernel": distances.kernel_distance(found, real)._asdict(),
-        "density": density,
-        "coverage": coverage,
-    }
+    return FeatureDistances(
+        frechet=distances.frechet_distance(found, real),
+        kernel=distances.kernel_distance(found, real),
+        density=density,
+        coverage=coverage,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class WaxFigures:
+    """The wax in a sample's clips.
+
+    Attributes:
+      share: mean share of the glass that is wax, over that of the held-out clips.
+      spread: standard deviation of that share, over that of the held-out clips.
+      blob_count: total variation between the numbers of blobs and the held-out ones.
+      blob_height: the same of the blobs' heights.
+      rise_speed: the same of the speeds at which wax rises.
+    """
+
+    share: float
+    spread: float
+    blob_count: float
+    blob_height: float
+    rise_speed: float
+
+
+def wax_figures(reference: Reference) -> Callable[[Sample], WaxFigures]:
+    """Measures the wax, which is identified by its colour."""
+    colour = wax.fit_wax_colour(reference.learned)
+    seconds = _SPEED_STEPS * reference.step_seconds
+    count_edges = np.arange(_MOST_BLOBS + 2) - 0.5
+    height_edges = np.linspace(0, 1, _HEIGHT_BINS + 1)
+
+    def observe(clips: np.ndarray) -> tuple[np.ndarray, wax.Blobs, np.ndarray]:
+        return (
+            wax.wax_share(clips[0], colour),
+            wax.find_blobs(clips[0], colour, _SMALLEST_BLOB),
+            wax.rise_speeds(clips[::_SPEED_STEPS], colour, seconds, search=_SEARCH),
+        )
+
+    real_share, real_blobs, real_speeds = observe(reference.sample.clips)
+
+    def measure(sample: Sample) -> WaxFigures:
+        share, blobs, speeds = observe(sample.clips)
+        return WaxFigures(
+            share=_ratio(share.mean(), real_share.mean()),
+            spread=_ratio(share.std(), real_share.std()),
+            blob_count=_variation(blobs.counts, real_blobs.counts, count_edges),
+            blob_height=_variation(blobs.heights, real_blobs.heights, height_edges),
+            rise_speed=_variation(speeds, real_speeds, _SPEED_EDGES),
+        )
+
+    return measure
+
+
+def relative_novelty(reference: Reference) -> Callable[[Sample], float]:
+    """Median distance to the nearest learned frame, over that of held-out frames."""
+
+    def nearest(clips: np.ndarray) -> np.ndarray:
+        distance = novelty.nearest_distances(
+            clips[0], reference.learned, mirrored=reference.mirrored
+        )
+        return np.median(distance)
+
+    real = float(nearest(reference.sample.clips))
+    return lambda sample: _ratio(nearest(sample.clips), real)
+
+
+def relative_motion(reference: Reference) -> Callable[[Sample], float]:
+    """Mean change from frame to frame, over that of the held-out clips."""
+    real = motion_energy(reference.sample.clips)
+    if not real.any():
+        raise ValueError("nothing changes in the held-out film")
+    return lambda sample: _ratio(motion_energy(sample.clips).mean(), real.mean())
 
 
 def motion_energy(clips: np.ndarray) -> np.ndarray:
@@ -240,50 +204,100 @@ def motion_energy(clips: np.ndarray) -> np.ndarray:
     return np.mean(changes, axis=0) / 127.5
 
 
-def _backwards(clips: np.ndarray, reference: Reference) -> dict[str, float]:
-    (name,) = _MOTION
-    if name not in reference.extractors:
-        return dict.fromkeys(distances.Estimate._fields, float("nan"))
-    turned = rescale(features.extract(clips[::-1], _MOTION), reference.scales)
-    return distances.kernel_distance(turned[name], reference.features[name])._asdict()
+def backwards_distance(
+    reference: Reference,
+) -> Callable[[Sample], distances.Estimate]:
+    """Kernel distance of `motion_histogram` for clips that are played backwards.
+
+    It is larger than forwards if the motion of the clips has a direction in time.
+    """
+    name = features.motion_histogram.__name__
+    extractors = {name: features.motion_histogram}
+
+    def measure(sample: Sample) -> distances.Estimate:
+        if name not in reference.extractors:
+            return distances.Estimate(math.nan, math.nan, math.nan)
+        rows = features.extract(sample.clips[::-1], extractors)
+        rows = features.rescale(rows, reference.scales)
+        return distances.kernel_distance(rows[name], reference.features[name])
+
+    return measure
 
 
-def _wax(clips: np.ndarray, reference: Reference) -> dict[str, float]:
-    colour = reference.wax_colour
-    share = wax.wax_share(clips[0], colour)
-    blobs = wax.find_blobs(clips[0], colour, _SMALLEST_BLOB)
-    speeds = _speeds(clips, colour, reference.step_seconds)
-    counts = np.arange(_MOST_BLOBS + 2) - 0.5
-    heights = np.linspace(0, 1, _HEIGHT_BINS + 1)
-    return {
-        "share": _ratio(share.mean(), reference.share.mean()),
-        "spread": _ratio(share.std(), reference.share.std()),
-        "blob_count": _variation(blobs.counts, reference.blobs.counts, counts),
-        "blob_height": _variation(blobs.heights, reference.blobs.heights, heights),
-        "rise_speed": _variation(speeds, reference.speeds, _SPEED_EDGES),
-    }
+@dataclasses.dataclass(frozen=True)
+class Dynamics:
+    """Long-term motion, at lags that are beyond the memory of the held-out film.
+
+    Attributes:
+      recurrence: `dynamics.recurrence` of the median lamp; 0 if it is frozen or loops.
+      autocorrelation: the largest one; 1 if all lamps are frozen or loop.
+    """
+
+    recurrence: float
+    autocorrelation: float
+
+
+def film_dynamics(reference: Reference) -> Callable[[Sample], Dynamics]:
+    """Measures whether the lamps of the long film return to earlier states."""
+    memory = _memory(_shrunk(reference.sample.film))
+
+    def measure(sample: Sample) -> Dynamics:
+        series = _shrunk(sample.film)
+        try:
+            correlations = autocorrelation(series, len(series) // 2)
+        except ValueError:  # all lamps rest in one state
+            correlations = np.ones(memory + 1)
+        return Dynamics(
+            recurrence=float(np.median(dynamics.recurrence(series, memory))),
+            autocorrelation=float(correlations[memory:].max()),
+        )
+
+    return measure
+
+
+MEASURES: dict[str, Measure] = {
+    "wax": Measure(
+        wax_figures,
+        (
+            Column("wax share / film's", lambda found: found.share, ".3f"),
+            Column("spread of wax share / film's", lambda found: found.spread, ".3f"),
+            Column("total variation of blob counts", lambda f: f.blob_count, ".3f"),
+            Column("total variation of blob heights", lambda f: f.blob_height, ".3f"),
+            Column("total variation of rise speeds", lambda f: f.rise_speed, ".3f"),
+        ),
+    ),
+    "novelty": Measure(
+        relative_novelty,
+        (Column("nearest learned frame / film's", float, ".3f"),),
+    ),
+    "motion": Measure(
+        relative_motion,
+        (Column("motion / film's", float, ".3f"),),
+    ),
+    "backwards": Measure(
+        backwards_distance,
+        (Column("MMD x 1000, played backwards", lambda f: 1e3 * f.value, ".1f"),),
+    ),
+    "dynamics": Measure(
+        film_dynamics,
+        (
+            Column("nearest return to an earlier state", lambda f: f.recurrence, ".3f"),
+            Column("largest late autocorrelation", lambda f: f.autocorrelation, ".3f"),
+        ),
+    ),
+}
+"""The measures that are not distances between features, by their names in reports."""
 
 
 def _ratio(found: float, real: float) -> float:
-    return float(found / real) if real else float("nan")
+    return float(found / real) if real else math.nan
 
 
 def _variation(found: np.ndarray, real: np.ndarray, edges: np.ndarray) -> float:
-    """Total variation; 1 where only the real film has values, NaN where it has none."""
+    """Total variation; 1 if only the real film has values, NaN if it has none."""
     if not real.size:
-        return float("nan")
+        return math.nan
     return distances.total_variation(found, real, edges) if found.size else 1.0
-
-
-def _dynamics(series: np.ndarray, memory: int) -> dict[str, float]:
-    try:
-        correlations = autocorrelation(series, len(series) // 2)
-    except ValueError:  # all lamps rest at one state
-        correlations = np.ones(memory + 1)
-    return {
-        "recurrence": float(np.median(dynamics.recurrence(series, memory))),
-        "autocorrelation": float(correlations[memory:].max()),
-    }
 
 
 def _memory(series: np.ndarray) -> int:
@@ -302,30 +316,3 @@ def _shrunk(film: np.ndarray) -> np.ndarray:
     small = min(size, _SMALL)
     pieces = film.reshape(steps, lamps, small, size // small, small, size // small, 3)
     return pieces.mean(axis=(3, 5), dtype=np.float32).reshape(steps, lamps, -1)
-
-
-def _speeds(
-    clips: np.ndarray, colour: wax.WaxColour, step_seconds: float
-) -> np.ndarray:
-    return wax.rise_speeds(
-        clips[::_SPEED_STEPS], colour, _SPEED_STEPS * step_seconds, search=_SEARCH
-    )
-
-
-def fit_scale(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns mean and divisor of features, so that all together vary by about 1.
-
-    What hardly varies in the learned film is not blown up: a bin of a histogram that is
-    hit once in a film would drown all others.
-    """
-    std = rows.std(axis=0, dtype=np.float64)
-    least = _LEAST_SPREAD * np.sqrt(np.mean(np.square(std)))
-    return rows.mean(axis=0), np.maximum(std, least) * np.sqrt(len(std))
-
-
-def rescale(
-    rows: Mapping[str, np.ndarray],
-    scales: Mapping[str, tuple[np.ndarray, np.ndarray]],
-) -> dict[str, np.ndarray]:
-    """Returns features by extractor, less their means and divided by their divisors."""
-    return {name: (rows[name] - scales[name][0]) / scales[name][1] for name in rows}

@@ -15,7 +15,7 @@ _STANDARD_ERRORS = 5
 
 
 @dataclasses.dataclass(frozen=True)
-class NormalityTest:
+class NormalityTests:
     """Moments of samples, and how likely N(0, I) is to stray as far.
 
     Attributes:
@@ -38,7 +38,7 @@ class NormalityTest:
     p_value: float
 
 
-def test_normality(samples: np.ndarray) -> NormalityTest:
+def normality_tests(samples: np.ndarray) -> NormalityTests:
     """Tests independent samples against N(0, I), moment by moment.
 
     Of each dimension, two-sided:
@@ -87,7 +87,7 @@ def test_normality(samples: np.ndarray) -> NormalityTest:
             "kurtosis": bonferroni([heavy_tails.pvalue, light_tails_p_value(z)]),
             "covariance": bonferroni(of_covariance),
         }
-        return NormalityTest(
+        return NormalityTests(
             num_samples=count,
             mean=mean,
             std=np.sqrt(variance),

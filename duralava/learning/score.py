@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from duralava import checkpoints, weights
-from duralava.evaluation import distances, features, measures, novelty
+from duralava.evaluation import distances, features, novelty, samples
 from duralava.lamp import Lamp
 from duralava.learning.plan import films, longest_clip
 from duralava.rendering import writers
@@ -79,8 +79,8 @@ def score_clips(
 
     def cut(film: np.ndarray) -> np.ndarray:
         # A short film has fewer clips than a lamp can generate.
-        available = measures.count_clips([film], length, stride=stride)
-        return measures.cut_clips([film], min(count, available), length, stride=stride)
+        available = samples.count_clips([film], length, stride=stride)
+        return samples.cut_clips([film], min(count, available), length, stride=stride)
 
     known, real = cut(learned), cut(held_out)
     extractors = {
@@ -88,8 +88,8 @@ def score_clips(
         for extractor in (features.random_conv_frames, features.random_conv_clips)
     }
     found = [features.extract(some, extractors) for some in (generated, known, real)]
-    scales = {name: measures.fit_scale(rows) for name, rows in found[1].items()}
-    own, floor, reference = (measures.rescale(rows, scales) for rows in found)
+    scales = {name: features.fit_scale(rows) for name, rows in found[1].items()}
+    own, floor, reference = (features.rescale(rows, scales) for rows in found)
     over_floor = [
         _ratio(
             distances.frechet_distance(own[name], reference[name]),

@@ -6,9 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.stats
+import tiny
 
 from duralava import models
-from duralava.config import ModelConfig
 from duralava.evaluation import durability
 from duralava.evaluation.durability import (
     init_monitor,
@@ -16,11 +16,9 @@ from duralava.evaluation.durability import (
     p_value,
     run_to_horizons,
 )
+from duralava.lamp import Lamp
 
-CONFIG = ModelConfig(latent_size=8, transition_layers=1, transition_hidden=8)
-REFRESHED = ModelConfig(
-    latent_size=8, transition_layers=1, transition_hidden=8, refresh=0.2
-)
+ROTATION, REFRESHED = tiny.model(), tiny.model(refresh=0.2)
 KEY = jax.random.key(3)
 
 take_in = jax.jit(observe, static_argnames="min_lag")
@@ -30,21 +28,21 @@ def normal(seed, *shape):
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
-def random_params(config, scale=1.0):
+def random_lamp(config):
+    """A lamp without a generator, whose transition has random parameters."""
     init = functools.partial(models.init_transition, config=config)
     shapes = jax.eval_shape(init, jax.random.key(0))
     random = np.random.default_rng(1)
-    return jax.tree.map(
-        lambda leaf: (scale * random.normal(size=leaf.shape)).astype(leaf.dtype), shapes
+    transition = jax.tree.map(
+        lambda leaf: random.normal(size=leaf.shape).astype(leaf.dtype), shapes
     )
+    return Lamp({"transition": transition}, config, steps_per_second=5.0)
 
 
-def last_horizon(params, horizons, config=CONFIG, lamps=3, **options):
-    latents = jnp.asarray(normal(0, lamps, config.latent_size))
+def last_horizon(lamp, horizons, lamps=3, **options):
+    latents = jnp.asarray(normal(0, lamps, lamp.config.latent_size))
     options = {"window": 1, "min_lag": 100} | options
-    return list(
-        run_to_horizons(params, latents, KEY, horizons, config=config, **options)
-    )[-1]
+    return list(run_to_horizons(lamp, latents, KEY, horizons, **options))[-1]
 
 
 def watch(states, start=0, min_lag=1, block=None, monitor=None):
@@ -160,7 +158,7 @@ def test_a_cycle_that_begins_late_is_caught(period, repeats):
 
 
 def test_a_frozen_transition_is_caught():
-    still = jax.tree.map(jnp.zeros_like, random_params(CONFIG))
+    still = jax.tree.map(jnp.zeros_like, random_lamp(ROTATION))
     monitor = last_horizon(still, [700]).monitor
     np.testing.assert_array_equal(monitor.smallest_step, 0)
     assert np.all(monitor.repeated)
@@ -168,12 +166,12 @@ def test_a_frozen_transition_is_caught():
 
 
 def test_a_transition_of_period_seven_is_caught():
-    params = jax.tree.map(jnp.zeros_like, random_params(CONFIG))
+    lamp = jax.tree.map(jnp.zeros_like, random_lamp(ROTATION))
     angle = 2 * np.pi / 7
     # The bias of the last layer is all that is left of the angles, before their tanh.
-    bias = params["turn"]["Dense_2"]["bias"]
-    params["turn"]["Dense_2"]["bias"] = jnp.full_like(bias, np.arctanh(angle))
-    state = last_horizon(params, [7, 700], window=8)
+    last = lamp.params["transition"]["turn"]["Dense_2"]
+    last["bias"] = jnp.full_like(last["bias"], np.arctanh(angle))
+    state = last_horizon(lamp, [7, 700], window=8)
     monitor = state.monitor
     np.testing.assert_allclose(state.latents[7], state.latents[0], atol=1e-3)
     # A chord of the circle.
@@ -182,11 +180,11 @@ def test_a_transition_of_period_seven_is_caught():
     assert p_value(monitor) < 1e-6
 
 
-@pytest.mark.parametrize("config", [CONFIG, REFRESHED], ids=["rotation", "refreshed"])
+@pytest.mark.parametrize("config", [ROTATION, REFRESHED], ids=["rotation", "refreshed"])
 def test_a_sound_transition_passes(config):
     # One layer of a rotation is not sound: each of its pairs keeps its radius.
     config = dataclasses.replace(config, transition_layers=2)
-    monitor = last_horizon(random_params(config), [5000], config).monitor
+    monitor = last_horizon(random_lamp(config), [5000]).monitor
     assert p_value(monitor) > 0.01
     assert not np.any(monitor.repeated)
     assert np.all(monitor.smallest_step > 0.01)
@@ -198,22 +196,20 @@ def test_a_sound_transition_passes(config):
     assert monitor.comparisons == expected
 
 
-@pytest.mark.parametrize("config", [CONFIG, REFRESHED], ids=["rotation", "refreshed"])
+@pytest.mark.parametrize("config", [ROTATION, REFRESHED], ids=["rotation", "refreshed"])
 def test_horizons_are_those_of_the_rollout_bit_for_bit(config):
-    params, latents = random_params(config), jnp.asarray(normal(0, 3, 8))
-    rollout = jax.jit(models.rollout, static_argnames=("num_steps", "config"))
-    _, whole = rollout(params, latents, KEY, 0, num_steps=1240, config=config)
+    lamp, latents = random_lamp(config), jnp.asarray(normal(0, 3, 8))
+    _, whole = lamp.rollout(latents, KEY, num_steps=1240)
     steps = []
     states = list(
         run_to_horizons(
-            params,
+            lamp,
             latents,
             KEY,
             [0, 3, 500, 1234],
             window=6,
-            config=config,
             record_every=70,
-            advance=steps.append,
+            on_steps=steps.append,
         )
     )
     assert [state.step for state in states] == [0, 3, 500, 1234]
@@ -227,11 +223,10 @@ def test_horizons_are_those_of_the_rollout_bit_for_bit(config):
 
 
 def test_what_is_watched_is_the_rollout():
-    params, latents = random_params(REFRESHED), jnp.asarray(normal(0, 3, 8))
-    rollout = jax.jit(models.rollout, static_argnames=("num_steps", "config"))
-    _, whole = rollout(params, latents, KEY, 0, num_steps=1001, config=REFRESHED)
+    lamp, latents = random_lamp(REFRESHED), jnp.asarray(normal(0, 3, 8))
+    _, whole = lamp.rollout(latents, KEY, num_steps=1001)
     expected = watch(np.asarray(whole), min_lag=100)
-    monitor = last_horizon(params, [3, 1000], REFRESHED).monitor
+    monitor = last_horizon(lamp, [3, 1000]).monitor
     for got, wanted in zip(monitor, expected, strict=True):
         np.testing.assert_allclose(got, wanted, rtol=1e-5)
 
@@ -251,26 +246,23 @@ def test_what_is_watched_is_the_rollout():
 def test_bad_input_is_refused_before_anything_runs(horizons, options, message):
     with pytest.raises(ValueError, match=message):
         run_to_horizons(
-            None,
+            random_lamp(ROTATION),
             jnp.zeros((1, 8)),
             KEY,
             horizons,
-            config=CONFIG,
             **({"window": 1} | options),
         )
 
 
 def test_noise_that_has_no_effect_is_not_drawn():
     latents = jnp.zeros((3, 8))
-    program = jax.jit(durability._run_block, static_argnames=("config", "min_lag"))
 
     def operations(config):
-        params = random_params(config)
-        monitor = init_monitor(latents)
-        lowered = program.lower(
-            params, latents, monitor, KEY, 0, 5, config=config, min_lag=1
+        lamp, monitor = random_lamp(config), init_monitor(latents)
+        lowered = durability._run_block.lower(
+            lamp, latents, monitor, KEY, 0, 5, min_lag=1
         )
         return lowered.compile().as_text()
 
     assert " xor(" in operations(REFRESHED)
-    assert " xor(" not in operations(CONFIG)
+    assert " xor(" not in operations(ROTATION)

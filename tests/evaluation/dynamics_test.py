@@ -1,24 +1,20 @@
-import dataclasses
 import functools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tiny
 
 from duralava import models
-from duralava.config import ModelConfig
 from duralava.evaluation.dynamics import (
     largest_exponent,
     lyapunov_exponent,
     recurrence,
 )
+from duralava.lamp import Lamp
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
-
-CONFIG = ModelConfig(
-    latent_size=8, transition_layers=2, transition_hidden=8, refresh=0.2
-)
 
 exponent = jax.jit(largest_exponent, static_argnames=("step", "num_steps"))
 
@@ -102,9 +98,10 @@ def test_maps_whose_exponent_is_known(step, expected, tolerance):
 
 @pytest.mark.parametrize("transition", ["rotation", "mlp"])
 def test_the_transitions_exponent_is_that_of_the_product_of_jacobians(transition):
-    config = dataclasses.replace(CONFIG, transition=transition)
+    config = tiny.model(transition=transition, transition_layers=2, refresh=0.2)
     init = jax.jit(functools.partial(models.init_transition, config=config))
     params = jax.tree.map(lambda leaf: 4 * leaf, init(jax.random.key(0)))
+    lamp = Lamp({"transition": params}, config, steps_per_second=5.0)
     latents = jax.random.normal(jax.random.key(1), (2, 8))
     key, num_steps = jax.random.key(2), 12
 
@@ -125,7 +122,7 @@ def test_the_transitions_exponent_is_that_of_the_product_of_jacobians(transition
             product = np.asarray(matrix, np.float64) @ product
         stretched = np.linalg.norm(product @ tangent) / np.linalg.norm(tangent)
         expected.append(np.log(stretched) / num_steps)
-    exponent = functools.partial(lyapunov_exponent, num_steps=num_steps, config=config)
-    result = jax.jit(exponent)(params, latents, key)
+    exponents = jax.jit(functools.partial(lyapunov_exponent, num_steps=num_steps))
+    result = exponents(lamp, latents, key)
     assert np.abs(expected).min() > 0.01
     np.testing.assert_allclose(result, expected, atol=1e-4)

@@ -1,17 +1,20 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import scipy.ndimage
 import scipy.stats
 
-from duralava.evaluation import measures
+from duralava.evaluation.distances import Estimate
+from duralava.evaluation.measures import fit_measures
+from duralava.evaluation.reference import make_reference
+from duralava.evaluation.samples import Sample, SampleSize, cut_sample
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
-NUM_CLIPS, CLIP_LENGTH, FILM_LENGTH, STRIDE = 64, 8, 240, 2
+SIZE, STRIDE = SampleSize(num_clips=64, clip_length=8, film_length=240), 2
 OPTIONS = {
-    "num_clips": NUM_CLIPS,
-    "clip_length": CLIP_LENGTH,
-    "film_length": FILM_LENGTH,
+    "size": SIZE,
     "stride": STRIDE,
     "step_seconds": 0.2,
     "mirrored": False,
@@ -19,38 +22,33 @@ OPTIONS = {
 
 
 def cut(segments, stride=STRIDE):
-    """Clips, and the film of some lamps."""
-    clips = measures.cut_clips(segments, NUM_CLIPS, CLIP_LENGTH, stride=stride)
-    lamps = measures.NUM_LAMPS
-    return clips, measures.cut_clips(segments, lamps, FILM_LENGTH, stride=stride)
+    return cut_sample(segments, SIZE, stride=stride)
 
 
-def figures(found, prefix=""):
+def figures(found):
     """All figures by name, such as `wax share` and `motion_histogram kernel`."""
-    flat = {}
-    for name, value in found.items():
-        if name == "kernel" or name == "backwards":
-            value = value["value"]
-        if isinstance(value, dict):
-            flat |= figures(value, f"{prefix}{name} ")
+    flat = {"samples": found.samples}
+    for name, value in {**found.features, **found.measures}.items():
+        if isinstance(value, Estimate):
+            flat[name] = value.value
+        elif dataclasses.is_dataclass(value):
+            for field, part in vars(value).items():
+                part = part.value if isinstance(part, Estimate) else part
+                flat[f"{name} {field}"] = part
         else:
-            flat[prefix + name] = value
+            flat[name] = value
     return flat
 
 
 @pytest.fixture(scope="module")
-def reference(film_discs):
-    learned, held_out = film_discs(0), film_discs(1)
-    return measures.make_reference(learned, held_out, **OPTIONS)[0]
+def measure_clips(film_discs):
+    return fit_measures(make_reference(film_discs(0), film_discs(1), **OPTIONS))
 
 
 @pytest.fixture(scope="module")
-def floor(film_discs, reference):
+def floor(film_discs, measure_clips):
     """Where the figures of one more real film lie with a probability of 99 %."""
-    films = [
-        figures(measures.compare(*cut(film_discs(seed)), reference))
-        for seed in range(2, 8)
-    ]
+    films = [figures(measure_clips(cut(film_discs(seed)))) for seed in range(2, 8)]
     count = len(films)
     reach = scipy.stats.t.ppf(0.995, count - 1) * np.sqrt(1 + 1 / count)
     ends = {}
@@ -75,7 +73,7 @@ def looped(frames):
     return frames[np.arange(len(frames)) % 100]
 
 
-def turned_back(frames):
+def reversed_in_time(frames):
     return frames[::-1]
 
 
@@ -92,12 +90,12 @@ def slowed(segments):
 
 
 def each(fault):
-    return lambda segments: tuple(map(fault, cut(segments)))
+    return lambda segments: Sample(*map(fault, cut(segments)))
 
 
-# Fault, the figures above what another real film has, those below, and those that do
-# not see it.
-PROOF = {
+# By fault: how film with it is made; the figures that are above those of any real film,
+# those that are below, and those that do not detect it.
+FAULTS = {
     "shuffled in time": (
         each(shuffled),
         [
@@ -137,8 +135,8 @@ PROOF = {
         ["dynamics recurrence"],
         ["random_conv_clips kernel", "motion_histogram kernel", "motion"],
     ),
-    "turned back in time": (
-        each(turned_back),
+    "reversed in time": (
+        each(reversed_in_time),
         [
             "motion_histogram frechet",
             "motion_histogram kernel",
@@ -213,12 +211,12 @@ PROOF = {
 }
 
 
-@pytest.mark.parametrize("fault", PROOF)
-def test_each_fault_is_seen_by_the_measures_made_for_it(
-    film_discs, reference, floor, fault
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_fault_is_detected_by_the_measures_for_it(
+    film_discs, measure_clips, floor, fault
 ):
-    make, above, below, blind = PROOF[fault]
-    found = figures(measures.compare(*make(film_discs(8)), reference))
+    make, above, below, blind = FAULTS[fault]
+    found = figures(measure_clips(make(film_discs(8))))
     where = {name: (found[name], floor[name]) for name in (*above, *below, *blind)}
     missed = {
         **{n: w for n, w in where.items() if n in above and w[0] <= w[1][1]},
@@ -233,7 +231,7 @@ def test_each_fault_is_seen_by_the_measures_made_for_it(
 
 
 def test_a_real_film_is_at_the_floor(floor):
-    """No distance, and ratios of one, within what real films differ by."""
+    """Its distances are 0 and its ratios 1, within the spread of real films."""
     for name, (low, high) in floor.items():
         if name.endswith("kernel"):
             assert low < 0 < high < 0.1, name
@@ -241,41 +239,9 @@ def test_a_real_film_is_at_the_floor(floor):
             assert 0.5 < low < 1 < high < 1.6, name
 
 
-def test_a_copy_of_the_learned_film_is_not_new(film_discs, reference):
+def test_a_copy_of_the_learned_film_is_not_new(film_discs, measure_clips):
     frames = [segment[::STRIDE] for segment in film_discs(0)]
-    found = measures.compare(*cut(frames, stride=1), reference)
-    assert found["novelty"] < 0.02
-
-
-def numbered(*lengths):
-    """Film whose frames are their number, and that of their piece in green."""
-    film = []
-    for index, length in enumerate(lengths):
-        segment = np.zeros((length, 4, 4, 3), np.uint8)
-        segment[..., 0] = np.arange(length)[:, None, None]
-        segment[..., 1] = index
-        film.append(segment)
-    return film
-
-
-def test_clips_are_spread_evenly_and_cross_no_cut():
-    film = numbered(50, 3, 30, 50)
-    clips = measures.cut_clips(film, 40, 4, stride=3)[..., 0, 0, :].astype(int)
-    assert clips.shape == (4, 40, 3)
-    np.testing.assert_array_equal(np.diff(clips[..., 0], axis=0), 3)
-    np.testing.assert_array_equal(np.diff(clips[..., 1], axis=0), 0)
-    # Pieces of 50, 3, 30 and 50 frames have 41, 0, 21 and 41 clips of 10 frames.
-    assert measures.count_clips(film, 4, stride=3) == 41 + 0 + 21 + 41
-    place = clips[0, :, 0] + np.array([0, 0, 41, 62])[clips[0, :, 1]]
-    np.testing.assert_allclose(place, np.linspace(0, 102, 40), atol=0.5)
-
-
-def test_as_many_clips_as_there_are_is_all_of_them():
-    clips = measures.cut_clips(numbered(20, 13), 10 + 3, 11, stride=1)
-    first = clips[0, :, 0, 0, :2].tolist()
-    assert first == [[i, 0] for i in range(10)] + [[i, 1] for i in range(3)]
-    with pytest.raises(ValueError, match="33 frames has 13 clips of 11 steps"):
-        measures.cut_clips(numbered(20, 13), 14, 11, stride=1)
+    assert measure_clips(cut(frames, stride=1)).measures["novelty"] < 0.02
 
 
 def test_a_film_in_which_nothing_moves_is_refused(film_discs):
@@ -284,18 +250,19 @@ def test_a_film_in_which_nothing_moves_is_refused(film_discs):
     one = [np.repeat(still[0], 3, axis=0)]
     for films in ((moving, still), (one, moving)):
         with pytest.raises(ValueError, match="nothing changes"):
-            measures.make_reference(*films, **OPTIONS)
+            fit_measures(make_reference(*films, **OPTIONS))
 
 
-def test_a_lamp_without_wax_is_measured_all_the_same(film_discs, reference):
+def test_a_lamp_without_wax_can_be_measured(film_discs, measure_clips):
     ground = np.median(film_discs(0)[0], axis=0).astype(np.uint8)
     clips, film = (
         np.broadcast_to(ground, (steps, count, *ground.shape))
-        for steps, count in ((CLIP_LENGTH, NUM_CLIPS), (FILM_LENGTH, 8))
+        for steps, count in ((8, 64), (240, 8))
     )
-    found = measures.compare(clips, film, reference)
-    assert found["wax"]["share"] < 0.05
-    assert found["wax"]["rise_speed"] == found["wax"]["blob_height"] == 1
-    assert found["motion"] == found["dynamics"]["recurrence"] == 0
-    assert found["dynamics"]["autocorrelation"] == 1
-    assert found["random_conv_frames"]["coverage"] < 0.3
+    found = measure_clips(Sample(clips, film))
+    wax, dynamics = found.measures["wax"], found.measures["dynamics"]
+    assert wax.share < 0.05
+    assert wax.rise_speed == wax.blob_height == 1
+    assert found.measures["motion"] == dynamics.recurrence == 0
+    assert dynamics.autocorrelation == 1
+    assert found.features["random_conv_frames"].coverage < 0.3

@@ -3,7 +3,6 @@ import pytest
 import scipy.integrate
 import scipy.stats
 
-# The module, as pytest would take `test_normality` for a test of its own.
 from duralava.evaluation import normality
 
 MOMENTS = ["mean", "variance", "skewness", "kurtosis", "covariance"]
@@ -17,7 +16,7 @@ def generator(seed=0):
 def test_draws_of_the_normal_are_rejected_no_more_often_than_said(count, repeats):
     random = generator()
     results = [
-        normality.test_normality(random.normal(size=(count, 64)))
+        normality.normality_tests(random.normal(size=(count, 64)))
         for _ in range(repeats)
     ]
     # Three and a half standard deviations above the share of 0.05.
@@ -98,10 +97,10 @@ def all_correlated(z):
 )
 def test_a_fault_is_seen_by_its_own_moment(fault, moment):
     samples = generator(2).normal(size=(1024, 64))
-    sound = normality.test_normality(samples)
+    sound = normality.normality_tests(samples)
     assert sound.p_value > 0.05
     fault(samples)
-    result = normality.test_normality(samples)
+    result = normality.normality_tests(samples)
     assert result.p_values[moment] < 1e-4
     assert result.p_value < 1e-3
     # Only a dimension of another shape has more than one moment of another size.
@@ -112,7 +111,7 @@ def test_a_fault_is_seen_by_its_own_moment(fault, moment):
 
 def test_moments_are_those_of_each_dimension():
     z = generator().normal(size=(50, 3)) * [1, 2, 3] + [0, 1, 2]
-    result = normality.test_normality(z.astype(np.float32))
+    result = normality.normality_tests(z.astype(np.float32))
     standard = (z - z.mean(axis=0)) / z.std(axis=0)
     assert result.num_samples == 50
     np.testing.assert_allclose(result.mean, z.sum(axis=0) / 50, rtol=1e-5)
@@ -125,13 +124,13 @@ def test_moments_are_those_of_each_dimension():
 def test_a_dead_or_infinite_dimension_is_no_normal(value):
     samples = generator().normal(size=(64, 4))
     samples[:, 2] = value
-    assert normality.test_normality(samples).p_value == 0
+    assert normality.normality_tests(samples).p_value == 0
 
 
 @pytest.mark.parametrize("shape", [(19, 4), (64, 1), (64,)])
 def test_too_few_samples_or_dimensions_are_refused(shape):
     with pytest.raises(ValueError, match="N at least 20 and Z at least 2"):
-        normality.test_normality(np.zeros(shape))
+        normality.normality_tests(np.zeros(shape))
 
 
 @pytest.mark.parametrize("size", [2, 3, 10])

@@ -9,33 +9,36 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from duralava.evaluation import evaluate, features, report
+from duralava.evaluation import evaluate, features, latents, report
+from duralava.evaluation.contenders import LEARNED, LINEAR, VIDEO
+from duralava.evaluation.distances import Estimate
+from duralava.evaluation.measures import (
+    ClipFigures,
+    Dynamics,
+    FeatureDistances,
+    WaxFigures,
+)
+from duralava.evaluation.normality import NormalityTests
 
-NAMES = [evaluate.LEARNED, evaluate.LINEAR, evaluate.VIDEO, "<rival>", "20 steps"]
+NAMES = [LEARNED, LINEAR, VIDEO, "<rival>", "20 steps"]
 ABOUT = {"checkpoint": "a <lamp>", "plan": {"seed": 3}}
 
 
-def contender(index):
-    distances = {
-        "frechet": 0.5 + index,
-        "kernel": {"value": 0.01 * index, "low": -0.01, "high": 0.02 * index},
-        "density": 0.9,
-        "coverage": 0.8,
-    }
-    wax = {"share": 1.0, "spread": 1.0, "blob_count": 0.1, "blob_height": 0.1}
-    return {
-        "samples": 64,
-        **dict.fromkeys(features.EXTRACTORS, distances),
-        "wax": wax | {"rise_speed": math.nan},
+def figures(index):
+    kernel = Estimate(value=0.01 * index, low=-0.01, high=0.02 * index)
+    distances = FeatureDistances(0.5 + index, kernel, density=0.9, coverage=0.8)
+    values = {
+        "wax": WaxFigures(1.0, 1.0, 0.1, 0.1, rise_speed=math.nan),
         "novelty": 1.125 + index,
         "motion": 1.0,
-        "backwards": distances["kernel"],
-        "dynamics": {"recurrence": 0.4375, "autocorrelation": 0.2},
+        "backwards": kernel,
+        "dynamics": Dynamics(recurrence=0.4375, autocorrelation=0.2),
     }
+    return ClipFigures(64, dict.fromkeys(features.EXTRACTORS, distances), values)
 
 
 def film(index):
-    """Eight lamps, each of a brightness of its own, that get lighter."""
+    """Eight lamps of different brightness that get brighter."""
     steps, lamps = np.indices((5, 8))
     grey = (20 * index + 8 * lamps + 16 * steps).astype(np.uint8)
     return np.broadcast_to(grey[..., None, None, None], (5, 8, 16, 16, 3))
@@ -44,27 +47,29 @@ def film(index):
 @pytest.fixture(scope="module")
 def evaluation():
     rng = np.random.default_rng(0)
-    normality = {
-        "num_samples": 64,
-        "p_value": 0.4,
-        "p_values": {"mean": 0.3, "variance": 0.2},
-        **{name: rng.normal(size=8).tolist() for name in ("mean", "skewness")},
-        **{name: [1.0] * 8 for name in ("std", "kurtosis")},
-    }
-    horizon = {
-        "normality": normality,
-        "smallest_step": 0.01,
-        "repeated": 0,
-        "largest_cosine": 0.5,
-        "period_p_value": 0.9,
-    }
+    normality = NormalityTests(
+        num_samples=64,
+        mean=rng.normal(size=8),
+        std=np.ones(8),
+        skewness=rng.normal(size=8),
+        kurtosis=np.ones(8),
+        p_values={"mean": 0.3, "variance": 0.2},
+        p_value=0.4,
+    )
+    tests = latents.HorizonTests(
+        normality,
+        smallest_step=0.01,
+        repeated=0,
+        largest_cosine=0.5,
+        period_p_value=0.9,
+    )
     return evaluate.Evaluation(
-        contenders={name: contender(i) for i, name in enumerate(NAMES)},
-        durability={
-            "horizons": {"20 steps": horizon},
-            "one lamp": {"untested": "a lamp keeps its norm"},
-            "motion": {"correlation_seconds": math.inf, "lyapunov_per_second": 0.0625},
-        },
+        contenders={name: figures(i) for i, name in enumerate(NAMES)},
+        durability=latents.Durability(
+            horizons={"20 steps": tests},
+            one_lamp=latents.Untested("a lamp keeps its norm"),
+            motion=latents.LatentMotion(math.inf, 0.0625),
+        ),
         films={name: film(i) for i, name in enumerate([evaluate.FILM, *NAMES])},
     )
 
@@ -109,14 +114,24 @@ def test_the_numbers_are_json_and_finite(written, evaluation):
     assert list(numbers["contenders"]) == NAMES
     found = numbers["contenders"]["20 steps"]
     assert found["motion_histogram"]["frechet"] == 4.5
-    # What JSON has no number for.
+    # JSON has no infinity and no NaN.
     assert found["wax"]["rise_speed"] is None
     assert numbers["durability"]["motion"]["correlation_seconds"] is None
+    assert numbers["durability"]["one lamp"] == {"untested": "a lamp keeps its norm"}
     horizon = numbers["durability"]["horizons"]["20 steps"]
-    assert horizon == evaluation.durability["horizons"]["20 steps"]
+    tests = evaluation.durability.horizons["20 steps"]
+    moments = ("mean", "std", "skewness", "kurtosis")
+    assert horizon == {
+        "normality": vars(tests.normality)
+        | {name: getattr(tests.normality, name).tolist() for name in moments},
+        "smallest_step": 0.01,
+        "repeated": 0,
+        "largest_cosine": 0.5,
+        "period_p_value": 0.9,
+    }
 
 
-def test_the_page_asks_for_nothing_else(written):
+def test_the_page_loads_nothing_else(written):
     source = (written[0] / "report.html").read_text()
     assert "http" not in source
     page = Page(source)
@@ -161,7 +176,7 @@ def test_the_page_has_each_plot_that_is_written(written):
     assert len(pictures) == 2 and sizes == expected
 
 
-def test_names_of_lamps_are_no_markup(written):
+def test_names_of_lamps_are_escaped(written):
     source = (written[0] / "report.html").read_text()
     assert "<rival>" not in source and "<lamp>" not in source
     texts = Page(source).texts
@@ -169,7 +184,7 @@ def test_names_of_lamps_are_no_markup(written):
     assert "How real, how durable: a <lamp>" in texts
 
 
-def test_tables_hold_a_column_for_each(written):
+def test_tables_have_a_column_for_each_contender(written):
     folder, text = written
     lines = text.splitlines()
     title = lines.index("The lamp in the picture")
@@ -177,8 +192,8 @@ def test_tables_hold_a_column_for_each(written):
     assert all(name in names for name in NAMES)
     novelty = next(line for line in lines if line.startswith("nearest learned frame"))
     assert novelty.split()[-5:] == ["1.125", "2.125", "3.125", "4.125", "5.125"]
-    # Numbers end where their names do.
-    assert novelty.index("5.125") + 5 == names.index("20 steps") + 8
+    # Numbers begin where their names do.
+    assert novelty.index("5.125") == names.index("20 steps")
     returns = next(line for line in lines if line.startswith("nearest return"))
     assert returns.split()[-5:] == ["0.438"] * 5
     assert "a lamp keeps its norm" in text

@@ -1,33 +1,21 @@
-import functools
 import json
 
-import jax
 import numpy as np
 import pytest
+import tiny
 
-from duralava import models, pretrained
-from duralava.config import Config, DataConfig, ModelConfig
+from duralava import weights
 from duralava.rendering import writers
 
-MODEL = ModelConfig(
-    resolution=64,
-    latent_size=8,
-    generator_hidden=0,
-    generator_channels=(8,),
-    transition_layers=1,
-    transition_hidden=8,
-)
 QUICK = ("--num_clips=40", "--clip_length=4", "--num_lamps=32", "--horizons=5,10")
 
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory):
-    """Folder with the weights of a lamp that is not trained, and a film."""
+    """Folder with the weights of an untrained lamp, and a film."""
     folder = tmp_path_factory.mktemp("inputs")
-    init = functools.partial(models.init_lamp, config=MODEL, with_encoder=False)
-    config = Config(data=DataConfig(film_fps=10, frame_stride=2), model=MODEL)
-    lamp = pretrained.Pretrained(jax.jit(init)(jax.random.key(0)), config)
-    pretrained.save(folder / "lamp.safetensors", lamp)
+    lamp = tiny.lamp(resolution=64, with_encoder=False)
+    weights.save(folder / "lamp.safetensors", lamp)
     row, column = np.mgrid[:64, :64]
 
     def frame(index):
@@ -42,7 +30,7 @@ def inputs(tmp_path_factory):
 
 
 def test_a_lamp_is_evaluated_on_a_video(run_tool, tmp_path, inputs, monkeypatch):
-    # Programs that run for milliseconds and would be compiled for seconds.
+    # Its programs run for milliseconds but would take seconds to optimise.
     monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
     done = run_tool(
         "evaluate.py",
@@ -64,7 +52,7 @@ def test_a_lamp_is_evaluated_on_a_video(run_tool, tmp_path, inputs, monkeypatch)
     assert {"5 steps", "10 steps", str(inputs / "lamp.safetensors")} < set(contenders)
     floor = contenders["learned film (the floor)"]["colour_histogram"]["frechet"]
     assert contenders["10 steps"]["colour_histogram"]["frechet"] > 3 * floor
-    # No block of so smooth a film can be followed.
+    # In so smooth a film no block has a reliable motion.
     assert "motion_histogram" not in contenders["10 steps"]
     assert contenders["10 steps"]["backwards"]["value"] is None
     # The tables are printed too.

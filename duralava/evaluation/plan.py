@@ -1,0 +1,61 @@
+"""How much of a lamp an evaluation measures."""
+
+import dataclasses
+import itertools
+
+NEAR = 100_000  # steps; fewer lamps run to horizons beyond
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """How much is measured.
+
+    Attributes:
+      horizons: numbers of steps, ascending, after which lamps are measured.
+      num_clips: clips that are compared with the same number of film clips, at least
+        40.
+      clip_length: steps in a clip, at least 4.
+      num_lamps: lamps that run to horizons up to `NEAR`, at least 32. If they are fewer
+        than the clips, each gives several clips.
+      num_far_lamps: lamps that run to horizons beyond, at least 32.
+      seed: of all random numbers.
+
+    Raises:
+      ValueError: horizons do not ascend, or a number is too small.
+    """
+
+    horizons: tuple[int, ...] = (20, 1_000, 10_000)
+    num_clips: int = 512
+    clip_length: int = 16
+    num_lamps: int = 1024
+    num_far_lamps: int = 64
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        ascend = all(b > a for a, b in itertools.pairwise(self.horizons))
+        if not (self.horizons and self.horizons[0] >= 0 and ascend):
+            raise ValueError(
+                "horizons must be ascending numbers of steps, not "
+                f"{', '.join(map(str, self.horizons))}"
+            )
+        least = {"num_clips": 40, "clip_length": 4, "num_lamps": 32}
+        for name, value in (least | {"num_far_lamps": 32}).items():
+            if getattr(self, name) < value:
+                raise ValueError(
+                    f"{name} must be at least {value}, not {getattr(self, name)}"
+                )
+
+    def runs(self) -> list[tuple[tuple[int, ...], int]]:
+        """Returns the horizons of each run, and its number of lamps."""
+        near = tuple(h for h in self.horizons if h <= NEAR)
+        far = tuple(h for h in self.horizons if h > NEAR)
+        runs = [(near, self.num_lamps), (far, self.num_far_lamps)]
+        return [(horizons, lamps) for horizons, lamps in runs if horizons]
+
+    @property
+    def num_steps(self) -> int:
+        """Steps of all runs."""
+        return sum(horizons[-1] for horizons, _ in self.runs())
+
+
+DEFAULT_PLAN = Plan()
