@@ -6,43 +6,46 @@
     for frame in lamp.film(seconds=10):
         ...  # uint8 [64, 64, 3]
 
-Names are imported when they are first used, so that `import duralava` is quick.
+Each name is imported when it is first used, so that `import duralava` is quick.
 """
 
 import importlib
 import importlib.metadata
 from typing import Any
 
-_HOMES = {
-    "Config": "duralava.config",
-    "DataConfig": "duralava.config",
-    "Lamp": "duralava.lamp",
-    "LossConfig": "duralava.config",
-    "ModelConfig": "duralava.config",
-    "OptimizerConfig": "duralava.config",
-    "Phase": "duralava.config",
-    "RolloutState": "duralava.lamp",
-    "TrainingConfig": "duralava.config",
-    "evaluate": "duralava.api",
-    "load": "duralava.weights",
-    "load_config": "duralava.configs",
-    "prepare": "duralava.api",
-    "render": "duralava.api",
-    "save": "duralava.weights",
-    "simulate": "duralava.simulation",
-    "train": "duralava.api",
-}
-_NAMES_THERE = {"load_config": "load", "simulate": "film"}
+from duralava import extras
 
-__all__ = ["__version__", *_HOMES]
+_PLACES = {
+    "Config": "config:Config",
+    "DataConfig": "config:DataConfig",
+    "Lamp": "lamp:Lamp",
+    "LossConfig": "config:LossConfig",
+    "ModelConfig": "config:ModelConfig",
+    "OptimizerConfig": "config:OptimizerConfig",
+    "Phase": "config:Phase",
+    "RolloutState": "lamp:RolloutState",
+    "TrainingConfig": "config:TrainingConfig",
+    "evaluate": "evaluation.evaluate:evaluate",
+    "load": "weights:load",
+    "load_config": "configs:load",
+    "prepare": "datasets.preparation:prepare",
+    "render": "api:render",
+    "save": "weights:save",
+    "simulate": "simulation:film",
+    "train": "api:train",
+}
+
+__all__ = ["__version__", *_PLACES]
 
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        return importlib.metadata.version("duralava")
-    if name not in _HOMES:
-        raise AttributeError(f"module 'duralava' has no attribute '{name}'")
-    value = getattr(importlib.import_module(_HOMES[name]), _NAMES_THERE.get(name, name))
+        return importlib.metadata.version(__name__)
+    if name not in _PLACES:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    module, _, attribute = _PLACES[name].partition(":")
+    with extras.needed("train"):
+        value = getattr(importlib.import_module(f"{__name__}.{module}"), attribute)
     globals()[name] = value
     return value
 

@@ -1,12 +1,13 @@
-"""The functions of `import duralava` that do what the commands do."""
+"""Functions of `import duralava` that join several parts of the package."""
 
 import os
 from typing import Any
 
-from duralava import extras
+from duralava import extras, weights
 from duralava.config import Config
 from duralava.datasets import DATA_DIR
 from duralava.lamp import Lamp
+from duralava.rendering import film, starts, writers
 
 
 def render(
@@ -38,8 +39,6 @@ def render(
       ValueError: a choice is out of range, or the lamp has no encoder for `start`.
       OSError: the file cannot be written.
     """
-    from duralava.rendering import film, starts, writers
-
     writers.check_output(path)
     shot = film.Shot(fps=fps, num_frames=round(seconds * fps), **choices)
     state = (
@@ -49,29 +48,6 @@ def render(
     )
     frames = film.film_lamps(lamp, state, shot)
     return writers.write_frames(path, frames, fps=fps, num_frames=shot.num_frames)
-
-
-def prepare(
-    dataset: str,
-    *,
-    source: str | os.PathLike[str] | None = None,
-    data_dir: str | os.PathLike[str] = DATA_DIR,
-) -> None:
-    """Prepares a data set for training, unless it exists.
-
-    Args:
-      dataset: its name with its config, as `simulated_lava_lamp/64x64_10min`.
-      source: film or folder of images, for a data set that takes one.
-      data_dir: folder of prepared data sets.
-
-    Raises:
-      ValueError: unknown name, a missing or superfluous `source`, or a package of the
-        extra `train` is missing.
-      OSError: no such `source`, or `data_dir` cannot be written.
-    """
-    with extras.needed("train"):
-        from duralava.datasets import preparation
-    preparation.prepare(dataset, data_dir, source=source)
 
 
 def train(
@@ -95,9 +71,9 @@ def train(
       OSError: the workdir cannot be written.
       FloatingPointError: a loss is not finite any more.
     """
+    # Imported here: only training needs its packages.
     with extras.needed("train"):
         from duralava.training import loop
-    from duralava import weights
 
     loop.train(config, workdir, data_dir=data_dir, start_from=start_from)
     return weights.load(workdir)

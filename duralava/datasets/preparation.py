@@ -10,7 +10,7 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
-from duralava.datasets import video
+from duralava.datasets import DATA_DIR, video
 from duralava.datasets.film import FilmBuilder
 from duralava.datasets.lava_lamp import LavaLamp
 from duralava.datasets.simulated_lava_lamp import SimulatedLavaLamp
@@ -23,7 +23,7 @@ DATASETS: dict[str, type[FilmBuilder]] = {
 
 def prepare(
     name: str,
-    data_dir: str | os.PathLike[str],
+    data_dir: str | os.PathLike[str] = DATA_DIR,
     *,
     source: str | os.PathLike[str] | None = None,
     overwrite: bool = False,

@@ -1,6 +1,5 @@
 import functools
 
-import jax
 import numpy as np
 import onnxruntime
 import pytest

@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from duralava.rendering.frames import frame_chunks, lamp_frames
 
 from duralava import models
 from duralava.config import Config, ModelConfig
 from duralava.rendering import frames
-from duralava.rendering.frames import frame_chunks, lamp_frames
 
 CONFIG = ModelConfig(
     resolution=16,
