@@ -1,3 +1,3 @@
-"""The simulated lamp with the original's transition: `duralava.configs.simulated_64_mlp`."""
+"""The simulated lamp with the MLP transition: `duralava.configs.simulated_64_mlp`."""
 
 from duralava.configs.simulated_64_mlp import get_config as get_config

@@ -79,6 +79,66 @@ def test_pip_install_alone_gives_a_lamp(installed, tmp_path):
     assert pathlib.Path(path).read_text() == expected
 
 
+TRAINING = (
+    "array_record",
+    "grain",
+    "matplotlib",
+    "optax",
+    "orbax",
+    "tensorboardX",
+    "tensorflow_datasets",
+)
+
+
+@pytest.fixture(scope="module")
+def without_extras(tmp_path_factory):
+    """The environment of an installation without the extra `train`."""
+    folder = tmp_path_factory.mktemp("light")
+    for libraries in (pathlib.Path(p) for p in sys.path if p.endswith("site-packages")):
+        for path in libraries.iterdir():
+            link = folder / path.name
+            left_out = path.name.startswith(TRAINING) or path.suffix == ".pth"
+            if not left_out and not link.exists():
+                link.symlink_to(path)
+    return os.environ | {"PYTHONPATH": f"{folder}:{ROOT}"}
+
+
+def without_site(*arguments, env, cwd):
+    return subprocess.run(
+        [sys.executable, "-S", "-m", "duralava", *arguments],
+        capture_output=True,
+        text=True,
+        env=env,
+        cwd=cwd,
+    )
+
+
+def test_rendering_needs_no_extra(without_extras, tmp_path):
+    done = without_site("render", "--num_frames=2", env=without_extras, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out.png").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("train", "--config=simulated_64", "--workdir=w"),
+        ("learn", "--source=film.mp4", "--workdir=w"),
+        ("evaluate", "--dataset=film.mp4"),
+        ("prepare",),
+        ("benchmark",),
+        ("simulate", "--report=r"),
+    ],
+)
+def test_a_missing_extra_is_one_line_that_names_it(without_extras, tmp_path, arguments):
+    done = without_site(*arguments, env=without_extras, cwd=tmp_path)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: this needs the package ")
+    assert line.endswith("pip install 'duralava[train]'")
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_help_lists_every_command():
     done = duralava("--help")
     assert done.returncode == 0
