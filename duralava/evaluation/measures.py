@@ -152,10 +152,10 @@ def wax_figures(reference: Reference) -> Callable[[Sample], WaxFigures]:
     count_edges = np.arange(_MOST_BLOBS + 2) - 0.5
     height_edges = np.linspace(0, 1, _HEIGHT_BINS + 1)
 
-    def observe(clips: np.ndarray) -> tuple[np.ndarray, wax.Blobs, np.ndarray]:
+    def observe(clips: np.ndarray) -> tuple[np.ndarray, wax.BlobSizes, np.ndarray]:
         return (
             wax.wax_share(clips[0], colour),
-            wax.find_blobs(clips[0], colour, _SMALLEST_BLOB),
+            wax.measure_blobs(clips[0], colour, _SMALLEST_BLOB),
             wax.rise_speeds(clips[::_SPEED_STEPS], colour, seconds, search=_SEARCH),
         )
 

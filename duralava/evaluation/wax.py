@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from duralava.evaluation.motion import block_motion
-from duralava.signals import blobs
+from duralava.signals.blobs import find_blobs
 
 # Number of frames that the colours are fitted to, evenly spread over the film.
 _FITTED = 512
@@ -40,8 +40,8 @@ class WaxColour:
     glass: np.ndarray
 
 
-class Blobs(NamedTuple):
-    """The blobs of a film, ordered by time.
+class BlobSizes(NamedTuple):
+    """Number, heights and areas of the blobs of a film, ordered by time.
 
     Attributes:
       counts: number of blobs in each frame, i64[N].
@@ -151,8 +151,8 @@ def wax_share(frames: np.ndarray, colour: WaxColour) -> np.ndarray:
     return wax / np.count_nonzero(colour.glass)
 
 
-def find_blobs(frames: np.ndarray, colour: WaxColour, min_area: float) -> Blobs:
-    """Finds the blobs of each frame: connected pixels closer to wax than to liquid.
+def measure_blobs(frames: np.ndarray, colour: WaxColour, min_area: float) -> BlobSizes:
+    """Measures the blobs of each frame: connected pixels closer to wax than to liquid.
 
     Args:
       frames: u8[N, H, W, 3].
@@ -167,9 +167,9 @@ def find_blobs(frames: np.ndarray, colour: WaxColour, min_area: float) -> Blobs:
     (rows,) = np.nonzero(colour.glass.any(axis=1))
     foot, top = rows[-1] + 1, rows[0]
     from_below = wax_map(frames, colour)[:, None, top:foot][:, :, ::-1]
-    found = blobs.find_blobs(from_below, int(np.ceil(min_area * area)))
-    heights = (found.row + 0.5) / (foot - top)
-    return Blobs(found.counts(), heights, found.cells / area)
+    blobs = find_blobs(from_below, int(np.ceil(min_area * area)))
+    heights = (blobs.row + 0.5) / (foot - top)
+    return BlobSizes(blobs.counts(), heights, blobs.cells / area)
 
 
 def rise_speeds(

@@ -103,7 +103,7 @@ def test_blobs_are_counted_in_their_places(colour):
         [(70, 24), (30, 26)],
         [(75, 24), (75, 24)],
     ]
-    blobs = wax.find_blobs(lamp(places), colour, 0.05)
+    blobs = wax.measure_blobs(lamp(places), colour, 0.05)
     np.testing.assert_array_equal(blobs.counts, [1, 2, 1])
     rows = np.flatnonzero(colour.glass.any(axis=1))
     foot, height = rows[-1] + 1, len(rows)
@@ -111,7 +111,7 @@ def test_blobs_are_counted_in_their_places(colour):
     np.testing.assert_allclose(blobs.heights, expected, atol=0.5 / height)
     area = blobs.areas * np.count_nonzero(colour.glass)
     np.testing.assert_allclose(area, np.pi * RADIUS**2, rtol=0.1)
-    spray = wax.find_blobs(lamp(places, radius=2.0), colour, 0.05)
+    spray = wax.measure_blobs(lamp(places, radius=2.0), colour, 0.05)
     np.testing.assert_array_equal(spray.counts, 0)
     assert spray.heights.shape == spray.areas.shape == (0,)
 

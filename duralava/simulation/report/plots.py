@@ -12,6 +12,7 @@ from duralava.simulation.report.recording import (
     LongFilm,
 )
 from duralava.simulation.report.results import Curves
+from duralava.simulation.report.thresholds import FALL, PEAK
 
 
 def figures(film: LongFilm, curves: Curves) -> dict[str, matplotlib.figure.Figure]:
@@ -70,8 +71,8 @@ def _plot_autocorrelation(axes: Any, values: np.ndarray) -> None:
     axes.set(xlabel="autocorrelation by seconds of lag")
     axes.plot(np.arange(len(values)) / SAMPLES_PER_SECOND, values)
     limits = (
-        (FORGOTTEN, "grey", "below it within 120 s"),
-        (0.5, "red", "not above it again"),
+        (FORGOTTEN, "grey", f"below it within {FALL.most:g} s"),
+        (PEAK.most, "red", "not above it again"),
     )
     for height, colour, label in limits:
         axes.axhline(height, color=colour, linestyle="--", label=label)

@@ -68,6 +68,21 @@ class Row:
     met: bool | None
 
 
+# The two that a plot shows as well.
+FALL = Threshold(
+    "autocorrelation of the wax falls below 0.2 after",
+    lambda m: m.memory.fall_seconds,
+    ".1f",
+    " s",
+    most=120,
+)
+PEAK = Threshold(
+    "its highest peak afterwards, up to {m.memory.largest_lag_seconds:g} s",
+    lambda m: m.memory.peak_after,
+    ".2f",
+    most=0.5,
+)
+
 THRESHOLDS = (
     Threshold(
         "wax height, first half against second ({m.halves.wax_height.first} against "
@@ -90,19 +105,8 @@ THRESHOLDS = (
         ".3f",
         least=0.01,
     ),
-    Threshold(
-        "autocorrelation of the wax falls below 0.2 after",
-        lambda m: m.memory.fall_seconds,
-        ".1f",
-        " s",
-        most=120,
-    ),
-    Threshold(
-        "its highest peak afterwards, up to {m.memory.largest_lag_seconds:g} s",
-        lambda m: m.memory.peak_after,
-        ".2f",
-        most=0.5,
-    ),
+    FALL,
+    PEAK,
     Threshold(
         "correlation of lamps of two seeds, mean of all pairs (largest "
         "{m.largest_correlation:.3f})",
