@@ -11,7 +11,7 @@ COLUMNS = [
 ]
 
 
-def test_cells_have_a_format_or_a_function_and_none_is_empty():
+def test_cells_are_formatted_and_none_is_an_empty_cell():
     assert tables.cells(ROWS, COLUMNS) == [
         ["name", "size", "again"],
         ["a|b", "1.2", "1.25 m"],
@@ -19,7 +19,7 @@ def test_cells_have_a_format_or_a_function_and_none_is_empty():
     ]
 
 
-def test_plain_text_is_aligned_and_has_no_spaces_at_the_end():
+def test_plain_text_is_aligned_without_trailing_spaces():
     assert tables.plain(ROWS, COLUMNS).splitlines() == [
         "name  size  again",
         "a|b   1.2   1.25 m",
@@ -35,7 +35,7 @@ def test_markdown_has_a_rule_below_the_labels():
     ]
 
 
-def test_a_page_escapes_what_is_not_markup():
+def test_a_page_escapes_texts():
     page = tables.page(ROWS, COLUMNS[:1])
     assert "<th>name</th>" in page
     assert "<td>&lt;c&gt;</td>" in page

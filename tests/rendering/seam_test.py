@@ -7,7 +7,7 @@ FRAMES = 60
 
 
 def brightness(moments):
-    """A glow that goes round: pixel p is bright when the moment is p / 40."""
+    """Returns frames of a rotating light: pixel p is brightest at moment p / 40."""
     pixels = np.arange(40) / 40
     levels = 128 + 100 * np.cos(2 * np.pi * (np.asarray(moments)[:, None] - pixels))
     frames = np.round(levels).astype(np.uint8)
@@ -27,30 +27,30 @@ def test_a_full_circle_has_no_seam():
     assert turn == pytest.approx(1, abs=0.2)
 
 
-def test_a_jump_is_as_large_as_it_is():
-    # A last frame before which as much as four frames is missing: a step of five.
+def test_a_jump_is_measured_in_usual_changes():
+    # The last four frames are missing, so the seam is as large as five steps.
     change, turn = measure(np.arange(FRAMES - 4) / FRAMES)
     assert change == pytest.approx(5, rel=0.05)
     assert turn > 5
 
 
-def test_a_stop_is_seen():
-    # The last frame is the first once more.
+def test_a_stop_is_detected():
+    # The last frame repeats the first.
     change, turn = measure(np.arange(FRAMES + 1) / FRAMES)
     assert change == 0
     assert turn > 5
 
 
-def test_a_turn_of_the_motion_is_seen_where_nothing_jumps():
-    # There and back again: from the last frame to the first is a usual step, but the
-    # motion is reversed.
-    there = np.arange(FRAMES) / FRAMES
-    change, turn = measure(np.concatenate([there, there[-2:0:-1]]))
+def test_reversed_motion_is_detected_without_a_jump():
+    # The light rotates forwards, then backwards. From the last frame to the first is a
+    # usual step, but the motion is reversed.
+    forwards = np.arange(FRAMES) / FRAMES
+    change, turn = measure(np.concatenate([forwards, forwards[-2:0:-1]]))
     assert change == pytest.approx(1, abs=0.05)
     assert turn > 5
 
 
-def test_what_is_no_loop_is_refused():
+def test_too_few_frames_or_no_motion_are_an_error():
     with pytest.raises(ValueError, match="four frames at least"):
         measure([0, 0.1, 0.2])
     with pytest.raises(ValueError, match="nothing moves"):

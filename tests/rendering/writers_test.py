@@ -15,13 +15,13 @@ VIDEOS = ["lamp.mp4", "lamp.webm"]
 
 
 def film(num_frames=8, height=32, width=48):
-    """A smooth picture that gets brighter by 10 from frame to frame."""
+    """Returns frames of a smooth picture that gets brighter by 10 in each frame."""
     y, x = np.mgrid[:height, :width]
     picture = np.stack([2 * y, 2 * x, 40 + 0 * x], axis=-1)
     return [(picture + 10 * index).astype(np.uint8) for index in range(num_frames)]
 
 
-def noise_for_ever():
+def endless_noise():
     random = np.random.default_rng(0)
     while True:
         yield random.integers(0, 256, (64, 64, 3), dtype=np.uint8)
@@ -42,7 +42,7 @@ def read_video(path):
 
 
 @pytest.mark.parametrize("name", ["lamp.png", "lamp.apng"])
-def test_apng_is_exact_and_loops_for_ever(tmp_path, name):
+def test_apng_is_exact_and_loops_endlessly(tmp_path, name):
     frames = film()
 
     assert writers.write_frames(tmp_path / name, iter(frames), fps=20) == 8
@@ -105,7 +105,7 @@ def test_odd_sizes_repeat_the_last_row_and_column(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", ["frames/", "frames"])
-def test_folder_gets_numbered_pngs(tmp_path, name):
+def test_a_folder_receives_numbered_pngs(tmp_path, name):
     frames = film()
 
     assert writers.write_frames(f"{tmp_path}/{name}", iter(frames), fps=30) == 8
@@ -116,7 +116,7 @@ def test_folder_gets_numbered_pngs(tmp_path, name):
         np.testing.assert_array_equal(Image.open(path), frame)
 
 
-def test_empty_folder_may_exist(tmp_path):
+def test_an_empty_folder_may_exist(tmp_path):
     (tmp_path / "frames.d").mkdir()
 
     writers.write_frames(tmp_path / "frames.d", iter(film(2)), fps=30)
@@ -125,9 +125,9 @@ def test_empty_folder_may_exist(tmp_path):
 
 
 @pytest.mark.parametrize("name", [*ANIMATIONS, *VIDEOS, "frames"])
-def test_endless_film_is_cut(tmp_path, name):
+def test_an_endless_film_is_cut(tmp_path, name):
     written = writers.write_frames(
-        tmp_path / name, noise_for_ever(), fps=30, num_frames=5
+        tmp_path / name, endless_noise(), fps=30, num_frames=5
     )
 
     assert written == 5
@@ -135,7 +135,7 @@ def test_endless_film_is_cut(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", [*ANIMATIONS, *VIDEOS, "frames"])
-def test_interrupt_finishes_the_file(tmp_path, name):
+def test_an_interrupt_completes_the_file(tmp_path, name):
     def interrupted():
         yield from film(5)
         raise KeyboardInterrupt
@@ -152,7 +152,7 @@ def test_interrupt_finishes_the_file(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", ["lamp.png", "lamp.mp4", "frames"])
-def test_failure_leaves_what_was_there(tmp_path, name):
+def test_a_failure_leaves_the_previous_file(tmp_path, name):
     def failing():
         yield from film(5)
         raise RuntimeError("no more")
@@ -168,7 +168,7 @@ def test_failure_leaves_what_was_there(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", ["lamp.png", "lamp.mp4", "frames"])
-def test_kill_leaves_nothing_under_the_name(tmp_path, name):
+def test_a_kill_leaves_no_file_of_the_name(tmp_path, name):
     code = f"""
 import numpy as np
 from duralava.rendering import writers
@@ -191,7 +191,7 @@ writers.write_frames({str(tmp_path / name)!r}, frames(), fps=30)
     assert not (tmp_path / name).exists()
 
 
-def test_reused_buffer_is_copied(tmp_path):
+def test_a_reused_buffer_is_copied(tmp_path):
     frames = film(6)
 
     def reusing():
@@ -214,7 +214,7 @@ def test_reused_buffer_is_copied(tmp_path):
         ("full/file.mp4/", NotADirectoryError, "is a file"),
     ],
 )
-def test_impossible_output_is_told_before_any_frame(tmp_path, path, error, message):
+def test_impossible_output_is_an_error_before_any_frame(tmp_path, path, error, message):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file.mp4").touch()
     frames = iter(film(3))
@@ -265,7 +265,7 @@ def test_impossible_rates_are_told_before_any_frame(tmp_path, name, options, mes
         ),
     ],
 )
-def test_impossible_frames_are_refused(tmp_path, frames, message):
+def test_impossible_frames_are_an_error(tmp_path, frames, message):
     with pytest.raises(ValueError, match=message):
         writers.write_frames(tmp_path / "lamp.png", iter(frames), fps=30)
 
@@ -277,21 +277,21 @@ import itertools, sys
 import numpy as np
 from duralava.rendering import writers
 frames = np.arange(10 * 4 * 6 * 3, dtype=np.uint8).reshape(10, 4, 6, 3)
-if sys.argv[1:]:  # for ever
+if sys.argv[1:]:  # endless
     frames = itertools.repeat(np.zeros((64, 64, 3), np.uint8))
 print(writers.write_frames("-", iter(frames), fps=30), file=sys.stderr)
 """
 
 
-def test_standard_output_gets_the_bytes_of_all_frames():
+def test_standard_output_receives_the_bytes_of_all_frames():
     done = subprocess.run([sys.executable, "-c", RAW], capture_output=True, timeout=60)
     assert done.stdout == bytes(np.arange(10 * 4 * 6 * 3, dtype=np.uint8))
     assert done.stderr.decode().strip() == "10"
 
 
-def test_a_reader_that_has_seen_enough_ends_the_film():
+def test_a_reader_that_closes_the_pipe_ends_the_film():
     process = subprocess.Popen(
-        [sys.executable, "-c", RAW, "for ever"],
+        [sys.executable, "-c", RAW, "endless"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
@@ -299,7 +299,7 @@ def test_a_reader_that_has_seen_enough_ends_the_film():
     process.stdout.close()
     errors = process.stderr.read().decode()
     assert process.wait(timeout=60) == 0
-    assert int(errors) >= 5  # and nothing but the count
+    assert int(errors) >= 5  # standard error holds only the count
 
 
 @pytest.mark.parametrize(
@@ -314,6 +314,6 @@ def test_a_reader_that_has_seen_enough_ends_the_film():
         ("lamp.WEBP", False),
     ],
 )
-def test_formats_say_whether_they_stream(tmp_path, monkeypatch, path, streams):
+def test_formats_report_whether_they_stream(tmp_path, monkeypatch, path, streams):
     monkeypatch.chdir(tmp_path)
     assert writers.streams(path) == streams

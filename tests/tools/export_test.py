@@ -10,7 +10,7 @@ import pytest
 needs_npm = pytest.mark.skipif(shutil.which("npm") is None, reason="needs npm")
 
 
-def test_a_step_of_the_shipped_weights_as_onnx(run_tool, tmp_path):
+def test_a_step_of_the_shipped_weights_is_exported_as_onnx(run_tool, tmp_path):
     done = run_tool("export.py", "--format=onnx", "--output=mine.onnx")
     assert done.returncode == 0, done.stderr
     assert done.stdout == "wrote one step of simulated_64: mine.onnx\n"
@@ -20,7 +20,7 @@ def test_a_step_of_the_shipped_weights_as_onnx(run_tool, tmp_path):
     assert frame.shape == (2, 64, 64, 3)
 
 
-def test_a_step_as_stablehlo_replaces_what_was_there(run_tool, tmp_path):
+def test_a_step_as_stablehlo_replaces_an_existing_file(run_tool, tmp_path):
     path = tmp_path / "lamp.stablehlo"
     path.write_text("old")
     done = run_tool("export.py", "--format=stablehlo")
@@ -35,18 +35,18 @@ def test_a_step_as_stablehlo_replaces_what_was_there(run_tool, tmp_path):
 
 
 @needs_npm
-def test_a_site_is_whole_and_says_how_it_is_served(run_tool, tmp_path):
+def test_a_site_is_complete_and_the_output_says_how_to_serve_it(run_tool, tmp_path):
     done = run_tool("export.py", "--format=web", "--output=site/")
     assert done.returncode == 0, done.stderr
-    told = "wrote site/; python -m http.server --directory site/ serves it\n"
-    assert done.stdout == told
+    expected = "wrote site/; python -m http.server --directory site/ serves it\n"
+    assert done.stdout == expected
     site = tmp_path / "site"
     assert list(tmp_path.iterdir()) == [site]
     assert json.loads((site / "lamp.json").read_text())["checkpoint"] == "simulated_64"
     runtime = site / "onnxruntime-web"
     assert "Copyright (c) Microsoft" in (runtime / "LICENSE").read_text()
     assert (runtime / "ort-wasm-simd-threaded.wasm").read_bytes()[:4] == b"\0asm"
-    # Again, to the same place: what is there stays as it is.
+    # A second export to the same folder changes nothing.
     before = os.stat(site / "lamp.json")
     again = run_tool("export.py", "--format=web", "--output=site/")
     assert (again.returncode, again.stderr) == (1, "error: folder site is not empty\n")
@@ -54,7 +54,7 @@ def test_a_site_is_whole_and_says_how_it_is_served(run_tool, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("flags", "says"),
+    ("flags", "message"),
     [
         (["--format=onnx", "--checkpoint=nothing"], "no checkpoint 'nothing'"),
         (["--format=onnx", "--output=nowhere/lamp.onnx"], "no folder nowhere"),
@@ -63,21 +63,23 @@ def test_a_site_is_whole_and_says_how_it_is_served(run_tool, tmp_path):
         (["--format=web", "--checkpoint=nothing"], "no checkpoint 'nothing'"),
     ],
 )
-def test_bad_input_gets_one_line_and_writes_nothing(run_tool, tmp_path, flags, says):
+def test_bad_input_is_an_error_of_one_line_and_writes_nothing(
+    run_tool, tmp_path, flags, message
+):
     done = run_tool("export.py", *flags)
     assert done.returncode == 1
-    assert says in done.stderr
+    assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_unknown_format_is_said(run_tool):
+def test_an_unknown_format_is_an_error(run_tool):
     done = run_tool("export.py", "--format=tflite")
     assert done.returncode == 1
     assert "--format=tflite: value should be one of <web|onnx|stablehlo>" in done.stderr
 
 
-def test_a_site_without_npm_is_one_line(run_tool, tmp_path, monkeypatch):
+def test_a_missing_npm_is_an_error_of_one_line(run_tool, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     done = run_tool("export.py", "--format=web")
     assert done.returncode == 1
@@ -87,8 +89,10 @@ def test_a_site_without_npm_is_one_line(run_tool, tmp_path, monkeypatch):
 
 
 @needs_npm
-def test_a_site_where_npm_fails_is_one_line(run_tool, tmp_path, monkeypatch):
-    monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9")  # nobody answers
+def test_a_failing_npm_is_an_error_of_one_line(run_tool, tmp_path, monkeypatch):
+    monkeypatch.setenv(
+        "npm_config_registry", "http://127.0.0.1:9"
+    )  # no server listens there
     monkeypatch.setenv("npm_config_fetch_retries", "0")
     done = run_tool("export.py", "--format=web")
     assert done.returncode == 1

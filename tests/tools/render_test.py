@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 
-def test_shipped_weights_become_an_endless_animation(run_tool, tmp_path):
+def test_shipped_weights_are_rendered_as_an_endless_animation(run_tool, tmp_path):
     done = run_tool("render.py", "--seconds=0.5")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "wrote 15 frames at 30 fps: out.png"
@@ -21,8 +21,8 @@ def test_shipped_weights_become_an_endless_animation(run_tool, tmp_path):
 
 def test_loads_neither_data_nor_training_libraries():
     code = (
-        "import sys; from duralava import pretrained; "
-        "from duralava.rendering import frames, writers; pretrained.load(); "
+        "import sys; from duralava import weights; "
+        "from duralava.rendering import film, starts, writers; weights.load(); "
         "print([m for m in ('tensorflow_datasets', 'grain', 'orbax', 'tensorboardX') "
         "if m in sys.modules])"
     )
@@ -31,7 +31,7 @@ def test_loads_neither_data_nor_training_libraries():
 
 
 @pytest.mark.parametrize(
-    ("flags", "says"),
+    ("flags", "message"),
     [
         (["--output=out.xyz"], "unknown suffix '.xyz'"),
         (["--output=nowhere/out.png"], "no folder nowhere"),
@@ -49,10 +49,12 @@ def test_loads_neither_data_nor_training_libraries():
         (["--checkpoint=."], "not a training's workdir"),
     ],
 )
-def test_bad_input_gets_one_line_and_writes_nothing(run_tool, tmp_path, flags, says):
+def test_bad_input_is_an_error_of_one_line_and_writes_nothing(
+    run_tool, tmp_path, flags, message
+):
     done = run_tool("render.py", *flags)
     assert done.returncode == 1
-    assert says in done.stderr
+    assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
 
@@ -69,9 +71,9 @@ def test_a_loop_of_many_enlarged_lamps(run_tool, tmp_path):
         "--speed=2",
     )
     assert done.returncode == 0, done.stderr
-    says, wrote = done.stdout.splitlines()[-2:]
+    seam, wrote = done.stdout.splitlines()[-2:]
     assert wrote == "wrote 60 frames at 12 fps: wall.mp4"
-    change, turn = (float(number) for number in re.findall(r"\d+\.\d+", says))
+    change, turn = (float(number) for number in re.findall(r"\d+\.\d+", seam))
     assert 0.5 < change < 1.5
     assert turn < 3
     with av.open(tmp_path / "wall.mp4") as container:
@@ -80,7 +82,7 @@ def test_a_loop_of_many_enlarged_lamps(run_tool, tmp_path):
         assert stream.average_rate == 12
 
 
-def test_a_lamp_goes_on_from_a_picture_of_its_own(run_tool, tmp_path):
+def test_a_lamp_continues_its_own_picture(run_tool, tmp_path):
     first = run_tool("render.py", "--num_frames=10", "--seed=3")
     assert first.returncode == 0, first.stderr
     done = run_tool("render.py", "--output=next/", "--start=out.png", "--num_frames=2")
@@ -99,8 +101,8 @@ def test_a_lamp_goes_on_from_a_picture_of_its_own(run_tool, tmp_path):
     assert error < np.abs(read("other/000000.png") - last).mean() / 3
 
 
-def test_a_lamp_after_many_steps_is_that_of_a_long_film(run_tool, tmp_path):
-    # 40 frames a step further on, at a step a frame.
+def test_a_start_step_is_the_same_as_a_longer_film(run_tool, tmp_path):
+    # At one step per frame, step 40 is frame 40.
     whole = run_tool("render.py", "--output=whole/", "--fps=5", "--num_frames=45")
     later = run_tool(
         "render.py", "--output=later/", "--fps=5", "--num_frames=5", "--start_step=40"
@@ -114,7 +116,7 @@ def test_a_lamp_after_many_steps_is_that_of_a_long_film(run_tool, tmp_path):
         assert np.abs(one - other).max() <= 2
 
 
-def test_raw_film_on_standard_output_holds_nothing_else(tmp_path):
+def test_standard_output_contains_only_the_raw_film(tmp_path):
     tool = pathlib.Path(__file__).parents[2] / "tools/render.py"
     done = subprocess.run(
         [sys.executable, tool, "--output=-", "--num_frames=3"],
@@ -126,9 +128,9 @@ def test_raw_film_on_standard_output_holds_nothing_else(tmp_path):
     assert done.stderr.decode().splitlines()[-1] == "wrote 3 frames at 30 fps: -"
 
 
-def test_what_does_not_stream_says_so_first(run_tool):
+def test_a_format_that_does_not_stream_is_noted_first(run_tool):
     done = run_tool("render.py", "--output=lamp.gif", "--num_frames=4")
     assert done.returncode == 0, done.stderr
     note, *_, wrote = done.stdout.splitlines()
-    assert note == "note: lamp.gif is held in memory until the film ends"
+    assert note == "note: lamp.gif stays in memory until the film ends"
     assert wrote == "wrote 4 frames at 30 fps: lamp.gif"
