@@ -196,5 +196,33 @@ def density_and_coverage(
     return float(density), float(inside.any(axis=0).mean())
 
 
+@dataclasses.dataclass(frozen=True)
+class FeatureDistances:
+    """All distances between the features of two sets of clips.
+
+    Attributes:
+      frechet: `frechet_distance`.
+      kernel: `kernel_distance`, with its 95 % interval.
+      density: of `density_and_coverage`.
+      coverage: of `density_and_coverage`.
+    """
+
+    frechet: float
+    kernel: Estimate
+    density: float
+    coverage: float
+
+
+def feature_distances(found: np.ndarray, real: np.ndarray) -> FeatureDistances:
+    """Returns all distances between generated and real features f64[N, D]."""
+    density, coverage = density_and_coverage(found, real)
+    return FeatureDistances(
+        frechet=frechet_distance(found, real),
+        kernel=kernel_distance(found, real),
+        density=density,
+        coverage=coverage,
+    )
+
+
 def _square_distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return scipy.spatial.distance.cdist(x, y, "sqeuclidean")
