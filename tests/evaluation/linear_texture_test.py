@@ -44,22 +44,22 @@ def stationary_covariance(texture):
     )
 
 
-def test_a_known_system_gets_its_eigenvalues_back(linear):
+def test_the_eigenvalues_of_a_known_system_are_recovered(linear):
     _, _, texture = linear
     eigenvalues = np.linalg.eigvals(texture.transition)
     np.testing.assert_allclose(np.abs(eigenvalues), DECAY, atol=0.01)
     np.testing.assert_allclose(np.abs(np.angle(eigenvalues)), TURN, atol=0.01)
 
 
-def test_a_known_system_gets_its_stationary_covariance_back(linear):
+def test_the_stationary_covariance_of_a_known_system_is_recovered(linear):
     film, patterns, texture = linear
     np.testing.assert_allclose(stationary_covariance(texture), np.eye(2), atol=1e-9)
     fitted = texture.patterns.reshape(2, -1)
     covariance = fitted.T @ fitted
     true = patterns.T @ patterns
-    # 20,000 frames of a correlation time of some 20 are a thousand draws.
+    # 20,000 frames with a correlation time of about 20 are a thousand draws.
     assert np.linalg.norm(covariance - true) < 0.1 * np.linalg.norm(true)
-    # The film's own covariance it has but for rounding to whole levels.
+    # It equals the film's own covariance up to rounding to whole levels.
     own = np.cov(pixels(film).T, bias=True)
     assert np.linalg.norm(covariance - own) < 0.01 * np.linalg.norm(own)
 
@@ -78,7 +78,7 @@ def test_sampled_frames_have_the_mean_and_variance_of_the_film(linear):
         assert abs(np.median(ratio) - 1) < 0.1
 
 
-def test_sampled_clips_turn_as_the_film_does(linear):
+def test_sampled_clips_have_the_lagged_covariance_of_the_film(linear):
     film, _, texture = linear
     clips = sample_linear_texture(texture, 1000, 6, rng=np.random.default_rng(2))
 
@@ -93,7 +93,7 @@ def test_sampled_clips_turn_as_the_film_does(linear):
 
 @pytest.mark.parametrize("rank", [1, 4, 64])
 def test_it_is_stable_where_least_squares_is_not(rank):
-    # What grows by a tenth each step.
+    # A film whose contrast grows by a tenth in each step.
     level = 100 + np.outer(1.1 ** np.arange(45), [1, 1.5, 2])
     film = np.broadcast_to(level[:, None, None], (45, SIZE, SIZE, 3)).round()
     film = film.astype(np.uint8)
@@ -106,7 +106,7 @@ def test_it_is_stable_where_least_squares_is_not(rank):
     np.testing.assert_allclose(stationary_covariance(texture), np.eye(kept), atol=1e-6)
 
 
-def test_components_are_those_of_the_singular_value_decomposition():
+def test_components_equal_the_singular_value_decomposition():
     rng = np.random.default_rng(0)
     waves = rng.standard_normal((40, 30)) * 0.8 ** np.arange(30)
     film = 128 + 20 * waves @ rng.standard_normal((30, SIZE * SIZE * 3))

@@ -11,7 +11,7 @@ SIZE = 8
 
 
 def with_number(film):
-    """Writes the number of each frame into a corner, in steps that hardly show."""
+    """Writes the number of each frame into a corner, hardly visible."""
     number = np.arange(len(film))
     film[:, 0, 0] = np.stack([number // 16, number % 16, 0 * number], axis=1)
     return film
@@ -22,7 +22,7 @@ def number_of(frames):
 
 
 def periodic_film(num_frames=125, period=8):
-    """A wave that goes round: the same twice in no two phases."""
+    """A travelling wave, whose frames are different in all phases."""
     phase = 2 * np.pi * np.arange(num_frames)[:, None, None, None] / period
     place = 2 * np.pi * np.arange(SIZE)[:, None, None] / SIZE
     wave = 128 + 100 * np.sin(phase - place)
@@ -38,12 +38,12 @@ def numbers_played(film_segments, num_frames=2000):
     playback = clips.swapaxes(0, 1).reshape(num_frames, SIZE, SIZE, 3)
     film = np.concatenate(film_segments)
     numbers = number_of(playback)
-    # Every frame that it plays is a frame of the film.
+    # Every played frame is a frame of the film.
     np.testing.assert_array_equal(playback, film[numbers])
     return numbers
 
 
-def test_periodic_film_jumps_between_like_phases():
+def test_periodic_film_jumps_between_equal_phases():
     numbers = numbers_played([periodic_film()])
     jumps = np.diff(numbers)
     assert np.count_nonzero(jumps != 1) > 20
@@ -58,17 +58,17 @@ def test_jumps_lead_from_segment_to_segment():
     np.testing.assert_array_equal((np.diff(numbers) - 1) % 8, 0)
 
 
-def test_film_that_never_returns_begins_again_and_is_not_stuck():
+def test_film_that_never_returns_starts_again():
     level = np.arange(60)[:, None, None, None]
     film = np.broadcast_to(60 + 3 * level, (60, SIZE, SIZE, 3)).astype(np.uint8)
     numbers = numbers_played([with_number(film)], 1000)
     jumps = np.diff(numbers)
-    # All it can do is play to the end and jump to the start: 4 frames lack neighbours.
+    # The only jump is from the end to the start; 4 frames lack neighbours.
     assert numbers.min() == 2 and numbers.max() == 57
     assert set(np.unique(jumps)) == {1, -55}
 
 
-def test_the_same_generator_plays_the_same():
+def test_a_playback_is_decided_by_its_generator():
     texture = fit_video_texture([periodic_film()])
     first, second, other = (
         play(texture, 500, rng=np.random.default_rng(seed)) for seed in (1, 1, 2)
@@ -79,7 +79,7 @@ def test_the_same_generator_plays_the_same():
 
 
 def test_a_dead_end_is_left_before_it_is_reached():
-    # Phases come back, then a fade that ends at nothing like it.
+    # Phases recur until a fade, whose end is similar to no other frame.
     film = periodic_film(120)
     fade = np.linspace(1, 0, 20)[:, None, None, None]
     film[100:] = np.round(film[100:] * fade)
