@@ -1,4 +1,4 @@
-"""Measures how real a lamp looks and how long it lasts, against film and rivals.
+"""Measures how real a lamp looks and how long it lasts, compared with held-out film.
 
 duralava evaluate --dataset=simulated_lava_lamp/64x64_1h --output=report
 duralava evaluate --checkpoint=DIR --dataset=film.mp4 --num_clips=64
@@ -20,7 +20,9 @@ from duralava.evaluation.plan import Plan
 from duralava.lamp import Lamp
 
 _CHECKPOINT = flags.DEFINE_string(
-    "checkpoint", weights.DEFAULT, "Shipped name, training workdir or file."
+    "checkpoint",
+    weights.DEFAULT,
+    "Name of shipped weights, workdir of a training run, or .safetensors file.",
 )
 _DATASET = flags.DEFINE_string(
     "dataset", None, "Prepared data set, a video or a folder of images.", required=True
@@ -30,22 +32,22 @@ _HORIZONS = flags.DEFINE_list(
     "horizons", ["20", "1000", "10000"], "Steps after which lamps are measured."
 )
 _NUM_CLIPS = flags.DEFINE_integer(
-    "num_clips", 512, "Clips compared with as many of film.", lower_bound=40
+    "num_clips", 512, "Clips of each contender and of held-out film.", lower_bound=40
 )
 _CLIP_LENGTH = flags.DEFINE_integer(
-    "clip_length", 16, "Steps of a clip; fewer for a short film.", lower_bound=4
+    "clip_length", 16, "Steps in a clip; a short film needs fewer.", lower_bound=4
 )
 _NUM_LAMPS = flags.DEFINE_integer(
-    "num_lamps", 1024, "Lamps up to 100,000 steps.", lower_bound=32
+    "num_lamps", 1024, "Lamps that run up to 100,000 steps.", lower_bound=32
 )
 _NUM_FAR_LAMPS = flags.DEFINE_integer(
-    "num_far_lamps", 64, "Lamps beyond.", lower_bound=32
+    "num_far_lamps", 64, "Lamps that run to horizons beyond that.", lower_bound=32
 )
-_RIVALS = flags.DEFINE_list("rivals", [], "Other checkpoints to measure beside it.")
+_RIVALS = flags.DEFINE_list("rivals", [], "Other checkpoints to compare it with.")
 _IMAGENET = flags.DEFINE_bool(
-    "imagenet", False, "Compare learned features too; needs the extra [metrics]."
+    "imagenet", False, "Compare ImageNet features too; needs the extra [metrics]."
 )
-_SEED = flags.DEFINE_integer("seed", 0, "Of all that is random.", lower_bound=0)
+_SEED = flags.DEFINE_integer("seed", 0, "Of all random numbers.", lower_bound=0)
 _OUTPUT = flags.DEFINE_string("output", "report", "Folder for the report.")
 
 

@@ -1,1 +1,1 @@
-"""How near generated film is to real film."""
+"""How real a lamp looks, and how long it stays so."""

@@ -5,7 +5,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from duralava.evaluation import baselines, durability
+from duralava.evaluation import durability
+from duralava.evaluation.linear_texture import (
+    fit_linear_texture,
+    sample_linear_texture,
+)
 from duralava.evaluation.plan import Plan
 from duralava.evaluation.samples import (
     MOST_STEPS,
@@ -15,6 +19,7 @@ from duralava.evaluation.samples import (
     Segments,
     cut_sample,
 )
+from duralava.evaluation.video_texture import fit_video_texture, sample_video_texture
 from duralava.lamp import Lamp
 
 LEARNED = "learned film (the floor)"
@@ -67,8 +72,8 @@ def film_contenders(
 
     return [
         Contender(LEARNED, lambda: cut_sample(learned, size, stride=stride)),
-        texture(LINEAR, baselines.fit_linear_texture, baselines.sample_linear_texture),
-        texture(VIDEO, baselines.fit_video_texture, baselines.sample_video_texture),
+        texture(LINEAR, fit_linear_texture, sample_linear_texture),
+        texture(VIDEO, fit_video_texture, sample_video_texture),
     ]
 
 

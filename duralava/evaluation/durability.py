@@ -1,4 +1,4 @@
-"""Rollouts to far horizons in flat memory, watched for freezing and repetition."""
+"""Rollouts to far horizons in constant memory, monitored for repeated states."""
 
 import dataclasses
 import functools
@@ -13,26 +13,26 @@ import numpy as np
 from duralava.evaluation.normality import bonferroni, cosine_p_value
 from duralava.lamp import Lamp
 
-_BLOCK = 100  # steps of one call: the latents of 64 lamps stay in a processor's cache
+_BLOCK = 100  # steps of one call: the latents of 64 lamps fit into a processor's cache
 _MAX_STEP = 2**31 - 1
 
 
 class Monitor(NamedTuple):
-    """What has been seen of N lamps so far.
+    """Observations of N lamps up to some step.
 
     Each state is compared with an anchor, the state at the largest power of two below
-    its step (at step 0 for step 1). A lamp that enters a cycle of any length is caught
-    once the anchor is on it and old enough (Brent 1980). Directions are compared, as
-    rotations keep |z|.
+    its step (at step 0 for step 1). A lamp that enters a cycle of any length is
+    detected once the anchor is in the cycle and old enough (Brent 1980). Directions are
+    compared, because rotations preserve |z|.
 
     Attributes:
       smallest_step: smallest |z_{t+1} - z_t| / |z_t|, f32[N]; 0 for a frozen lamp.
       anchor: f32[N, Z].
-      largest_cosine: of the angle between a state and its anchor, at lags of at least
-        `min_lag` steps, f32[N].
-      lag: the lag at which that was, i32[N].
+      largest_cosine: between a state and its anchor, at lags of at least `min_lag`
+        steps, f32[N].
+      lag: at which the cosine was largest, i32[N].
       repeated: whether a state was equal to its anchor, at any lag, bool[N].
-      comparisons: number of steps of which the cosine was compared, i32[].
+      comparisons: number of steps whose cosine was compared, i32[].
     """
 
     smallest_step: jax.Array
@@ -52,7 +52,7 @@ class HorizonState:
       latents: f32[window, N, Z], the first at `step`.
       monitor: of all steps up to `step`.
       record: f32[R, Z], states of the first lamp at multiples of `record_every`, from
-        the horizon before (or 0) up to the step before this one.
+        the previous horizon (or 0) up to the step before this horizon.
     """
 
     step: int
@@ -72,21 +72,21 @@ def run_to_horizons(
     record_every: int | None = None,
     on_steps: Callable[[int], Any] = lambda steps: None,
 ) -> Iterator[HorizonState]:
-    """Runs lamps to far horizons, and watches every step of the way.
+    """Runs lamps to far horizons, and monitors every step.
 
-    The latents are those of `models.rollout`, bit for bit where it is compiled in the
-    same way. Memory does not depend on how far the horizons are, but for the record.
+    The latents equal those of `Lamp.rollout` bit for bit. Memory does not depend on how
+    far the horizons are, except for the record.
 
     Args:
       lamp: whose transition runs.
       latents: f32[N, Z] at step 0.
       key: of the rollout.
       horizons: numbers of steps, ascending.
-      window: number of latents given at each horizon, at least 1; the last step must
-        be below 2^31.
+      window: number of latents of each lamp at each horizon, at least 1; the last step
+        must be below 2^31.
       min_lag: fewest steps between two states whose directions are compared, at least
-        1. Take more than a lamp needs to forget where it was: else the largest cosine
-        is that of a state and what it has not yet moved away from.
+        1. Choose it above the correlation time: otherwise the largest cosine is that of
+        states that are close in time.
       record_every: steps between two states of the record; None for no record.
       on_steps: called with the number of steps made since it was last called.
 
@@ -104,11 +104,13 @@ def run_to_horizons(
         raise ValueError("window, min_lag and record_every must be at least 1")
     if horizons[-1] + max(window, _BLOCK) > _MAX_STEP:
         raise ValueError(f"a horizon of {horizons[-1]} steps is too far: 2^31 are made")
-    return _run(lamp, latents, key, horizons, window, min_lag, record_every, on_steps)
+    return _states_at_horizons(
+        lamp, latents, key, horizons, window, min_lag, record_every, on_steps
+    )
 
 
 def init_monitor(latents: jax.Array) -> Monitor:
-    """Returns the monitor of lamps f32[N, Z] of which no step has been seen."""
+    """Returns the monitor of lamps f32[N, Z] before their first step."""
     lamps = len(latents)
     return Monitor(
         smallest_step=jnp.full(lamps, jnp.inf),
@@ -128,13 +130,13 @@ def observe(
     *,
     min_lag: int,
 ) -> Monitor:
-    """Takes some more steps of any lamps into account.
+    """Returns the monitor after some more steps.
 
     Args:
       monitor: of all steps up to `start`.
       states: f32[T + 1, N, Z], the first at step `start`.
       start: i32[].
-      count: number of steps to take into account, i32[] from 1 to T.
+      count: number of steps to add, i32[] from 1 to T.
       min_lag: as of `run_to_horizons`.
 
     Returns:
@@ -143,13 +145,16 @@ def observe(
     index = jnp.arange(1, len(states), dtype=jnp.int32)
     seen = (index <= count)[:, None]
     before, after = states[:-1], states[1:]
+    change = after - before
+    relative_step = jnp.sqrt(_dot(change, change) / _dot(before, before))
+    relative_step = jnp.where(seen, relative_step, jnp.inf).min(axis=0)
+
+    def state_at(steps: jax.Array) -> jax.Array:
+        new = (steps >= start)[..., None, None]
+        return jnp.where(new, states[jnp.maximum(steps - start, 0)], monitor.anchor)
 
     anchor_step = _anchor_step(start + index)
-    anchor = jnp.where(
-        (anchor_step >= start)[:, None, None],
-        states[jnp.maximum(anchor_step - start, 0)],
-        monitor.anchor,
-    )
+    anchor = state_at(anchor_step)
     lag = start + index - anchor_step
     compared = seen & (lag >= min_lag)[:, None]
     cosine = _dot(after, anchor) * jax.lax.rsqrt(
@@ -159,17 +164,9 @@ def observe(
     largest = jnp.argmax(cosine, axis=0)
     largest_cosine = jnp.take_along_axis(cosine, largest[None], axis=0)[0]
     larger = largest_cosine > monitor.largest_cosine
-
-    change = after - before
-    relative_step = jnp.sqrt(_dot(change, change) / _dot(before, before))
-    relative_step = jnp.where(seen, relative_step, jnp.inf).min(axis=0)
-
-    last = _anchor_step(start + count + 1)
     return Monitor(
         smallest_step=jnp.minimum(monitor.smallest_step, relative_step),
-        anchor=jnp.where(
-            last >= start, states[jnp.maximum(last - start, 0)], monitor.anchor
-        ),
+        anchor=state_at(_anchor_step(start + count + 1)),
         largest_cosine=jnp.maximum(monitor.largest_cosine, largest_cosine),
         lag=jnp.where(larger, lag[largest], monitor.lag),
         repeated=monitor.repeated | ((after == anchor).all(axis=-1) & seen).any(axis=0),
@@ -178,17 +175,17 @@ def observe(
 
 
 def p_value(monitor: Monitor) -> float:
-    """How likely lamps that never repeat come as near to an anchor as these did.
+    """Probability that lamps that never repeat come as near to an anchor as these.
 
-    Directions of independent draws of N(0, I) are uniform on the sphere. With P the
-    probability of `cosine_p_value`, the largest of n cosines is exceeded with
-    probability 1 - (1 - P)^n; states near in time are alike, so that fewer than n are
-    independent and the result errs towards a large p-value. Bonferroni corrected for
-    the number of lamps.
+    The directions of independent draws of N(0, I) are uniform on the sphere. With the
+    probability P of `cosine_p_value`, the largest of n cosines is exceeded with
+    probability 1 - (1 - P)^n. States that are close in time are similar, so fewer than
+    n are independent and the error is towards a large p-value. The result is Bonferroni
+    corrected for the number of lamps.
 
     Returns:
-      0 for lamps that froze or became periodic, once they were compared; 0 too for a
-      lamp that is not finite, or has come to the origin. 1 where nothing was compared.
+      0 for lamps that froze or became periodic, once they were compared, and for a lamp
+      that is not finite or came to the origin. 1 if nothing was compared.
     """
     comparisons = int(monitor.comparisons)
     if comparisons == 0:
@@ -197,7 +194,7 @@ def p_value(monitor: Monitor) -> float:
     return bonferroni(-np.expm1(comparisons * np.log1p(-tail)))
 
 
-def _run(
+def _states_at_horizons(
     lamp: Lamp,
     latents: jax.Array,
     key: jax.Array,
@@ -216,7 +213,7 @@ def _run(
             latents, monitor, first_lamp = _run_block(
                 lamp, latents, monitor, key, step, count, min_lag=min_lag
             )
-            # Copied here, so that no more than a block waits to be computed.
+            # The copy waits for the block, so that at most one block is queued.
             states = np.asarray(first_lamp)
             if record_every is not None:
                 record.append(states[-step % record_every : count : record_every])
@@ -241,7 +238,7 @@ def _run_block(
 ) -> tuple[jax.Array, Monitor, jax.Array]:
     """Returns latents f32[N, Z] after `count` steps, monitor, and f32[T, Z] of a lamp.
 
-    A block of any `count` is the same program: what it computes beyond is left out.
+    The program is the same for any `count`: it ignores the steps beyond.
     """
     final, trajectory = lamp.rollout(latents, key, start, num_steps=_BLOCK)
     states = jnp.concatenate([trajectory, final[None]])

@@ -1,4 +1,4 @@
-"""How a series of states moves: its memory, its returns, whether neighbours part."""
+"""How a series of states moves: whether it returns, and whether it is chaotic."""
 
 from collections.abc import Callable
 
@@ -12,16 +12,16 @@ from duralava.models.rollout import numbered_step
 
 
 def recurrence(series: np.ndarray, min_lag: int) -> np.ndarray:
-    """How near each lamp comes to a state that it has been in before.
+    """How near each lamp comes to one of its earlier states.
 
-    The smallest distance of any state to one at least `min_lag` steps earlier (the
-    least of a recurrence plot off its diagonal: Eckmann, Kamphorst & Ruelle 1987), over
-    the root mean square distance of two independent states. That is sqrt(2 tr S) with
-    the covariance S over all moments and lamps.
+    The smallest distance between any state and one at least `min_lag` steps earlier
+    (the minimum of a recurrence plot off its diagonal: Eckmann, Kamphorst & Ruelle
+    1987), divided by the root mean square distance of two independent states. The
+    latter is sqrt(2 tr S) with the covariance S over all moments and lamps.
 
     Args:
       series: f[T, N, D], T moments of N lamps.
-      min_lag: at least 1, below T. Take more than a lamp needs to forget where it was.
+      min_lag: at least 1, below T. Choose it above the correlation time.
 
     Returns:
       f64[N]: 0 for a lamp that is frozen, or periodic with some period below T.
@@ -72,20 +72,22 @@ def largest_exponent(
 ) -> jax.Array:
     """Largest Lyapunov exponent of any map (Benettin et al. 1980).
 
-    A tangent is carried along by the map's derivative and brought back to length 1
-    after each step; the exponent is the mean logarithm of what it was stretched by.
+    The derivative of the map is applied to a tangent, which is scaled back to length 1
+    after each step. The exponent is the mean logarithm of the factors by which the
+    tangent was stretched.
 
     Args:
-      step: (states f32[B, D], index i32[]) -> f32[B, D], each state by itself.
+      step: (states f32[B, D], index i32[]) -> f32[B, D], for each state independently.
       states: f32[B, D] at index 0.
-      tangents: f32[B, D], of any length but 0; where they point is soon forgotten.
+      tangents: f32[B, D], of any length but 0. Their directions have no effect after
+        some steps.
       num_steps: at least 1.
 
     Returns:
       f32[B], per step.
     """
 
-    def advance(
+    def scan_step(
         carry: tuple[jax.Array, jax.Array], index: jax.Array
     ) -> tuple[tuple[jax.Array, jax.Array], jax.Array]:
         states, tangents = carry
@@ -95,6 +97,6 @@ def largest_exponent(
 
     tangents = tangents / jnp.linalg.norm(tangents, axis=-1, keepdims=True)
     _, growth = jax.lax.scan(
-        advance, (states, tangents), jnp.arange(num_steps, dtype=jnp.int32)
+        scan_step, (states, tangents), jnp.arange(num_steps, dtype=jnp.int32)
     )
     return growth.mean(axis=0)

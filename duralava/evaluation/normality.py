@@ -1,4 +1,4 @@
-"""Whether samples are draws of N(0, I), decided by tests whose errors are known."""
+"""Statistical tests of whether samples are draws of N(0, I)."""
 
 import dataclasses
 import math
@@ -9,24 +9,24 @@ import scipy.stats
 
 from duralava.signals.correlation import autocorrelation
 
-_MIN_SAMPLES = 20  # the approximation of the kurtosis' distribution asks for as many
+_MIN_SAMPLES = 20  # needed by the approximation of the kurtosis' distribution
 _CORRELATED = 0.05
 _STANDARD_ERRORS = 5
 
 
 @dataclasses.dataclass(frozen=True)
 class NormalityTests:
-    """Moments of samples, and how likely N(0, I) is to stray as far.
+    """Moments of samples, and the probabilities that N(0, I) deviates as far.
 
     Attributes:
       num_samples: number of samples N.
       mean: f64[Z].
       std: f64[Z], of the unbiased variance.
-      skewness: f64[Z], 0 for a normal.
-      kurtosis: f64[Z], 3 for a normal.
+      skewness: f64[Z], 0 for a normal distribution.
+      kurtosis: f64[Z], 3 for a normal distribution.
       p_values: of `mean`, `variance`, `skewness`, `kurtosis` and `covariance`, each
-        Bonferroni corrected for all tests made of that moment.
-      p_value: of them all: the smallest, corrected for their number.
+        Bonferroni corrected for the number of tests of that moment.
+      p_value: the smallest of these, corrected for their number.
     """
 
     num_samples: int
@@ -41,25 +41,25 @@ class NormalityTests:
 def normality_tests(samples: np.ndarray) -> NormalityTests:
     """Tests independent samples against N(0, I), moment by moment.
 
-    Of each dimension, two-sided:
+    Two-sided tests of each dimension:
 
-    - mean: sqrt(N) times it is N(0, 1).
-    - variance: N - 1 times it, taken about the mean of the samples so that a shift
-      does not count, is chi-square with N - 1 degrees of freedom.
+    - mean: sqrt(N) times the mean is N(0, 1).
+    - variance: N - 1 times the variance is chi-square with N - 1 degrees of freedom.
+      It is the variance about the mean of the samples, so a shift has no effect.
     - skewness: D'Agostino (1970).
     - kurtosis: Anscombe and Glynn (1983) for heavy tails, `light_tails_p_value` for
-      light ones. Neither they nor skewness depend on mean or variance.
+      light tails. Skewness and kurtosis do not depend on mean or variance.
 
-    Of all dimensions together, one-sided: `sum_of_squares_p_value` for many small
-    covariances, and for a single large one the largest cosine between the samples of
-    two dimensions, which has the distribution of `cosine_p_value`.
+    One-sided tests of all dimensions together: `sum_of_squares_p_value` detects many
+    small covariances. A single large one is detected by the largest cosine between the
+    samples of two dimensions, which has the distribution of `cosine_p_value`.
 
     Args:
       samples: f[N, Z], N at least 20, Z at least 2.
 
     Returns:
-      A p-value that cannot be computed, as of a dimension that does not vary or is
-      not finite, is 0: such samples are no draws of N(0, I).
+      The tests. A p-value that cannot be computed is 0, as for a dimension that is
+      constant or not finite: such samples are not draws of N(0, I).
 
     Raises:
       ValueError: there are too few samples or dimensions.
@@ -71,13 +71,13 @@ def normality_tests(samples: np.ndarray) -> NormalityTests:
             f" not {list(z.shape)}"
         )
     count, _ = z.shape
-    # What is not finite, or is constant, ends as a p-value of 0.
+    # Values that are not finite, or constant, give a p-value of 0.
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         mean, variance = z.mean(axis=0), z.var(axis=0, ddof=1)
         chi_square = scipy.stats.chi2(count - 1)
         scaled = (count - 1) * variance
         heavy_tails = scipy.stats.kurtosistest(z, alternative="greater")
-        of_covariance = [sum_of_squares_p_value(z), _largest_cosine_p_value(z)]
+        covariances = [sum_of_squares_p_value(z), _largest_cosine_p_value(z)]
         p_values = {
             "mean": bonferroni(2 * scipy.stats.norm.sf(np.sqrt(count) * np.abs(mean))),
             "variance": bonferroni(
@@ -85,7 +85,7 @@ def normality_tests(samples: np.ndarray) -> NormalityTests:
             ),
             "skewness": bonferroni(scipy.stats.skewtest(z).pvalue),
             "kurtosis": bonferroni([heavy_tails.pvalue, light_tails_p_value(z)]),
-            "covariance": bonferroni(of_covariance),
+            "covariance": bonferroni(covariances),
         }
         return NormalityTests(
             num_samples=count,
@@ -99,15 +99,18 @@ def normality_tests(samples: np.ndarray) -> NormalityTests:
 
 
 def light_tails_p_value(samples: np.ndarray) -> np.ndarray:
-    """P-value of the tails of each dimension against a normal's, small for light ones.
+    """P-value of each dimension's tails, small if they are lighter than a normal's.
 
-    Mean absolute over root mean square deviation a (Geary 1935): 0.798 for a normal,
-    more for lighter tails. It is independent of the latter, so its moments are ratios
-    of theirs: for N draws of N(0, 1) the mean absolute deviation has the mean
-    sqrt(2 (N - 1) / (pi N)) and the variance of Godwin (1945). Its distribution is
-    taken as normal; in truth it falls off more quickly on this side, which errs towards
-    a large p-value. Not by the kurtosis itself: in this tail the approximation of
-    Anscombe and Glynn gives p-values of 1e-4 that are five times too small at N = 64.
+    The statistic is a, the mean absolute deviation over the root mean square deviation
+    (Geary 1935): 0.798 for a normal distribution, more for lighter tails. It is
+    independent of its denominator, so its moments are ratios of the moments of both:
+    for N draws of N(0, 1) the mean absolute deviation has the mean
+    sqrt(2 (N - 1) / (pi N)) and the variance of Godwin (1945).
+
+    The distribution of a is approximated by a normal one. The true distribution falls
+    off more quickly on this side, so the error is towards a large p-value. The kurtosis
+    itself is no alternative: in this tail, the approximation of Anscombe and Glynn
+    gives p-values of 1e-4 that are five times too small at N = 64.
 
     Args:
       samples: f64[N, Z].
@@ -136,12 +139,12 @@ def sum_of_squares_p_value(samples: np.ndarray) -> float:
     """P-value of the summed squares of all covariances under N(0, I), one-sided.
 
     With S = z'z / N, the sum of S_ij^2 over i < j has the mean Z (Z - 1) / (2 N) and
-    the variance Z (Z - 1) (N + 2 Z - 1) / N^3. They follow from those of a Wishart
-    matrix W = N S: E W_ij^2 = N and E W_ij^4 = 3 N (N + 2); squares that share an
-    index have the covariance 2 N, others 0. A multiple of chi-square with this mean
-    and variance stands for the sum's distribution; it is nearly exact for two
-    dimensions, and becomes normal as they grow in number. See Ledoit and Wolf (2002)
-    for tests of this kind where Z is not small beside N.
+    the variance Z (Z - 1) (N + 2 Z - 1) / N^3. They follow from the moments of a
+    Wishart matrix W = N S: E W_ij^2 = N and E W_ij^4 = 3 N (N + 2); squares that share
+    an index have the covariance 2 N, others 0. The distribution of the sum is
+    approximated by a multiple of chi-square with this mean and variance. This is nearly
+    exact for two dimensions, and tends to a normal distribution as their number grows.
+    See Ledoit and Wolf (2002) for such tests if Z is not small compared with N.
 
     Args:
       samples: f64[N, Z].
@@ -162,12 +165,12 @@ def sum_of_squares_p_value(samples: np.ndarray) -> float:
 def cosine_p_value(cosine: np.ndarray, size: int) -> np.ndarray:
     """Probability that the cosine between two random directions exceeds `cosine`.
 
-    A draw of N(0, I) points anywhere on the sphere with equal chance; the cap within
+    The direction of a draw of N(0, I) is uniform on the sphere. The cap within
     arccos(c) of another direction is the share I_{1 - c^2}((Z - 1) / 2, 1 / 2) / 2 of
-    it for c above 0, with I the regularised incomplete beta function (Li 2011).
+    the sphere for c above 0, with the regularised incomplete beta function I (Li 2011).
 
     Args:
-      cosine: f[...]; beyond [-1, 1] by rounding at most.
+      cosine: f[...], outside [-1, 1] only by rounding errors.
       size: number of dimensions Z, at least 2.
 
     Returns:
@@ -185,14 +188,14 @@ def bonferroni(p_values: np.ndarray) -> float:
 
 
 def independent_spacing(series: np.ndarray) -> int:
-    """How many steps apart draws of one lamp may be taken as independent.
+    """Returns how many steps apart states of one lamp are nearly independent.
 
     The smallest L such that, at all lags from L to T / 4, the autocorrelations of the
-    values and of the squared norm are both below 0.05 in magnitude. Where a short
-    series shows them with a larger error (Bartlett 1946), five standard errors take the
-    place of 0.05, and L is as much longer as an exponential needs to fall from there to
-    0.05. L is T / 8 at most, so that they have been seen to stay there for as long
-    again.
+    values and of the squared norm are both below 0.05 in magnitude. If the series is so
+    short that their standard error (Bartlett 1946) is above 0.01, the limit is five
+    standard errors instead, and L is increased by the lags that an exponential takes to
+    fall from this limit to 0.05. L is at most T / 8, so that the autocorrelations have
+    been observed for twice that time.
 
     Args:
       series: f[T, N, Z], latents of N lamps at T moments.
@@ -201,10 +204,10 @@ def independent_spacing(series: np.ndarray) -> int:
       L in steps.
 
     Raises:
-      ValueError: there is no such L: the series is too short, or its draws never
-        become independent, as where a lamp keeps its norm. (A squared norm that varies
-        along the lamps by less than a hundredth of what N(0, I) has, the variance
-        2 Z, is taken as kept.)
+      ValueError: there is no such L: the series is too short, or its states never
+        become independent, as those of a lamp that keeps its norm. (It keeps its norm
+        if the variance of the squared norm over time is less than a hundredth of 2 Z,
+        the variance under N(0, I).)
     """
     length, _, size = series.shape
     norms = np.square(series, dtype=np.float64).sum(axis=-1, keepdims=True)
@@ -224,13 +227,13 @@ def independent_spacing(series: np.ndarray) -> int:
 
 def _forgotten_after(correlations: np.ndarray, count: int) -> float:
     """Returns L of `independent_spacing` for the autocorrelations of `count` values."""
-    # Bartlett's variance of each, from those at smaller lags.
+    # Bartlett's variance of each one, from the autocorrelations at smaller lags.
     variances = (2 * np.cumsum(np.square(correlations)) - 1) / count
     bars = np.maximum(_CORRELATED, _STANDARD_ERRORS * np.sqrt(variances))
     lag = int(np.flatnonzero(np.abs(correlations[1:]) >= bars[:-1]).max(initial=-1)) + 2
     bar = bars[min(lag, len(bars)) - 1]
     if bar >= 1:
-        return math.inf  # so few values cannot tell
+        return math.inf  # there are too few values
     return math.ceil(lag * math.log(_CORRELATED) / math.log(bar))
 
 
@@ -243,6 +246,6 @@ def _largest_cosine_p_value(samples: np.ndarray) -> float:
 
 
 def _gram(z: np.ndarray) -> np.ndarray:
-    """Returns z'z of f64[N, Z] without BLAS, whose threads wait in a busy loop."""
+    """Returns z'z of f64[N, Z] without BLAS, whose threads wait in busy loops."""
     columns = np.ascontiguousarray(z.T)
     return np.einsum("in,jn->ij", columns, columns)

@@ -1,4 +1,4 @@
-"""Whether frames are new, or copies of the film that was learned."""
+"""Whether frames are new, or copies of learned film."""
 
 import numpy as np
 
@@ -8,12 +8,12 @@ _ROWS = 1024
 def nearest_distances(
     frames: np.ndarray, film: np.ndarray, *, mirrored: bool = False
 ) -> np.ndarray:
-    """Distance of each frame to the film's frame that is most like it.
+    """Returns the distance of each frame to the nearest frame of the film.
 
     Args:
       frames: u8[N, H, W, 3].
       film: u8[M, H, W, 3].
-      mirrored: whether the film's mirror image counts as well.
+      mirrored: whether the film's mirror image counts too.
 
     Returns:
       Root mean square difference f64[N], in units of [-1, 1].

@@ -13,13 +13,23 @@ from duralava import files, tables
 from duralava.evaluation import plots
 from duralava.evaluation.evaluate import Evaluation
 from duralava.evaluation.latents import Untested
-from duralava.evaluation.measures import FEATURE_COLUMNS, MEASURES, ClipFigures
+from duralava.evaluation.measures import MEASURES, ClipFigures
 from duralava.evaluation.page import render_page
 from duralava.tables import Column
 
 Table = tuple[Sequence[Any], Sequence[Column]]
 """Rows and columns, as the functions of `duralava.tables` take them."""
 
+_DISTANCE_COLUMNS = (
+    Column("Frechet distance", lambda found: found.frechet, ".4f"),
+    Column(
+        "MMD x 1000",
+        lambda found: found.kernel,
+        lambda e: f"{1e3 * e.value:.1f} ± {1e3 * (e.high - e.low) / 2:.1f}",
+    ),
+    Column("density", lambda found: found.density, ".2f"),
+    Column("coverage", lambda found: found.coverage, ".2f"),
+)
 _MOTION_COLUMNS = (
     Column("correlation time, s", lambda d: d.motion.correlation_seconds, ".1f"),
     Column("Lyapunov exponent, 1/s", lambda d: d.motion.lyapunov_per_second, ".3f"),
@@ -126,7 +136,9 @@ def _tables(evaluation: Evaluation) -> dict[str, Table]:
 
 
 def _extractor_columns(name: str) -> list[Column]:
-    return _of_part(lambda figures: figures.features[name], FEATURE_COLUMNS, f"{name} ")
+    return _of_part(
+        lambda figures: figures.features[name], _DISTANCE_COLUMNS, f"{name} "
+    )
 
 
 def _measure_columns(name: str) -> list[Column]:

@@ -126,6 +126,18 @@ def longest_film(films: Sequence[Segments], *, stride: int) -> int:
     return 1
 
 
+def join_segments(segments: Segments) -> tuple[np.ndarray, np.ndarray]:
+    """Returns all frames u8[N, H, W, 3], and where segments start and the last ends.
+
+    Raises:
+      ValueError: there is no segment, or segments differ in size.
+    """
+    if not segments or len({segment.shape[1:] for segment in segments}) > 1:
+        raise ValueError("film needs segments of frames of one size")
+    starts = np.cumsum([0, *map(len, segments)])
+    return np.concatenate(segments), starts
+
+
 def _span(clip_length: int, stride: int) -> int:
     """Returns the number of film frames from the first to the last of a clip."""
     return (clip_length - 1) * stride + 1

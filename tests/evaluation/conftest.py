@@ -8,11 +8,11 @@ _HOT, _COOL = np.array([250, 120, 40]), np.array([170, 60, 90])
 
 @pytest.fixture(scope="session")
 def film_discs():
-    """Returns a function that films a small lamp, in pieces u8[N, 32, 32, 3].
+    """Returns a function that films a small lamp, in segments u8[N, 32, 32, 3].
 
-    Discs rise hot and bright, cool, and sink at about half the speed until they are
-    out of sight, each time at another place, of another size and pace. The ground is
-    graded; half of it is rough.
+    Discs rise hot and bright, cool, and sink at about half the speed until they are out
+    of sight. Each time their place, size and speed are different. The background is a
+    gradient; half of it is rough.
     """
 
     def film(seed, *, num_segments=6, num_frames=600, num_discs=3):
@@ -36,7 +36,7 @@ def film_discs():
 
 
 def _paths(rng, num_frames):
-    """Rows, columns, radii and heats of a disc, f[4, T], from some moment on."""
+    """Rows, columns, radii and heats of a disc over time, f[4, T]."""
     parts, count = [], 0
     skipped = rng.integers(_FRAMES_UP + _FRAMES_DOWN)
     while count < num_frames + skipped:

@@ -31,12 +31,12 @@ def points(*values):
     [
         # Between: 10, 11, 9 and 10, mean 10; within each: 1.
         (points(0, 1), points(10, 11), 2 * 10 - 1 - 1),
-        # All 5 apart, nothing within.
+        # All are 5 apart between the samples, and 0 within.
         (points(0, 0, 0), points(5, 5), 10),
-        # The same two points: the mean between is 1/2, as equal ones count, and the
-        # mean within, over different samples, is 1.
+        # The same two points: the mean between the samples is 1/2, because equal points
+        # count, and the mean within, over different elements, is 1.
         (points(0, 1), points(0, 1), 2 * 0.5 - 1 - 1),
-        # Within 0, 1, 3: the pairs are 1, 2 and 3 apart.
+        # Within 0, 1, 3 the pairs are 1, 2 and 3 apart.
         (points(0, 1, 3), points(0, 0), 2 * 4 / 3 - 2 - 0),
     ],
 )
@@ -78,12 +78,12 @@ def test_two_normals_apart_by_d():
     assert expected > 0.9
 
 
-def test_it_is_zero_on_average_for_one_distribution_and_not_for_two():
+def test_it_is_zero_on_average_for_equal_distributions_only():
     pairs = [(normal(2 * i, 60, 3), normal(2 * i + 1, 60, 3)) for i in range(40)]
     same = np.array([distance(x, y) for x, y in pairs])
     other = np.array([distance(x, 1.5 * y) for x, y in pairs])
-    # Unbiased: the mean of 40 lies within 4 of its standard errors from zero; with
-    # the pairs of a sample and itself it would be off by 2 E|x - x'| / 60 = 0.08.
+    # Unbiased: the mean of 40 is within 4 standard errors of zero. If pairs of an
+    # element and itself counted, it would be off by 2 E|x - x'| / 60 = 0.08.
     assert abs(same.mean()) < 4 * same.std() / np.sqrt(40) < 0.03
     assert other.mean() > 0.05
 
@@ -95,7 +95,7 @@ def test_it_is_zero_on_average_for_one_distribution_and_not_for_two():
         ([0.5, 0.5], [1.5, 2.5, 2.5], 1),
         # Shares 3/4, 1/4, 0 against 1/4, 1/4, 1/2.
         ([0.1, 0.2, 0.3, 1.1], [0.5, 1.5, 2.5, 2.1], 0.5),
-        # Outside the edges: the end bins; an edge belongs to the bin above it.
+        # Values outside count in the end bins; an edge belongs to the bin above it.
         ([-9, 1, 9, 3], [0.5, 1.5, 2.5, 2.5], 0),
     ],
 )
@@ -116,7 +116,7 @@ def test_total_variation_of_two_normals_apart_by_d():
     ("sample", "edges"),
     [([], [0, 1]), ([np.nan], [0, 1]), ([1.0], [0, 0]), ([1.0], [0])],
 )
-def test_what_has_no_histogram_is_refused(sample, edges):
+def test_samples_without_a_histogram_are_refused(sample, edges):
     with pytest.raises(ValueError, match=r"values|ascend"):
         total_variation(np.array([0.5]), np.array(sample), np.array(edges))
 
@@ -124,7 +124,7 @@ def test_what_has_no_histogram_is_refused(sample, edges):
 def test_frechet_distance_of_normals_is_known():
     """Commuting covariances: |m|^2 + sum of (s1 - s2)^2."""
     rng = np.random.default_rng(0)
-    # Moments exactly as asked: whitened draws, then scaled and shifted.
+    # Whitened draws, scaled and shifted: their moments are exact.
     draws = rng.normal(size=(500, 3))
     draws = draws - draws.mean(axis=0)
     white = draws @ np.linalg.inv(np.linalg.cholesky(np.cov(draws.T))).T
@@ -132,7 +132,7 @@ def test_frechet_distance_of_normals_is_known():
     np.testing.assert_allclose(frechet_distance(first, second), 5 + 1 + 0 + 4)
 
 
-def test_frechet_distance_is_that_of_the_textbook_formula():
+def test_frechet_distance_equals_the_textbook_formula():
     rng = np.random.default_rng(1)
     first = rng.normal(size=(80, 6)) @ rng.normal(size=(6, 6))
     second = rng.normal(size=(90, 6)) @ rng.normal(size=(6, 6)) + 1
@@ -143,7 +143,7 @@ def test_frechet_distance_is_that_of_the_textbook_formula():
     np.testing.assert_allclose(frechet_distance(first, second), expected, rtol=1e-9)
 
 
-def test_frechet_distance_copes_with_more_features_than_samples():
+def test_frechet_distance_with_more_features_than_samples():
     first = np.random.default_rng(2).normal(size=(10, 40))
     np.testing.assert_allclose(frechet_distance(first, first), 0, atol=1e-9)
     np.testing.assert_allclose(frechet_distance(first, first + 3), 40 * 9)
@@ -172,8 +172,8 @@ def test_kernel_distance_is_the_mean_over_pairs():
     np.testing.assert_allclose(kernel_distance(x, y).value, expected, rtol=1e-9)
 
 
-def test_kernel_distance_of_one_distribution_has_zero_in_its_interval():
-    """And of two distributions has not, in nearly all of 40 repeats."""
+def test_the_interval_of_the_kernel_distance_contains_zero_for_equal_distributions():
+    """In nearly all of 40 repeats, and never for different distributions."""
     rng = np.random.default_rng(4)
     inside = [0, 0]
     for _ in range(40):
@@ -185,8 +185,8 @@ def test_kernel_distance_of_one_distribution_has_zero_in_its_interval():
     assert inside[1] == 0
 
 
-def test_kernel_distance_knows_that_neighbours_say_the_same():
-    """Each row four times over, its neighbours: no narrower than each row once."""
+def test_correlated_neighbours_do_not_make_the_interval_narrower():
+    """Each row four times in succession, compared with each row once."""
     rng = np.random.default_rng(5)
     x, y = rng.normal(size=(2, 60, 2))
     once = kernel_distance(x, y)
@@ -194,7 +194,7 @@ def test_kernel_distance_knows_that_neighbours_say_the_same():
     assert often.high - often.low > 0.9 * (once.high - once.low)
 
 
-def test_kernel_distance_wants_rows_that_differ():
+def test_kernel_distance_of_equal_rows_is_refused():
     rows = np.zeros((50, 2))
     with pytest.raises(ValueError, match="are the same"):
         kernel_distance(rows, rows)
@@ -213,8 +213,8 @@ def test_distances_of_too_few_rows_are_refused():
         density_and_coverage(rows, rows[:5])
 
 
-def test_frechet_distance_of_few_rows_is_biased_for_all_alike():
-    """Of N draws each of N(0, I) in D dimensions: 2 D / N + D (D + 1) / (2 N).
+def test_the_bias_of_the_frechet_distance_of_few_rows_is_known():
+    """For two times N draws of N(0, I) in D dimensions: 2 D / N + D (D + 1) / (2 N).
 
     The means differ by 2 D / N. For covariances I + A and I + B the roots differ by
     |A - B|^2 / 4 to second order, and E |A|^2 = E |B|^2 = D (D + 1) / N.
@@ -226,8 +226,8 @@ def test_frechet_distance_of_few_rows_is_biased_for_all_alike():
     np.testing.assert_allclose(np.mean(found), expected, rtol=0.1)
 
 
-def test_rows_that_come_again_and_again_are_near_to_themselves():
-    """Most of the real rows are one: it has no neighbours at any distance above 0."""
+def test_real_rows_that_are_mostly_equal():
+    """Their nearest neighbours are at distance 0."""
     real = np.concatenate(
         [np.zeros((60, 2)), np.random.default_rng(10).normal(size=(20, 2))]
     )
@@ -237,7 +237,7 @@ def test_rows_that_come_again_and_again_are_near_to_themselves():
     assert same.value < 0.01 and other.low > 0.3
 
 
-def test_density_and_coverage_of_one_distribution_are_near_one():
+def test_density_and_coverage_of_equal_distributions_are_near_one():
     """Density exactly, coverage 1 - 2^-k for many samples (Naeem et al. 2020, 3.2)."""
     rng = np.random.default_rng(6)
     density, coverage = density_and_coverage(*rng.normal(size=(2, 1000, 4)))
@@ -245,7 +245,7 @@ def test_density_and_coverage_of_one_distribution_are_near_one():
     np.testing.assert_allclose(coverage, 1 - 2**-5, atol=0.02)
 
 
-def test_coverage_falls_by_what_is_never_drawn_and_density_stays():
+def test_missing_modes_lower_coverage_and_not_density():
     rng = np.random.default_rng(7)
     real, generated = rng.normal(size=(2, 1000, 2))
     real[:300] += 100

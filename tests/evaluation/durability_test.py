@@ -21,7 +21,7 @@ from duralava.lamp import Lamp
 ROTATION, REFRESHED = tiny.model(), tiny.model(refresh=0.2)
 KEY = jax.random.key(3)
 
-take_in = jax.jit(observe, static_argnames="min_lag")
+observe_block = jax.jit(observe, static_argnames="min_lag")
 
 
 def normal(seed, *shape):
@@ -45,8 +45,8 @@ def last_horizon(lamp, horizons, lamps=3, **options):
     return list(run_to_horizons(lamp, latents, KEY, horizons, **options))[-1]
 
 
-def watch(states, start=0, min_lag=1, block=None, monitor=None):
-    """The monitor of f32[T + 1, N, Z], taken in by blocks of equal length."""
+def monitor_of(states, start=0, min_lag=1, block=None, monitor=None):
+    """The monitor of f32[T + 1, N, Z], observed in blocks of equal length."""
     block = block or len(states) - 1
     if monitor is None:
         monitor = init_monitor(states[0])
@@ -55,7 +55,7 @@ def watch(states, start=0, min_lag=1, block=None, monitor=None):
         count = len(part) - 1
         filler = np.full((block - count, *states.shape[1:]), 7.0, np.float32)
         padded = np.concatenate([part, filler])
-        monitor = take_in(monitor, padded, start + first, count, min_lag=min_lag)
+        monitor = observe_block(monitor, padded, start + first, count, min_lag=min_lag)
     return monitor
 
 
@@ -79,9 +79,9 @@ def brent(states, min_lag):
 
 @pytest.mark.parametrize("min_lag", [1, 5])
 @pytest.mark.parametrize("block", [1, 7, 32, 100])
-def test_the_monitor_equals_brents_loop_whatever_the_blocks(block, min_lag):
+def test_the_monitor_equals_brents_loop_for_any_block_length(block, min_lag):
     states = normal(0, 101, 3, 4)
-    monitor = watch(states, min_lag=min_lag, block=block)
+    monitor = monitor_of(states, min_lag=min_lag, block=block)
     for lamp in range(3):
         smallest_step, anchor, largest, lag, comparisons = brent(
             states[:, lamp].astype(np.float64), min_lag
@@ -94,23 +94,23 @@ def test_the_monitor_equals_brents_loop_whatever_the_blocks(block, min_lag):
     assert not np.any(monitor.repeated)
 
 
-def test_steps_are_counted_beyond_what_a_float_can():
-    # float32 holds odd numbers up to 2^24 only. The anchor is renewed at 2^30, and
-    # the state 3 steps on is the same again.
+def test_steps_are_counted_exactly_beyond_the_range_of_float32():
+    # float32 represents all integers up to 2^24 only. The anchor is renewed at 2^30,
+    # and the state 3 steps later equals it.
     states = normal(0, 9, 1, 4)
     states[7] = states[4]
-    monitor = watch(states, start=2**30 - 4)
+    monitor = monitor_of(states, start=2**30 - 4)
     np.testing.assert_array_equal(monitor.anchor, states[4])
     assert monitor.lag[0] == 3 and monitor.repeated[0]
-    # Up to there the anchor is that of 2^29: only the last lag is long enough.
-    monitor = watch(states[:5], start=2**30 - 4, min_lag=2**29)
+    # Before that the anchor is the state at 2^29: only the last lag is long enough.
+    monitor = monitor_of(states[:5], start=2**30 - 4, min_lag=2**29)
     np.testing.assert_array_equal(monitor.anchor, states[4])
     assert monitor.comparisons == 1 and monitor.lag[0] == 2**29
 
 
 def test_p_values_of_independent_draws_are_uniform():
     states = normal(0, 129, 600, 6)
-    monitor = watch(states, min_lag=3)
+    monitor = monitor_of(states, min_lag=3)
     p_values = [
         p_value(
             monitor._replace(largest_cosine=monitor.largest_cosine[lamp : lamp + 1])
@@ -132,32 +132,32 @@ def test_a_small_p_value_keeps_its_digits():
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 0.0])
-def test_a_lamp_that_diverges_or_dies_is_caught(value):
+def test_a_lamp_that_diverges_or_vanishes_is_detected(value):
     states = normal(0, 41, 3, 6)
     states[20:, 1] = value
-    assert p_value(watch(states, block=8)) == 0
+    assert p_value(monitor_of(states, block=8)) == 0
 
 
 @pytest.mark.parametrize(
     ("period", "repeats"), [(1, True), (7, True), (50, True), (7, False)]
 )
-def test_a_cycle_that_begins_late_is_caught(period, repeats):
+def test_a_cycle_that_begins_late_is_detected(period, repeats):
     states = normal(0, 401, 2, 16)
     index = np.arange(150, 401)
     states[150:, 1] = states[150 + (index - 150) % period, 1]
     if not repeats:
         states[150:] += 1e-3 * normal(1, 251, 2, 16)
-    monitor = watch(states, min_lag=60, block=64)
+    monitor = monitor_of(states, min_lag=60, block=64)
     assert p_value(monitor) < 1e-6
     assert monitor.lag[1] % period == 0 and monitor.lag[1] >= 60
     np.testing.assert_array_equal(monitor.repeated, [False, repeats])
-    # Only the other lamp was sound.
+    # The other lamp has no cycle.
     other = monitor._replace(largest_cosine=monitor.largest_cosine[:1])
     assert p_value(other) > 0.01
     assert (monitor.smallest_step[1] == 0) == (period == 1)
 
 
-def test_a_frozen_transition_is_caught():
+def test_a_frozen_transition_is_detected():
     still = jax.tree.map(jnp.zeros_like, random_lamp(ROTATION))
     monitor = last_horizon(still, [700]).monitor
     np.testing.assert_array_equal(monitor.smallest_step, 0)
@@ -165,10 +165,10 @@ def test_a_frozen_transition_is_caught():
     assert p_value(monitor) == 0
 
 
-def test_a_transition_of_period_seven_is_caught():
+def test_a_transition_of_period_seven_is_detected():
     lamp = jax.tree.map(jnp.zeros_like, random_lamp(ROTATION))
     angle = 2 * np.pi / 7
-    # The bias of the last layer is all that is left of the angles, before their tanh.
+    # Only the bias of the last layer is left of the angles, before their tanh.
     last = lamp.params["transition"]["turn"]["Dense_2"]
     last["bias"] = jnp.full_like(last["bias"], np.arctanh(angle))
     state = last_horizon(lamp, [7, 700], window=8)
@@ -182,13 +182,13 @@ def test_a_transition_of_period_seven_is_caught():
 
 @pytest.mark.parametrize("config", [ROTATION, REFRESHED], ids=["rotation", "refreshed"])
 def test_a_sound_transition_passes(config):
-    # One layer of a rotation is not sound: each of its pairs keeps its radius.
+    # Not one layer: it would preserve the radius of each pair.
     config = dataclasses.replace(config, transition_layers=2)
     monitor = last_horizon(random_lamp(config), [5000]).monitor
     assert p_value(monitor) > 0.01
     assert not np.any(monitor.repeated)
     assert np.all(monitor.smallest_step > 0.01)
-    # Windows between powers of two, each less the first 99 lags.
+    # Windows between powers of two, without the first 99 lags of each.
     expected = sum(
         max(0, min(2 * anchor, 5000) - anchor - 99)
         for anchor in (64, 128, 256, 512, 1024, 2048, 4096)
@@ -197,7 +197,7 @@ def test_a_sound_transition_passes(config):
 
 
 @pytest.mark.parametrize("config", [ROTATION, REFRESHED], ids=["rotation", "refreshed"])
-def test_horizons_are_those_of_the_rollout_bit_for_bit(config):
+def test_states_at_horizons_equal_the_rollout_bit_for_bit(config):
     lamp, latents = random_lamp(config), jnp.asarray(normal(0, 3, 8))
     _, whole = lamp.rollout(latents, KEY, num_steps=1240)
     steps = []
@@ -222,10 +222,10 @@ def test_horizons_are_those_of_the_rollout_bit_for_bit(config):
     np.testing.assert_array_equal(record, whole[:1234:70, 0], strict=True)
 
 
-def test_what_is_watched_is_the_rollout():
+def test_the_monitor_observes_the_rollout():
     lamp, latents = random_lamp(REFRESHED), jnp.asarray(normal(0, 3, 8))
     _, whole = lamp.rollout(latents, KEY, num_steps=1001)
-    expected = watch(np.asarray(whole), min_lag=100)
+    expected = monitor_of(np.asarray(whole), min_lag=100)
     monitor = last_horizon(lamp, [3, 1000]).monitor
     for got, wanted in zip(monitor, expected, strict=True):
         np.testing.assert_allclose(got, wanted, rtol=1e-5)
@@ -254,7 +254,7 @@ def test_bad_input_is_refused_before_anything_runs(horizons, options, message):
         )
 
 
-def test_noise_that_has_no_effect_is_not_drawn():
+def test_noise_without_effect_is_not_drawn():
     latents = jnp.zeros((3, 8))
 
     def operations(config):

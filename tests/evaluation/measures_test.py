@@ -244,7 +244,7 @@ def test_a_copy_of_the_learned_film_is_not_new(film_discs, measure_clips):
     assert measure_clips(cut(frames, stride=1)).measures["novelty"] < 0.02
 
 
-def test_a_film_in_which_nothing_moves_is_refused(film_discs):
+def test_still_film_is_refused(film_discs):
     moving = film_discs(0, num_segments=2)
     still = [np.repeat(segment[:1], len(segment), axis=0) for segment in moving]
     one = [np.repeat(still[0], 3, axis=0)]

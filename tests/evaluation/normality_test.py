@@ -13,7 +13,7 @@ def generator(seed=0):
 
 
 @pytest.mark.parametrize(("count", "repeats"), [(64, 300), (1024, 60)])
-def test_draws_of_the_normal_are_rejected_no_more_often_than_said(count, repeats):
+def test_normal_draws_are_rejected_no_more_often_than_the_level(count, repeats):
     random = generator()
     results = [
         normality.normality_tests(random.normal(size=(count, 64)))
@@ -36,11 +36,11 @@ def test_p_values_of_all_covariances_are_uniform(count, size):
         for _ in range(1000)
     ]
     assert scipy.stats.kstest(p_values, "uniform").pvalue > 0.001
-    # The lower tenth, where decisions are made, within 3 standard errors.
+    # Within 3 standard errors in the lower tenth, which decides.
     assert np.mean(np.array(p_values) < 0.1) == pytest.approx(0.1, abs=0.03)
 
 
-def test_p_values_of_light_tails_are_uniform_but_for_the_smallest():
+def test_p_values_of_light_tails_are_uniform_except_for_the_smallest():
     p_values = normality.light_tails_p_value(generator().normal(size=(64, 40_000)))
     for level in (0.2, 0.5, 0.8):
         assert np.mean(p_values < level) == pytest.approx(level, abs=0.025)
@@ -77,7 +77,8 @@ def two_correlated(z):
 
 
 def all_correlated(z):
-    # Each pair by 0.04, less than one of 1,024 draws could show: 1 / 32 is its error.
+    # Each pair has a correlation of 0.04. Its standard error is 1 / 32 for 1,024 draws,
+    # so no single pair is significant.
     common = np.random.default_rng(1).normal(size=(len(z), 1))
     z[:] = np.sqrt(0.04) * common + np.sqrt(0.96) * z
 
@@ -95,7 +96,7 @@ def all_correlated(z):
         (all_correlated, "covariance"),
     ],
 )
-def test_a_fault_is_seen_by_its_own_moment(fault, moment):
+def test_a_fault_is_detected_by_its_own_moment(fault, moment):
     samples = generator(2).normal(size=(1024, 64))
     sound = normality.normality_tests(samples)
     assert sound.p_value > 0.05
@@ -103,7 +104,7 @@ def test_a_fault_is_seen_by_its_own_moment(fault, moment):
     result = normality.normality_tests(samples)
     assert result.p_values[moment] < 1e-4
     assert result.p_value < 1e-3
-    # Only a dimension of another shape has more than one moment of another size.
+    # Only another shape of the distribution changes more than one moment.
     if fault not in (skewed, heavy_tailed, light_tailed):
         others = [result.p_values[other] for other in MOMENTS if other != moment]
         assert min(others) > 0.05
@@ -121,7 +122,7 @@ def test_moments_are_those_of_each_dimension():
 
 
 @pytest.mark.parametrize("value", [0.0, np.nan, np.inf])
-def test_a_dead_or_infinite_dimension_is_no_normal(value):
+def test_a_constant_or_infinite_dimension_is_not_normal(value):
     samples = generator().normal(size=(64, 4))
     samples[:, 2] = value
     assert normality.normality_tests(samples).p_value == 0
@@ -160,9 +161,9 @@ def test_the_spacing_of_an_autoregression():
 
 
 def test_a_squared_norm_that_lasts_longer_than_the_values_counts():
-    # New directions at each step, with a norm that is remembered: its square is, up
-    # to a constant, log-normal of correlation (exp(v c^k) - 1) / (exp(v) - 1), for
-    # v = 0.04 nearly c^k; 0.8^13 = 0.055.
+    # Independent directions at each step, with a correlated norm. Its square is
+    # log-normal up to a constant, with the correlation (exp(v c^k) - 1) / (exp(v) - 1),
+    # which is nearly c^k for v = 0.04; 0.8^13 = 0.055.
     directions = generator(1).normal(size=(3000, 64, 16))
     directions /= np.linalg.norm(directions, axis=-1, keepdims=True)
     norm = np.exp(0.1 * autoregression(0.8, (3000, 64, 1)))
@@ -170,9 +171,9 @@ def test_a_squared_norm_that_lasts_longer_than_the_values_counts():
     assert normality.independent_spacing(series) in (13, 14, 15)
 
 
-def test_one_lamp_alone_tells_its_memory_too():
-    # Its squared norm falls to 0.05 in 30 steps. Autocorrelations of one series are off
-    # by some hundredths at all lags, and are not to be taken for memory.
+def test_the_spacing_of_one_lamp_alone():
+    # The correlation of its squared norm falls to 0.05 in 30 steps. Autocorrelations of
+    # one series have errors of some hundredths at all lags, which are not memory.
     spacings = []
     for seed in range(12):
         directions = generator(seed).normal(size=(10_000, 1, 16))

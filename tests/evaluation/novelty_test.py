@@ -21,7 +21,7 @@ def test_a_frame_of_the_film_is_not_new(film):
     np.testing.assert_allclose(nearest_distances(film[1400:1403], film), 0, atol=2e-3)
 
 
-def test_nor_is_its_mirror_image_where_that_was_learned(film):
+def test_a_mirror_image_is_not_new_if_it_was_learned(film):
     mirrored = film[7:9, :, ::-1]
     assert nearest_distances(mirrored, film).min() > 0.1
     distances = nearest_distances(mirrored, film, mirrored=True)

@@ -11,11 +11,10 @@ from PIL import Image
 
 from duralava.evaluation import evaluate, features, latents, report
 from duralava.evaluation.contenders import LEARNED, LINEAR, VIDEO
-from duralava.evaluation.distances import Estimate
+from duralava.evaluation.distances import Estimate, FeatureDistances
 from duralava.evaluation.measures import (
     ClipFigures,
     Dynamics,
-    FeatureDistances,
     WaxFigures,
 )
 from duralava.evaluation.normality import NormalityTests
