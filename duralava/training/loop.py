@@ -120,7 +120,9 @@ def _train_phase(
     key = jax.random.key(training.seed)
     init_state, make_step = step.compiled()
     if checkpoints.latest_step is None:
-        state = _with_weights(init_state(key, config=config), start_from, config)
+        state = init_state(key, config=config)
+        if start_from is not None:
+            state = _with_weights(state, start_from, config)
     else:
         like = jax.eval_shape(lambda: init_state(key, config=config))
         state, position = checkpoints.restore(like, config=config)
@@ -206,11 +208,9 @@ def lamp_of(params: Any, config: Config) -> Lamp:
 
 
 def _with_weights(
-    state: TrainState, start_from: str | os.PathLike[str] | None, config: Config
+    state: TrainState, start_from: str | os.PathLike[str], config: Config
 ) -> TrainState:
     """Returns the first state, its fresh networks replaced by other weights."""
-    if start_from is None:
-        return state
     lamp = weights.load(start_from)
     models.check_fit(
         lamp.params,
