@@ -5,13 +5,14 @@ pip install -e '.[bench]'; duralava benchmark --baseline=keras
 """
 
 import dataclasses
+import importlib
 import json
 import sys
 from collections.abc import Sequence
 
 from absl import flags
 
-from duralava import configs, files
+from duralava import configs, extras, files
 from duralava.benchmarks import measure, report, suites
 from duralava.config import Config
 
@@ -39,6 +40,11 @@ def main(_: Sequence[str]) -> None:
         raise ValueError(f"no suite {', '.join(unknown)}; there are {known}")
     if _BASELINE.value not in (None, "keras"):
         raise ValueError(f"no baseline '{_BASELINE.value}'; there is keras")
+    keras = _BASELINE.value == "keras"
+    if keras:
+        # Here, so that a missing package is an error before anything is measured.
+        with extras.needed("bench"):
+            importlib.import_module("tensorflow")
     if _OUTPUT.value:
         files.check_parent(_OUTPUT.value)
     default = _config("simulated_64")
@@ -50,7 +56,7 @@ def main(_: Sequence[str]) -> None:
                 default, loss=dataclasses.replace(default.loss, adversarial_weight=0.05)
             ),
         },
-        keras=_BASELINE.value == "keras",
+        keras=keras,
         repeats=_REPEATS.value,
         num_frames=_NUM_FRAMES.value,
     )

@@ -1,3 +1,4 @@
+import importlib.util
 import json
 
 import pytest
@@ -43,3 +44,14 @@ def test_bad_input_is_an_error_of_one_line(run_tool, flag):
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith("error: ")
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("tensorflow") is not None, reason="TensorFlow is installed"
+)
+def test_a_missing_tensorflow_is_an_error_that_names_the_extra(run_tool):
+    done = run_tool("benchmark.py", "--baseline=keras")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: this needs the package tensorflow: pip install 'duralava[bench]'\n"
+    )
