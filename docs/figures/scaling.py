@@ -1,6 +1,6 @@
 """Plots the results of the benchmark's scaling suite.
 
-  python tools/benchmark.py --suites=scaling --output=scaling.json
+  duralava benchmark --suites=scaling --output=scaling.json
   python docs/figures/scaling.py --input=scaling.json
 
 Creates `scaling.png`: time and memory of a training step against length, number and
@@ -18,7 +18,7 @@ from absl import flags
 
 from duralava import command_line
 
-_INPUT = flags.DEFINE_string("input", None, "JSON file written by tools/benchmark.py.")
+_INPUT = flags.DEFINE_string("input", None, "JSON file written by duralava benchmark.")
 flags.mark_flag_as_required("input")
 
 _OUTPUT = pathlib.Path(__file__).parents[1] / "pictures/scaling.png"
