@@ -45,6 +45,9 @@ def main(_: Sequence[str]) -> None:
         # Here, so that a missing package is an error before anything is measured.
         with extras.needed("bench"):
             importlib.import_module("tensorflow")
+    # The workers need it; without it, fail before anything is measured.
+    with extras.needed("train"):
+        importlib.import_module("duralava.training.loop")
     if _OUTPUT.value:
         files.check_parent(_OUTPUT.value)
     default = _config("simulated_64")
