@@ -28,6 +28,7 @@ td, th { padding: .2em .8em; text-align: right; white-space: nowrap;
          font-variant-numeric: tabular-nums }
 th { font-weight: 600; color: #fff }
 td:first-child, th:first-child { text-align: left } td:first-child { color: #bbb }
+table:last-of-type :is(td, th) { text-align: left; white-space: normal }
 .films { display: flex; flex-wrap: wrap; gap: 1em }
 figure { margin: 0 } figcaption { text-align: center; font-size: 13px }
 video, img { max-width: 100%; border-radius: 6px }
