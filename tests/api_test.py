@@ -4,6 +4,7 @@ import sys
 import pytest
 
 import duralava
+from duralava.simulation import LampConfig
 
 SLOW = ("jax", "numpy", "orbax", "tensorflow_datasets", "grain", "flax")
 
@@ -55,7 +56,8 @@ def test_render_checks_its_output_first(tmp_path):
 
 
 def test_simulate_gives_the_film_of_its_length():
-    frames = list(duralava.simulate(0.1, size=32, seed=3))
+    small = LampConfig(columns=12, rows=24, warm_up_seconds=0.0)
+    frames = list(duralava.simulate(0.1, size=32, seed=3, config=small))
     assert len(frames) == 3
     assert frames[0].shape == (32, 32, 3)
     with pytest.raises(ValueError, match="seconds must be at least a frame"):

@@ -1,3 +1,4 @@
+import ctypes
 import dataclasses
 import functools
 import gc
@@ -14,6 +15,7 @@ import pytest
 import tiny
 from playwright.sync_api import sync_playwright
 
+from duralava import command_line
 from duralava.datasets.lava_lamp.lava_lamp import LavaLamp, LavaLampConfig
 from duralava.training import loop
 
@@ -25,16 +27,22 @@ os.environ["XLA_FLAGS"] = (
 
 @pytest.fixture(scope="session", autouse=True)
 def compiled_programs(tmp_path_factory):
-    """Keeps compiled programs of the commands, away from the user's own."""
-    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+    """Keeps compiled programs on the disk: for all tests and the commands they run."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # one folder for all workers
+        folder = folder.parent
+    os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
+    command_line.keep_compiled_programs()
 
 
 @pytest.fixture(scope="module", autouse=True)
-def compiled_programs_of_one_file():
+def memory_of_one_file():
     """Frees the programs that a file of tests has compiled: they take gigabytes."""
     yield
     jax.clear_caches()
     gc.collect()
+    if sys.platform == "linux":  # glibc keeps what is freed unless it is asked
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 @pytest.fixture(scope="module")

@@ -57,6 +57,7 @@ def film(
     *,
     size: int = 256,
     seed: int = 0,
+    config: LampConfig = DEFAULT_CONFIG,
     theme: str = DEFAULT_THEME,
 ) -> Iterator[np.ndarray]:
     """Returns the film of a simulated lamp, at 30 frames a second.
@@ -65,6 +66,7 @@ def film(
       seconds: length; None for an endless film.
       size: height and width of a frame, in pixels, 32 to 512.
       seed: of the initial state; another seed is another lamp.
+      config: the lamp.
       theme: name of its colours, a key of `THEMES`.
 
     Returns:
@@ -79,6 +81,6 @@ def film(
         raise ValueError(f"seconds must be at least a frame at {fps} fps: {seconds}")
     shading.check(size, theme)
     # A second at a time, so that large frames fit in memory.
-    chunks = film_chunks(seed, size, theme=theme, chunk_size=fps)
+    chunks = film_chunks(seed, size, config=config, theme=theme, chunk_size=fps)
     frames = itertools.chain.from_iterable(chunks)
     return itertools.islice(frames, seconds and round(seconds * fps))

@@ -198,7 +198,7 @@ def test_splits_have_a_copy_each(tiny_data_dir):
 def test_missing_data_set_names_the_command(tmp_path):
     with pytest.raises(
         ValueError,
-        match=r"run: python tools/prepare_dataset\.py "
+        match=r"run: duralava prepare "
         "--dataset=simulated_lava_lamp/64x64_10min --data_dir=",
     ):
         clips.load_film("simulated_lava_lamp/64x64_10min", tmp_path, "train")

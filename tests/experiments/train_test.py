@@ -176,7 +176,7 @@ def assert_close(first, second):
 )
 def test_bad_input_gets_one_clear_line(tiny_data_dir, tmp_path, flag, says):
     done = subprocess.run(
-        command(*tiny_flags(tiny_data_dir, tmp_path / "w", tiny_data_dir), flag),
+        command(*tiny_flags(tiny.CONFIG, tmp_path / "w", tiny_data_dir), flag),
         env=environment(),
         capture_output=True,
         text=True,
