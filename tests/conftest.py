@@ -19,10 +19,17 @@ from duralava import command_line
 from duralava.datasets.lava_lamp.lava_lamp import LavaLamp, LavaLampConfig
 from duralava.training import loop
 
+# Before the workers start: more arenas would keep more memory that is freed.
+os.environ.setdefault("MALLOC_ARENA_MAX", "2")
 # As `duralava.compilation` sets it for CPUs: half the time to compile.
 os.environ["XLA_FLAGS"] = (
     os.environ.get("XLA_FLAGS", "") + " --xla_cpu_use_fusion_emitters=false"
 )
+
+
+def pytest_xdist_auto_num_workers():
+    """One more than processors, because some tests wait for pages and processes."""
+    return os.cpu_count() + 1
 
 
 @pytest.fixture(scope="session", autouse=True)
