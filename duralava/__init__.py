@@ -23,6 +23,7 @@ _PLACES = {
     "ModelConfig": "config:ModelConfig",
     "OptimizerConfig": "config:OptimizerConfig",
     "Phase": "config:Phase",
+    "Plan": "evaluation.plan:Plan",
     "RolloutState": "lamp:RolloutState",
     "TrainingConfig": "config:TrainingConfig",
     "evaluate": "evaluation.evaluate:evaluate",
