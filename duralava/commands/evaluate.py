@@ -98,7 +98,7 @@ def _config(lamp: Lamp) -> dict[str, Any]:
 def _extractors() -> dict[str, features.Extractor]:
     extractors = dict(features.EXTRACTORS)
     if _IMAGENET.value:
-        imagenet.load()  # fails at once if it is not installed
+        imagenet.load_network()  # fails at once if it is not installed
         extractors[imagenet.efficientnet_lite0.__name__] = imagenet.efficientnet_lite0
     return extractors
 

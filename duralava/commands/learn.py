@@ -49,7 +49,7 @@ def main(_: Sequence[str]) -> None:
     seconds, workdir = 60 * _MINUTES.value, _WORKDIR.value
     config = from_dict(Config, _CONFIG.value.to_dict())
     start_from = plan.starting_weights(config, _START_FROM.value)
-    config = plan.prepare(
+    config = plan.prepare_run(
         _SOURCE.value, workdir, config, mirror=_MIRROR.value, seconds=seconds
     )
     state = loop.train(

@@ -114,7 +114,7 @@ def _start(lamp: Lamp, shot: film.Shot) -> RolloutState:
     if not num_steps:
         return start
     with tqdm.tqdm(total=num_steps, unit="step", dynamic_ncols=True) as progress:
-        return starts.advance(lamp, start, num_steps, steps_made=progress.update)
+        return starts.skip_steps(lamp, start, num_steps, steps_made=progress.update)
 
 
 def _print_seam(meter: seam.SeamMeter) -> None:

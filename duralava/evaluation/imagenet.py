@@ -56,15 +56,15 @@ def efficientnet_lite0(clips: jax.Array) -> jax.Array:
     as in the training of the network.
 
     Raises:
-      ValueError: as `load`.
+      ValueError: as `load_network`.
     """
     frames = (clips[0].astype(jnp.float32) - 127) / 128
     resized = jax.image.resize(frames, (len(frames), _SIZE, _SIZE, 3), "linear")
-    return features(load(), resized)
+    return features(load_network(), resized)
 
 
 @functools.cache
-def load() -> Network:
+def load_network() -> Network:
     """Returns the network with the weights of the installed package.
 
     Raises:
@@ -106,7 +106,7 @@ def features(network: Network, images: jax.Array) -> jax.Array:
     """Returns the mean of each channel of the last layer.
 
     Args:
-      network: of `load`.
+      network: of `load_network`.
       images: f32[N, H, W, 3], normalised.
 
     Returns:

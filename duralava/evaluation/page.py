@@ -2,15 +2,13 @@
 
 import base64
 import html
-import pathlib
-import tempfile
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from duralava import tables
-from duralava.rendering import writers
+from duralava.rendering import pictures, writers
 from duralava.tables import Column
 
 _SCALE = 2  # screen pixels per pixel of a film
@@ -73,14 +71,14 @@ def render_page(
 
 def _video(film: np.ndarray, fps: float) -> str:
     """Returns lamps u8[T, N, H, W, 3] side by side, as the data URI of a video."""
-    steps, count, height, width, _ = film.shape
-    rows = film.reshape(steps, count // _COLUMNS, _COLUMNS, height, width, 3)
-    frames = rows.swapaxes(2, 3).reshape(steps, -1, _COLUMNS * width, 3)
-    frames = frames.repeat(_SCALE, axis=1).repeat(_SCALE, axis=2)
-    with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(folder) / "film.mp4"
-        writers.write_frames(path, iter(frames), fps=fps)
-        return _data_uri("video/mp4", path.read_bytes())
+    rows = film.shape[1] // _COLUMNS
+    frames = [
+        pictures.tile(moment, rows, _COLUMNS)
+        .repeat(_SCALE, axis=0)
+        .repeat(_SCALE, axis=1)
+        for moment in film
+    ]
+    return _data_uri("video/mp4", writers.encode_animation(frames, ".mp4", fps=fps))
 
 
 def _data_uri(kind: str, content: bytes) -> str:

@@ -16,7 +16,7 @@ _SPARE = 0.9  # share of the time that is planned: the machine may be busy later
 _DATA = "data"
 
 
-def prepare(
+def prepare_run(
     source: str | os.PathLike[str],
     workdir: str | os.PathLike[str],
     config: Config,

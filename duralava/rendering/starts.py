@@ -35,7 +35,7 @@ def start_from_film(
     return lamp.start(seed)._replace(latents=lamp.encode(last[None]))
 
 
-def advance(
+def skip_steps(
     lamp: Lamp,
     state: RolloutState,
     num_steps: int,

@@ -174,7 +174,7 @@ def write_frames(
     return count
 
 
-def encode(frames: Sequence[np.ndarray], suffix: str, *, fps: float) -> bytes:
+def encode_animation(frames: Sequence[np.ndarray], suffix: str, *, fps: float) -> bytes:
     """Returns an animation as `write_frames` writes it to a file of that suffix.
 
     Args:

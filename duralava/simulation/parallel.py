@@ -19,7 +19,7 @@ import numpy as np
 _FilmChunks = Callable[[int], Iterator[np.ndarray]]
 
 
-def film_lamps(
+def simulate_lamps(
     film: _FilmChunks,
     lamps: Sequence[tuple[int, int]],
     *,

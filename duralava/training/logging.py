@@ -100,7 +100,7 @@ def write_pictures(
         height=height,
         width=width,
         colorspace=3,
-        encoded_image_string=writers.encode(clip, ".gif", fps=fps),
+        encoded_image_string=writers.encode_animation(clip, ".gif", fps=fps),
     )
     summary = Summary(value=[Summary.Value(tag="clip", image=picture)])
     writer.file_writer.add_summary(summary, step)

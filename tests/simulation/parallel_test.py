@@ -30,7 +30,7 @@ def test_lamps_are_complete_and_in_order(tmp_path, num_workers):
     counts = []
 
     films = list(
-        parallel.film_lamps(
+        parallel.simulate_lamps(
             FILMS.__getitem__,
             lamps,
             folder=tmp_path,
@@ -59,7 +59,7 @@ def test_error_in_one_process_ends_all(tmp_path, films, error, words):
 
     with pytest.raises(error, match=words):
         list(
-            parallel.film_lamps(
+            parallel.simulate_lamps(
                 films.__getitem__, lamps, folder=tmp_path, num_workers=2
             )
         )
@@ -76,7 +76,7 @@ def test_process_that_is_killed_is_reported(tmp_path):
 
     with pytest.raises(ChildProcessError, match="ended with code -9"):
         list(
-            parallel.film_lamps(
+            parallel.simulate_lamps(
                 films.__getitem__, lamps, folder=tmp_path, filmed=kill_one
             )
         )
@@ -101,7 +101,7 @@ def interrupt(_):
         os.kill(process.pid, signal.SIGINT)
 
 list(
-    parallel.film_lamps(
+    parallel.simulate_lamps(
         films.__getitem__, lamps, folder=sys.argv[1], filmed=globals()[sys.argv[3]]
     )
 )

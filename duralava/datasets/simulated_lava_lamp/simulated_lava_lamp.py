@@ -102,7 +102,7 @@ class SimulatedLavaLamp(film.FilmBuilder):
         )
         num_frames = sum(num_frames for _, num_frames in lamps)
         with tqdm.tqdm(desc="film", total=num_frames, unit=" frames") as progress:
-            yield from parallel.film_lamps(
+            yield from parallel.simulate_lamps(
                 film_chunks, lamps, folder=self.data_dir, filmed=progress.update
             )
 
