@@ -126,6 +126,8 @@ class Session:
                 WITH_CONTROLLING_TERMINAL,
                 TOOL,
                 "--terminal",
+                # The emulated terminal is too slow for more.
+                "--fps=5",
                 *flags,
             ],
             stdin=slave,
