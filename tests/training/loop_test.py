@@ -11,13 +11,14 @@ import threading
 import time
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import tiny
 from PIL import Image
 from tensorboardX.proto.event_pb2 import Event
 
-from duralava import checkpoints, weights
+from duralava import checkpoints, losses, weights
 from duralava.config import FORMAT_VERSION, OptimizerConfig, Phase, TrainingConfig
 from duralava.training import loop
 from duralava.training.state import init_train_state
@@ -171,6 +172,23 @@ def test_starts_from_other_weights(train_tiny, with_training, tmp_path):
 def test_weights_to_start_from_must_fit(train_tiny, tmp_path):
     with pytest.raises(ValueError, match="simulated_64 do not fit their config"):
         train_tiny(tiny.CONFIG, tmp_path, start_from="simulated_64")
+
+
+def test_a_loss_term_registered_from_outside_is_trained_and_logged(
+    train_tiny, monkeypatch, tmp_path
+):
+    def code_size(clips):
+        return jnp.mean(jnp.square(clips.codes))
+
+    monkeypatch.setitem(losses.ENCODER_TERMS, "code_size", losses.Term(code_size))
+    loss = dataclasses.replace(tiny.ENCODER_LOSS, extra_weights=(("code_size", 0.5),))
+    config = dataclasses.replace(tiny.CONFIG, loss=loss)
+    train_tiny(config, tmp_path)
+    logged = [v.tag for event in events(tmp_path) for v in event.summary.value]
+    assert logged.count("loss/code_size") == 6
+    lamp = weights.load(tmp_path)
+    assert lamp.has_encoder
+    assert lamp.training.loss.extra_weights == (("code_size", 0.5),)
 
 
 @pytest.fixture
