@@ -23,7 +23,7 @@ from duralava.datasets import clips
 from duralava.lamp import Lamp
 from duralava.training import logging, sharding, step
 from duralava.training.interruption import stop_signals
-from duralava.training.state import TrainState
+from duralava.training.state import TrainState, init_train_state
 
 
 def train(
@@ -124,7 +124,7 @@ def _train_phase(
         if start_from is not None:
             state = _with_weights(state, start_from, config)
     else:
-        like = jax.eval_shape(lambda: init_state(key, config=config))
+        like = jax.eval_shape(lambda: init_train_state(key, config=config))
         state, position = checkpoints.restore(like, config=config)
         batches.set_state(position)
     state = place_state(state)
