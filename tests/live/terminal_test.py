@@ -142,7 +142,7 @@ class Session:
             self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0)
         )
 
-    def read(self, until, *, seconds=90):
+    def read(self, until, *, seconds=180):
         """Reads the output until `until(self)` holds."""
         end = time.monotonic() + seconds
         while not until(self):
