@@ -1,6 +1,7 @@
 """Creates pictures of generated and simulated lamps.
 
   python docs/figures/lamps.py
+  python docs/figures/lamps.py --only=simulation --only=themes
 
 - `contact_sheet.png`: 8 generated lamps on the left, simulated film on the right; each
   row is one lamp, with 2 seconds between frames.
@@ -11,11 +12,12 @@
 
 import itertools
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 import jax
 import numpy as np
+from absl import flags
 from PIL import Image
 
 import duralava
@@ -28,8 +30,8 @@ from duralava.simulation import shading
 _FOLDER = pathlib.Path(__file__).parents[1] / "pictures"
 _SHEET_LAMPS, _SHEET_FRAMES, _SHEET_SECONDS = 8, 10, 2
 _ANIMATION_LAMPS, _ANIMATION_SECONDS, _ANIMATION_FPS = 4, 6, 10
-_ROWS, _COLUMNS, _SIZE, _SECONDS = 3, 8, 160, 3
-_THEME_SIZE = 112
+_ROWS, _COLUMNS, _SIZE, _SECONDS = 3, 8, 256, 3
+_THEME_SIZE = 128
 
 
 def generated(num_lamps: int, num_frames: int, fps: Fraction) -> np.ndarray:
@@ -68,7 +70,13 @@ def in_all_themes() -> np.ndarray:
             seed, _THEME_SIZE, theme=theme, chunk_size=_ANIMATION_SECONDS * fps
         )
         lamps.append(next(chunks)[:: fps // _ANIMATION_FPS])
-    return np.concatenate(lamps, axis=2)
+    return np.concatenate(list(map(cropped, lamps)), axis=2)
+
+
+def cropped(film: np.ndarray) -> np.ndarray:
+    """Returns film u8[..., H, W, 3] without most of the black beside the lamp."""
+    side = film.shape[-2] * 17 // 100
+    return film[..., side:-side, :]
 
 
 def contact_sheet(film: np.ndarray) -> np.ndarray:
@@ -77,8 +85,8 @@ def contact_sheet(film: np.ndarray) -> np.ndarray:
     return film.transpose(1, 2, 0, 3, 4).reshape(lamps * height, count * width, 3)
 
 
-def main(_: Sequence[str]) -> None:
-    """Creates all pictures."""
+def create_contact_sheet() -> None:
+    """Creates `contact_sheet.png`."""
     left = contact_sheet(
         generated(_SHEET_LAMPS, _SHEET_FRAMES, Fraction(1, _SHEET_SECONDS))
     )
@@ -89,19 +97,45 @@ def main(_: Sequence[str]) -> None:
     both = np.concatenate([left, gap, right], axis=1)
     Image.fromarray(both).save(_FOLDER / "contact_sheet.png")
 
+
+def create_lamps() -> None:
+    """Creates `lamps.png`."""
     num_frames = _ANIMATION_SECONDS * _ANIMATION_FPS
     film = generated(_ANIMATION_LAMPS, num_frames, Fraction(_ANIMATION_FPS))
-    writers.write_frames(
-        _FOLDER / "lamps.png",
-        (np.concatenate(list(lamps), axis=1) for lamps in film),
-        fps=_ANIMATION_FPS,
-    )
-    film = simulated(_ROWS, _COLUMNS, _SECONDS, resolution=_SIZE)
+    frames = (np.concatenate(list(lamps), axis=1) for lamps in film)
+    writers.write_frames(_FOLDER / "lamps.png", frames, fps=_ANIMATION_FPS)
+
+
+def create_simulation() -> None:
+    """Creates `simulation.png`."""
+    film = cropped(simulated(_ROWS, _COLUMNS, _SECONDS, resolution=_SIZE))
     Image.fromarray(contact_sheet(film)).save(_FOLDER / "simulation.png")
-    writers.write_frames(
-        _FOLDER / "themes.png", iter(in_all_themes()), fps=_ANIMATION_FPS
-    )
-    print(f"wrote contact_sheet, lamps, simulation and themes .png: {_FOLDER}")
+
+
+def create_themes() -> None:
+    """Creates `themes.png`."""
+    frames = iter(in_all_themes())
+    writers.write_frames(_FOLDER / "themes.png", frames, fps=_ANIMATION_FPS)
+
+
+_PICTURES: dict[str, Callable[[], None]] = {
+    "contact_sheet": create_contact_sheet,
+    "lamps": create_lamps,
+    "simulation": create_simulation,
+    "themes": create_themes,
+}
+
+
+_ONLY = flags.DEFINE_multi_enum(
+    "only", list(_PICTURES), list(_PICTURES), "The picture to create; may be repeated."
+)
+
+
+def main(_: Sequence[str]) -> None:
+    """Creates the pictures that are named, or all."""
+    for name in _ONLY.value:
+        _PICTURES[name]()
+        print(f"wrote {_FOLDER / name}.png")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,9 @@ _OUTPUT = flags.DEFINE_string(
     "output", "lamp.png", "File to write; its suffix sets the format."
 )
 _SECONDS = flags.DEFINE_float(
-    "seconds", None, "Length of the film: 20 unless given, 3600 for a report."
+    "seconds",
+    None,
+    "Length of the film: 20 unless given; 3600 for each long film of a report.",
 )
 _SIZE = flags.DEFINE_integer("size", 256, "Height and width of a frame in pixels.")
 _SEED = flags.DEFINE_integer("seed", 0, "Each seed gives another film.")
@@ -27,10 +29,13 @@ _REPORT = flags.DEFINE_string(
     "report", None, "Folder to write a report of the lamp to, instead of a film."
 )
 _SEEDS = flags.DEFINE_integer("seeds", 20, "Number of lamps in a report.")
+_LONG_SEEDS = flags.DEFINE_integer(
+    "long_seeds", 5, "Number of lamps of a report with a long film, the first ones."
+)
 _SECONDS_PER_SEED = flags.DEFINE_float(
     "seconds_per_seed",
     600.0,
-    "Length of film of each lamp of a report except the first.",
+    "Length of film of each other lamp of a report.",
 )
 
 
@@ -66,6 +71,7 @@ def _write_report(seconds: float) -> None:
         _REPORT.value,
         seed=_SEED.value,
         num_seeds=_SEEDS.value,
+        num_long=_LONG_SEEDS.value,
         seconds=seconds,
         seconds_per_seed=_SECONDS_PER_SEED.value,
     )

@@ -7,13 +7,10 @@ import pathlib
 import grain
 import numpy as np
 import tensorflow_datasets as tfds
-from numpy.lib import format as npy
 
-from duralava import files
 from duralava.config import DataConfig
+from duralava.datasets import arrays
 from duralava.datasets.preparation import DATASETS
-
-_CHUNK = 1024  # frames copied at a time
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,8 +37,7 @@ class Film:
 def load_film(name: str, data_dir: str | os.PathLike[str], split: str) -> Film:
     """Returns the film of a split of a prepared data set.
 
-    The first call copies its frames to `<split>.npy` beside the prepared data. They are
-    memory-mapped from there for random access.
+    The frames are memory-mapped for random access.
 
     Args:
       name: data set and config, as `simulated_lava_lamp/64x64_10min`.
@@ -49,8 +45,8 @@ def load_film(name: str, data_dir: str | os.PathLike[str], split: str) -> Film:
       split: `train` or `test`.
 
     Raises:
-      ValueError: the data set is not prepared, or has no such split.
-      OSError: the copy cannot be written.
+      ValueError: the data set is not prepared, was prepared by another version of
+        duralava, or has no such split.
     """
     folder = _prepared_folder(name, data_dir)
     builder = tfds.builder_from_directory(folder)
@@ -58,12 +54,14 @@ def load_film(name: str, data_dir: str | os.PathLike[str], split: str) -> Film:
         raise ValueError(
             f"{name} has no split '{split}'; it has {', '.join(builder.info.splits)}"
         )
-    path = folder / f"{split}.npy"
-    if not path.exists():
-        _copy_frames(builder, split, path)
+    if not arrays.path(folder, split, "frame").exists():
+        raise ValueError(
+            f"{folder} has its film in records, as earlier versions of duralava wrote "
+            f"it; prepare it anew: {_command(name, data_dir)} --overwrite"
+        )
     metadata = builder.info.metadata
     return Film(
-        np.load(path, mmap_mode="r"),
+        arrays.load(folder, split, "frame"),
         float(metadata["fps"]),
         metadata.get("segment_frames") or None,
     )
@@ -152,24 +150,22 @@ def _prepared_folder(name: str, data_dir: str | os.PathLike[str]) -> pathlib.Pat
     folder = pathlib.Path(data_dir).expanduser() / name
     versions = [path.parent for path in folder.glob("*/dataset_info.json")]
     if not versions:
-        builder = DATASETS.get(name.partition("/")[0])
-        source = " --source=VIDEO_OR_FOLDER" if builder and builder.takes_source else ""
         raise ValueError(
-            f"data set {name} is not prepared in {data_dir}; run: duralava prepare "
-            f"--dataset={name} --data_dir={data_dir}{source}"
+            f"data set {name} is not prepared in {data_dir}; run: "
+            f"{_command(name, data_dir)}"
         )
-    return max(versions, key=lambda path: tfds.core.Version(path.name))
+    latest = max(versions, key=lambda path: tfds.core.Version(path.name))
+    builder = DATASETS.get(name.partition("/")[0])
+    if builder and latest.name != str(builder.VERSION):
+        raise ValueError(
+            f"{latest} is film of another version of duralava; this one needs "
+            f"{builder.VERSION}; prepare it: {_command(name, data_dir)}"
+        )
+    return latest
 
 
-def _copy_frames(
-    builder: tfds.core.DatasetBuilder, split: str, path: pathlib.Path
-) -> None:
-    source = builder.as_data_source(split)
-    shape = (len(source), *builder.info.features["frame"].shape)
-    with files.written_whole(path) as partial:
-        copy = npy.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
-        for start in range(0, len(source), _CHUNK):
-            indices = range(start, min(start + _CHUNK, len(source)))
-            examples = source.__getitems__(indices)
-            copy[start : indices.stop] = [example["frame"] for example in examples]
-        copy.flush()
+def _command(name: str, data_dir: str | os.PathLike[str]) -> str:
+    """Returns the command that prepares a data set."""
+    builder = DATASETS.get(name.partition("/")[0])
+    source = " --source=VIDEO_OR_FOLDER" if builder and builder.takes_source else ""
+    return f"duralava prepare --dataset={name} --data_dir={data_dir}{source}"

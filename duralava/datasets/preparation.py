@@ -6,6 +6,7 @@ import os
 import pathlib
 import shutil
 import tempfile
+from collections.abc import Iterator
 from typing import Any
 
 import tensorflow_datasets as tfds
@@ -29,6 +30,8 @@ def prepare(
     overwrite: bool = False,
 ) -> tuple[tfds.core.DatasetBuilder, bool]:
     """Prepares a data set unless it exists, and returns its builder.
+
+    If the preparation of simulated film is killed, the same call continues it.
 
     Args:
       name: `lava_lamp/64x64`, `simulated_lava_lamp/64x64_10min`, ...; without a config
@@ -75,7 +78,14 @@ def prepare(
         return builder, False
 
     data_dir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=data_dir, prefix=".preparing_") as temporary:
+    with contextlib.ExitStack() as stack:
+        folder = data_dir
+        if builder_class.resumable:
+            folder = data_dir / f".preparing_{dataset}_{kwargs['config']}"
+            kwargs["work_dir"] = stack.enter_context(_work_dir(folder))
+        temporary = stack.enter_context(
+            tempfile.TemporaryDirectory(dir=folder, prefix=".preparing_")
+        )
         builder = builder_class(data_dir=temporary, **kwargs)
         # The builders show their own progress; TFDS would name the temporary folder.
         tfds.disable_progress_bar()
@@ -86,3 +96,18 @@ def prepare(
         target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(builder.data_dir, target)
     return builder_class(data_dir=data_dir, **kwargs), True
+
+
+@contextlib.contextmanager
+def _work_dir(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Yields a path in `folder` for unfinished film.
+
+    At the end, `folder` is removed unless there is film at that path.
+    """
+    folder.mkdir(exist_ok=True)
+    work_dir = folder / "film"
+    try:
+        yield work_dir
+    finally:
+        if not work_dir.exists():
+            shutil.rmtree(folder)

@@ -50,19 +50,32 @@ def find_blobs(wax: np.ndarray, min_cells: int) -> Blobs:
     `wax.max(axis=1, keepdims=True)`.
 
     Args:
-      wax: f[N, Nz, Ny, Nx].
+      wax: f[N, Nz, Ny, Nx]; or f[N, K, Nz, Ny, Nx] of K fields of wax, where blobs of
+        different fields are apart even if they touch.
       min_cells: volume of the smallest blob; anything smaller is spray.
     """
-    # Cells touch within a moment, not across moments.
-    neighbours = np.zeros((3, 3, 3, 3), bool)
-    neighbours[1] = scipy.ndimage.generate_binary_structure(3, 1)
-    labels, number = scipy.ndimage.label(wax > 0.5, neighbours)
-    cells = np.bincount(labels.ravel(), minlength=number + 1)
-    is_blob = cells >= min_cells
-    is_blob[0] = False
-    labels = np.where(is_blob, np.cumsum(is_blob), 0)[labels]
-    cells = cells[is_blob]
+    return measure_blobs(label_blobs(wax, min_cells))
 
+
+def label_blobs(wax: np.ndarray, min_cells: int) -> np.ndarray:
+    """Returns the number of the blob of each cell, i64[N, Nz, Ny, Nx], 0 for none.
+
+    Blobs are those of `find_blobs`, numbered by time. In a cell that blobs of several
+    fields share, it is the one with the largest number.
+    """
+    wax = wax[:, None] if wax.ndim == 4 else wax
+    # Cells touch within a field of a moment, not across fields or moments.
+    neighbours = np.zeros((3, 3, 3, 3, 3), bool)
+    neighbours[1, 1] = scipy.ndimage.generate_binary_structure(3, 1)
+    labels = scipy.ndimage.label(wax > 0.5, neighbours)[0].max(axis=1)
+    is_blob = np.bincount(labels.ravel()) >= min_cells
+    is_blob[0] = False
+    return np.where(is_blob, np.cumsum(is_blob), 0)[labels]
+
+
+def measure_blobs(labels: np.ndarray) -> Blobs:
+    """Returns the blobs of a film from the labels of its cells, of `label_blobs`."""
+    cells = np.bincount(labels.ravel())[1:]
     rows = np.indices(labels.shape, np.int32, sparse=True)[2]
     row_sum = np.bincount(labels.ravel(), np.broadcast_to(rows, labels.shape).ravel())
     boxes = [
@@ -79,7 +92,7 @@ def find_blobs(wax: np.ndarray, min_cells: int) -> Blobs:
         width=np.maximum(width, depth),
         links=links,
         overlap=overlap,
-        num_moments=len(wax),
+        num_moments=len(labels),
     )
 
 

@@ -35,7 +35,7 @@ def film_chunks(
 
     Args:
       seed: of the initial state.
-      resolution: height and width of a frame, in pixels, 32 to 512.
+      resolution: height and width of a frame, in pixels, 32 to 1024.
       config: the lamp.
       theme: name of its colours, a key of `THEMES`.
       chunk_size: number of frames N of a chunk.
@@ -64,7 +64,7 @@ def film(
 
     Args:
       seconds: length; None for an endless film.
-      size: height and width of a frame, in pixels, 32 to 512.
+      size: height and width of a frame, in pixels, 32 to 1024.
       seed: of the initial state; another seed is another lamp.
       config: the lamp.
       theme: name of its colours, a key of `THEMES`.

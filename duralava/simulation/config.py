@@ -15,6 +15,9 @@ _SHARES = ("wax_share", "start_temperature", "neutral_temperature")
 _POSITIVE = (
     "surface_cells",
     "surface_tension",
+    "drainage_seconds",
+    "coil_drainage_seconds",
+    "tracking_seconds",
     "heater_radius",
     "heater_reach",
     "top_cooling_reach",
@@ -27,6 +30,7 @@ class LampConfig:
     """The lamp, its wax and its heater.
 
     Attributes:
+      num_fields: K, fields that hold the wax; bodies of different fields stay apart.
       columns: cells Nx from wall to wall, and Nz from front to back.
       rows: cells Ny from floor to top; the glass is rows / columns widths high.
       warm_up_seconds: film that is discarded, until the initial state is forgotten.
@@ -35,11 +39,16 @@ class LampConfig:
       wax_share: share of the lamp's volume that is wax.
       surface_cells: width epsilon of the surface, in cells.
       surface_tension: sigma / viscosity, in widths per second.
+      repulsion: of two fields, r in `bodies.potentials`.
+      drainage_seconds: mean time for which two touching bodies stay apart.
+      coil_drainage_seconds: the same where they touch within reach of the coil.
+      coil_height: height over the floor up to which the coil reaches, in widths.
+      coil_radius: distance from the centre up to which it reaches, in widths.
+      tracking_seconds: time between two calls of `bodies.track`.
       wall_contact: cosine of the angle between wax and side walls; -1 for glass that
         repels wax.
       top_contact: the same for the top.
       floor_contact: the same for the floor; 1 if wax clings to it.
-      ripening: M, in widths^3 per second.
       buoyancy: B, in 1 / (width second) for a temperature of one.
       neutral_temperature: T_n, at which wax is as heavy as the liquid.
       heat_diffusivity: kappa, in widths^2 per second.
@@ -56,26 +65,32 @@ class LampConfig:
         steps of a frame, or of a 32nd of a frame, would not be stable.
     """
 
+    num_fields: int = 4
     columns: int = 24
-    rows: int = 48
-    warm_up_seconds: float = 80.0
-    start_temperature: float = 0.46
-    wax_share: float = 0.09
-    surface_cells: float = 1.0
-    surface_tension: float = 0.054
+    rows: int = 40
+    warm_up_seconds: float = 40.0
+    start_temperature: float = 0.45
+    wax_share: float = 0.18
+    surface_cells: float = 0.75
+    surface_tension: float = 0.65
+    repulsion: float = 1.0
+    drainage_seconds: float = 60.0
+    coil_drainage_seconds: float = 30.0
+    coil_height: float = 0.2
+    coil_radius: float = 0.35
+    tracking_seconds: float = 0.2
     wall_contact: float = -1.0
-    top_contact: float = 0.8
+    top_contact: float = 0.6
     floor_contact: float = 1.0
-    ripening: float = 3.2e-6
-    buoyancy: float = 108.0
-    neutral_temperature: float = 0.5
-    heat_diffusivity: float = 5.4e-4
-    heating_rate: float = 3.0
-    heater_radius: float = 0.3
+    buoyancy: float = 85.0
+    neutral_temperature: float = 0.49
+    heat_diffusivity: float = 9e-4
+    heating_rate: float = 3.1
+    heater_radius: float = 0.2
     heater_reach: float = 0.1
-    top_cooling_rate: float = 1.6
-    top_cooling_reach: float = 0.06
-    glass_cooling_rate: float = 0.018
+    top_cooling_rate: float = 2.25
+    top_cooling_reach: float = 0.053
+    glass_cooling_rate: float = 0.017
     glass_cooling_reach: float = 0.1
 
     def __post_init__(self) -> None:
@@ -87,6 +102,11 @@ class LampConfig:
     def shape(self) -> tuple[int, int, int]:
         """Cells Nz, Ny, Nx of a field."""
         return self.columns, self.rows, self.columns
+
+    @property
+    def tracking_frames(self) -> int:
+        """Frames between two calls of the tracker."""
+        return max(1, round(self.tracking_seconds * FRAMES_PER_SECOND))
 
     @property
     def cell(self) -> float:
@@ -120,6 +140,8 @@ def _check_ranges(config: LampConfig) -> None:
         value = getattr(config, field.name)
         if not np.isfinite(value) or (value < 0 and field.name not in _COSINES):
             raise ValueError(f"{field.name} of a lamp must be finite and >= 0: {value}")
+    if config.num_fields < 2:
+        raise ValueError(f"num_fields must be at least 2: {config.num_fields}")
     if config.columns < 4 or config.rows < 4:
         raise ValueError(f"a lamp needs at least 4 cells each way: {config.shape}")
     for name in _COSINES:
@@ -141,11 +163,13 @@ def _check_stiffness(config: LampConfig) -> None:
     cell, width = config.cell, config.surface_width
     eigenvalues = {
         "heat_diffusivity": config.heat_diffusivity * 12 / cell**2,
-        "ripening": config.ripening * 12 / cell**2 * (6 / width + 72 * width / cell**2),
         "heating_rate and cooling rates": config.heating_rate
         + config.top_cooling_rate
         + 2 * config.glass_cooling_rate,
-        "surface_tension": config.surface_tension * 6 / (16 * width),
+        "surface_tension or repulsion": config.surface_tension
+        * (1 + config.repulsion)
+        * 6
+        / (16 * width),
     }
     for name, eigenvalue in eigenvalues.items():
         product = eigenvalue / FRAMES_PER_SECOND

@@ -3,31 +3,37 @@
 Two fluids that do not mix, wax and liquid, fill a closed box of glass. Its depth and
 width are one, and its walls let the fluids slip. Lengths are in widths of the glass,
 times in seconds of film, temperatures from 0 (the room) to 1 (the heater). Forces are
-divided by the viscosity, which is one for both wax and liquid. With c the share of wax,
-q the potential of its surface (`transport.chemical_potential`), T the temperature and u
-the flow, y up, each step solves
+divided by the viscosity, which is one for both wax and liquid. The wax is split into
+K fields, so that bodies of different fields stay apart (`bodies`). With c_a the share
+of wax of field a, q_a its potential (`bodies.potentials`), T the temperature and u the
+flow, y up, each step solves
 
-  lap u - grad p + sigma q grad c + B c (T - T_n) e_y = 0,    div u = 0        (Stokes)
-  dc/dt + div(u c) = sharpening + M lap q                      (phase field)
-  dT/dt + div(u T) = kappa lap T + heating (1 - T) - cooling T                (heat)
+  lap u - grad p + sum_a (sigma q_a grad c_a + B c_a (T - T_n) e_y) = 0    (Stokes)
+  div u = 0
+  dc_a/dt + div(u c_a) = sharpening                                        (wax)
+  dT/dt + div(u T) = kappa lap T + heating (1 - T) - cooling T             (heat)
 
 Wax expands when it warms, and at T_n it is as heavy as the liquid: the Boussinesq
 approximation, with the expansion of wax and gravity in B (Gyure and Janosi 2009,
-"Basics of lava-lamp convection", for the mechanism; Jacqmin 1999 for the force of the
-surface). Sharpening is `transport.sharpen`; the term with M (`transport.ripen`)
-dissolves droplets that are too small for the grid. Nothing else changes the wax, so its
-volume is conserved.
+"Basics of lava-lamp convection", for the mechanism; Jacqmin 1999, "Calculation of
+two-phase Navier-Stokes flows using phase-field modeling", for the force of a surface).
+Sharpening is `transport.sharpen`. Between frames, `bodies.track` moves bodies from
+field to field, and lets droplets dissolve that are too small for the grid. Nothing else
+changes the wax, so its volume is conserved.
 """
 
 import functools
+import itertools
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.optimize
+import scipy.special
 
-from duralava.simulation import grid, stokes, transport
+from duralava.simulation import bodies, grid, stokes, transport
 from duralava.simulation.config import (
     DEFAULT_CONFIG,
     FRAMES_PER_SECOND,
@@ -39,12 +45,16 @@ from duralava.simulation.config import (
 # A flow that needs more steps has become unstable: its steps would shrink without end.
 _BROKEN_STEPS_PER_FRAME = 32 * MAX_STEPS_PER_FRAME
 
+# Balls at the start, the spread of the logarithm of their volumes, and how many random
+# places are tried for each.
+_BALLS, _SPREAD, _TRIES = 6, 0.6, 100
+
 
 class LampState(NamedTuple):
     """The state of a lamp at one moment; layer 0 is in front, row 0 at the floor.
 
     Attributes:
-      wax: share of wax in each cell, 0 to 1, f32[Nz, Ny, Nx].
+      wax: share of wax of each field in each cell, 0 to 1, f32[K, Nz, Ny, Nx].
       temperature: 0 (the room) to 1 (the heater), f32[Nz, Ny, Nx].
     """
 
@@ -52,18 +62,57 @@ class LampState(NamedTuple):
     temperature: jax.Array
 
 
-def initial_state(key: jax.Array, config: LampConfig) -> LampState:
-    """Returns an uneven pool of wax at T_n, below liquid at the start temperature."""
-    surface_key, temperature_key = jax.random.split(key)
-    _, y, _ = _centres(config)
-    layers, _, columns = config.shape
-    level = config.wax_share * config.height
-    waves = 0.05 * jax.random.normal(surface_key, (layers, 1, columns))
-    noise = 0.05 * jax.random.normal(temperature_key, config.shape)
-    wax = jax.nn.sigmoid((level + waves - y) / config.surface_width)
-    warmth = config.start_temperature
-    warmth = warmth + (config.neutral_temperature - warmth) * wax
-    return LampState(wax, warmth + noise)
+def initial_state(rng: np.random.Generator, config: LampConfig) -> LampState:
+    """Returns balls of wax apart from each other, in liquid at the start temperature.
+
+    They hold the share of wax to rounding. Where balls would overlap, a plane parts
+    them.
+    """
+    places, radii = _place_balls(rng, config)
+    shape = (len(radii), 1, 1, 1)
+    square = sum(
+        (axis - place.reshape(shape)) ** 2
+        for axis, place in zip(_centres(config), places.T, strict=True)
+    )
+    depth = radii.reshape(shape) - np.sqrt(square)
+    deepest = np.sort(depth, axis=0)[-2:]
+    others = np.where(depth == deepest[1], deepest[0], deepest[1])
+    apart = (depth - others) / 2
+
+    def wax_of(growth: float) -> np.ndarray:
+        inside = np.minimum(depth + growth, apart)
+        balls = scipy.special.expit(inside / config.surface_width)
+        return balls / np.maximum(balls.sum(axis=0), 1)
+
+    far = 2 * np.hypot(np.sqrt(2), config.height)
+    growth = scipy.optimize.brentq(
+        lambda growth: wax_of(growth).sum(axis=0).mean() - config.wax_share, -far, far
+    )
+    balls = wax_of(growth)
+    wax = np.zeros((config.num_fields, *config.shape), np.float32)
+    for field in range(config.num_fields):
+        wax[field] = balls[field :: config.num_fields].sum(axis=0)
+    noise = 0.05 * rng.normal(size=config.shape)
+    temperature = (config.start_temperature + noise).astype(np.float32)
+    return LampState(jnp.array(wax), jnp.array(temperature))
+
+
+def _place_balls(
+    rng: np.random.Generator, config: LampConfig
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns places z, y, x f64[N, 3] and radii f64[N] of the balls at the start."""
+    volumes = np.sort(np.exp(_SPREAD * rng.normal(size=_BALLS)))[::-1]
+    volumes *= config.wax_share * config.height / volumes.sum()
+    radii = np.cbrt(volumes * 3 / (4 * np.pi))
+    size = np.array([1, config.height, 1])
+    places = np.empty((0, 3))
+    for radius in radii:
+        margin = np.minimum(radius, 0.5 * size)
+        tries = rng.uniform(margin, size - margin, (_TRIES, 3))
+        gaps = np.linalg.norm(tries[:, None] - places, axis=2) - radii[: len(places)]
+        gap = gaps.min(axis=1, initial=np.inf)
+        places = np.vstack((places, tries[np.argmax(gap)]))
+    return places, radii
 
 
 def flow(state: LampState, config: LampConfig) -> tuple[jax.Array, ...]:
@@ -74,9 +123,16 @@ def flow(state: LampState, config: LampConfig) -> tuple[jax.Array, ...]:
       back, f32[Nz, Ny + 1, Nx] upwards, f32[Nz, Ny, Nx + 1] to the right.
     """
     wax, temperature = state
-    force = transport.surface_force(wax, _potential(wax, config), config.cell)
-    across, upwards, along = (config.surface_tension * f for f in force)
-    lift = config.buoyancy * wax * (temperature - config.neutral_temperature)
+    potentials = bodies.potentials(wax, config)
+    forces = [
+        transport.surface_force(*field, config.cell)
+        for field in zip(wax, potentials, strict=True)
+    ]
+    across, upwards, along = (
+        config.surface_tension * sum(parts) for parts in zip(*forces, strict=True)
+    )
+    lift = config.buoyancy * sum(wax)
+    lift = lift * (temperature - config.neutral_temperature)
     return stokes.velocity((across, upwards + grid.mean(lift, 1), along), config.cell)
 
 
@@ -99,12 +155,14 @@ def step(
     def carry(field: jax.Array) -> jax.Array:
         return transport.advect(field, velocity, seconds, cell)
 
-    wax, temperature = jax.vmap(carry)(jnp.stack(state))
+    fields = jnp.concatenate([state.wax, state.temperature[None]])
+    # A loop: vectorised, its last operation would be repeated for each neighbour below.
+    fields = jax.lax.map(carry, fields)
+    wax, temperature = fields[:-1], fields[-1]
 
     # As fast as the flow smears the surface, but no faster than is stable.
     speed = jnp.minimum(fastest, 0.12 * cell**2 / (width * seconds))
     wax = transport.sharpen(wax, speed, width, seconds, cell)
-    wax = transport.ripen(wax, _potential(wax, config), config.ripening, seconds, cell)
 
     heating, cooling = _heat_exchange(config)
     warming = config.heat_diffusivity * grid.laplacian(temperature, cell)
@@ -130,36 +188,43 @@ def simulate(
     Raises:
       FloatingPointError: the lamp is no longer finite; the message says when.
     """
-    state = initial_state(jax.random.key(seed), config)
-    num_skipped = round(config.warm_up_seconds * FRAMES_PER_SECOND)
-    first = 0
-    while True:
-        state, states = _run_frames(state, num_skipped, chunk_size, config)
+    skipped = round(config.warm_up_seconds * FRAMES_PER_SECOND)
+    frames = itertools.islice(_frames(seed, config), skipped, None)
+    for first in itertools.count(0, chunk_size):
+        chunk = list(itertools.islice(frames, chunk_size))
+        states = LampState(*(np.stack(field) for field in zip(*chunk, strict=True)))
         _check_finite(states, first)
         yield states
-        num_skipped = 0
-        first += chunk_size
+
+
+def _frames(seed: int, config: LampConfig) -> Iterator[LampState]:
+    """Yields the state of each frame from the start, as NumPy arrays.
+
+    The tracker is called before the first frame and after every `tracking_frames`.
+    """
+    state = initial_state(np.random.default_rng((seed, 0)), config)
+    frames = config.tracking_frames
+    for call in itertools.count(1):
+        rng = np.random.default_rng((seed, call))
+        seconds = frames / FRAMES_PER_SECOND
+        wax, _ = bodies.track(np.asarray(state.wax), seconds, rng, config)
+        state, states = _run_frames(state._replace(wax=wax), frames, config)
+        states = jax.tree.map(np.asarray, states)
+        for index in range(frames):
+            yield jax.tree.map(lambda field, at=index: field[at], states)
 
 
 @functools.partial(jax.jit, static_argnames=("num_frames", "config"))
 def _run_frames(
-    state: LampState, num_skipped: jax.Array | int, num_frames: int, config: LampConfig
+    state: LampState, num_frames: int, config: LampConfig
 ) -> tuple[LampState, LampState]:
-    """Returns the last state, and the state of each frame after the skipped ones.
+    """Returns the last state, and the state of each frame."""
 
-    Skipped and returned frames share one loop, because compiling a loop takes as long
-    as simulating a minute of film.
-    """
+    def run_frame(state: LampState, _: None) -> tuple[LampState, LampState]:
+        state = _next_frame(state, config)
+        return state, state
 
-    def run_frame(
-        index: jax.Array, carry: tuple[LampState, LampState]
-    ) -> tuple[LampState, LampState]:
-        state = _next_frame(carry[0], config)
-        index = jnp.maximum(index, 0)
-        return state, jax.tree.map(lambda f, s: f.at[index].set(s), carry[1], state)
-
-    states = jax.tree.map(lambda s: jnp.zeros((num_frames, *s.shape), s.dtype), state)
-    return jax.lax.fori_loop(-num_skipped, num_frames, run_frame, (state, states))
+    return jax.lax.scan(run_frame, state, length=num_frames)
 
 
 def _next_frame(state: LampState, config: LampConfig) -> LampState:
@@ -184,7 +249,7 @@ def _next_frame(state: LampState, config: LampConfig) -> LampState:
 
 
 def _check_finite(states: LampState, first: int) -> None:
-    finite = np.isfinite(states.wax).all((1, 2, 3))
+    finite = np.isfinite(states.wax).all((1, 2, 3, 4))
     finite &= np.isfinite(states.temperature).all((1, 2, 3))
     if not finite.all():
         seconds = (first + int(np.argmin(finite))) / FRAMES_PER_SECOND
@@ -216,14 +281,3 @@ def _heat_exchange(config: LampConfig) -> tuple[np.ndarray, np.ndarray]:
             -from_wall / config.glass_cooling_reach
         )
     return heating.astype(np.float32), cooling.astype(np.float32)
-
-
-def _potential(wax: jax.Array, config: LampConfig) -> jax.Array:
-    return transport.chemical_potential(
-        wax,
-        config.surface_width,
-        config.cell,
-        wall_contact=config.wall_contact,
-        top_contact=config.top_contact,
-        floor_contact=config.floor_contact,
-    )

@@ -4,29 +4,25 @@ import contextlib
 import multiprocessing
 import os
 import signal
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import connection as mp_connection
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from typing import IO, Any
+from typing import Any
 
 import jax
-import numpy as np
 
-# (seed) -> chunks of film, uint8[n, H, W, 3].
-_FilmChunks = Callable[[int], Iterator[np.ndarray]]
+Chunk = Any  # one array, or several in a dictionary; each has the frames along axis 0
+_FilmChunks = Callable[[int], Iterator[Chunk]]  # of a seed
 
 
 def simulate_lamps(
     film: _FilmChunks,
     lamps: Sequence[tuple[int, int]],
     *,
-    folder: str | os.PathLike[str],
     num_workers: int | None = None,
-    filmed: Callable[[int], Any] = lambda num_frames: None,
-) -> Iterator[np.ndarray]:
+) -> Iterator[tuple[int, Chunk]]:
     """Films lamps in separate processes, on the CPU.
 
     A lamp keeps about one core busy. Each process therefore has one core, and films one
@@ -36,15 +32,13 @@ def simulate_lamps(
     this function under `if __name__ == "__main__"`.
 
     Args:
-      film: returns the chunks of film uint8[n, H, W, 3] of a seed; it is pickled.
-      lamps: seed and number of frames N of each lamp.
-      folder: for temporary files without a name, which hold films until they are
-        yielded.
+      film: returns the chunks of film of a seed; it is pickled.
+      lamps: seed and number of frames of each lamp.
       num_workers: number of processes; the number of cores if left out.
-      filmed: called with the number of frames of each chunk when it arrives.
 
     Yields:
-      Film of each lamp in order, uint8[N, H, W, 3], memory-mapped from the disk.
+      The index of a lamp and its next chunk, as soon as it is filmed. The chunks of
+      different lamps alternate.
 
     Raises:
       ValueError, OSError, FloatingPointError: raised by `film`.
@@ -53,39 +47,32 @@ def simulate_lamps(
     cores = _cores()
     num_workers = min(num_workers or len(cores), len(lamps))
     cores = [cores[worker % len(cores)] for worker in range(num_workers)]
-    with contextlib.ExitStack() as stack:
-        files = [stack.enter_context(tempfile.TemporaryFile(dir=folder)) for _ in lamps]
-        workers = stack.enter_context(_workers(film, cores))
+    with _workers(film, cores) as workers:
         left = [num_frames for _, num_frames in lamps]
         waiting = iter(range(len(lamps)))
-        current: dict[Connection, int | None] = {}
+        current: dict[Connection, int] = {}
 
         def assign_next(worker: Connection) -> None:
-            current[worker] = next(waiting, None)
-            if current[worker] is not None:
+            current.pop(worker, None)
+            lamp = next(waiting, None)
+            if lamp is not None:
+                current[worker] = lamp
                 with _expected_alive(workers[worker]):
-                    worker.send(lamps[current[worker]])
+                    worker.send(lamps[lamp])
 
         for worker in workers:
             assign_next(worker)
-        for index, file in enumerate(files):
-            while left[index]:
-                for worker in mp_connection.wait(list(workers)):
-                    chunk = _receive(worker, workers[worker])
-                    lamp, shape = current[worker], chunk.shape[1:]
-                    files[lamp].write(chunk)
-                    left[lamp] -= len(chunk)
-                    filmed(len(chunk))
-                    if not left[lamp]:
-                        assign_next(worker)
-            with file:
-                yield _map(file, shape)
+        while current:
+            for worker in mp_connection.wait(list(workers)):
+                chunk, lamp = _receive(worker, workers[worker]), current[worker]
+                left[lamp] -= _num_frames(chunk)
+                if not left[lamp]:
+                    assign_next(worker)
+                yield lamp, chunk
 
 
-def _map(file: IO[bytes], shape: tuple[int, ...]) -> np.ndarray:
-    """Returns the frames in a file; the file may then be closed."""
-    file.flush()
-    return np.memmap(file, np.uint8, mode="r").reshape(-1, *shape)
+def _num_frames(chunk: Chunk) -> int:
+    return len(jax.tree.leaves(chunk)[0])
 
 
 def _cores() -> list[int]:
@@ -133,7 +120,7 @@ def _interrupts_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _receive(worker: Connection, process: BaseProcess) -> np.ndarray:
+def _receive(worker: Connection, process: BaseProcess) -> Chunk:
     with _expected_alive(process):
         message = worker.recv()
     if isinstance(message, Exception):
@@ -170,12 +157,12 @@ def _work(
 
 def _messages(
     film: _FilmChunks, seed: int, num_frames: int
-) -> Iterator[np.ndarray | Exception]:
+) -> Iterator[Chunk | Exception]:
     """Yields chunks with `num_frames` frames in total, or the error that ended them."""
     try:
         for chunk in film(seed):
-            yield chunk[:num_frames]
-            num_frames -= len(chunk)
+            yield jax.tree.map(lambda frames, end=num_frames: frames[:end], chunk)
+            num_frames -= _num_frames(chunk)
             if num_frames <= 0:
                 return
     except (ValueError, OSError, FloatingPointError) as error:

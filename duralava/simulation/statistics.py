@@ -1,15 +1,24 @@
 """Statistics of the film of a simulated lamp.
 
-A film is an array `wax f[N, Nz, Ny, Nx]`: the share of wax, 0 to 1, in each cell of a
-lamp at N moments that follow each other at a steady rate. Row 0 is at the floor. All
-functions use NumPy; those that are random take their generator as an argument.
+A film is an array `wax f[N, Nz, Ny, Nx]`: the share of wax of all fields together, 0 to
+1, in each cell of a lamp at N moments that follow each other at a steady rate. Row 0 is
+at the floor. All functions use NumPy; those that are random take their generator as an
+argument.
 """
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
 
 from duralava.signals.correlation import autocorrelation
+
+# The 13 directions to the neighbours of a cell, and the share of all directions that is
+# nearest to each, by the number of axes along which it goes.
+_DIRECTIONS = tuple(
+    step for step in itertools.product((-1, 0, 1), repeat=3) if step > (0, 0, 0)
+)
+_WEIGHTS = {1: 0.0457781, 2: 0.0369806, 3: 0.0351956}
 
 
 def coarsen(wax: np.ndarray) -> np.ndarray:
@@ -22,6 +31,28 @@ def coarsen(wax: np.ndarray) -> np.ndarray:
         odd = np.minimum(even + 1, wax.shape[axis] - 1)
         wax = (wax.take(even, axis) + wax.take(odd, axis)) / 2
     return wax
+
+
+def sphericity(body: np.ndarray) -> float:
+    """Returns the surface of a ball with the volume of a body, over the body's own.
+
+    1 for a ball, 0.93 for an ellipsoid twice as long as wide, 0.73 for one five times
+    as long as wide. The surface is that of Cauchy and Crofton: the number of times that
+    lines along 13 directions cross it (Ohser and Muecklich 2000, "Statistical analysis
+    of microstructures in materials science", section 4.2). It is exact within a few
+    percent for rounded bodies of a hundred cells or more.
+
+    Args:
+      body: which cells belong to it, bool[Nz, Ny, Nx].
+    """
+    padded = np.pad(body, 1)
+    surface = 0.0
+    for step in _DIRECTIONS:
+        crossings = np.count_nonzero(padded != np.roll(padded, step, (0, 1, 2)))
+        squares = np.count_nonzero(step)
+        # Lines that are 1 / sqrt(squares) of a cell^2 each; both senses of a direction.
+        surface += 4 * _WEIGHTS[squares] * crossings / np.sqrt(squares)
+    return float(np.cbrt(36 * np.pi * np.count_nonzero(body) ** 2) / surface)
 
 
 def wax_by_row(wax: np.ndarray) -> np.ndarray:

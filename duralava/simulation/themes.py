@@ -17,6 +17,7 @@ class Theme:
       side: liquid in front of the side walls.
       foot: liquid just above the foot.
       glow: light of the heater.
+      highlight: light of the room that the glass reflects.
       metal: foot and cap.
     """
 
@@ -25,22 +26,24 @@ class Theme:
     side: Colour
     foot: Colour
     glow: Colour
+    highlight: Colour
     metal: Colour
 
 
 THEMES: dict[str, Theme] = {
     "sunset": Theme(
         wax=(
-            (0.72, 0.05, 0.14),
-            (1.00, 0.16, 0.18),
-            (1.00, 0.29, 0.22),
-            (1.00, 0.64, 0.26),
-            (1.00, 0.97, 0.40),
+            (0.88, 0.08, 0.18),
+            (1.00, 0.17, 0.21),
+            (1.00, 0.30, 0.27),
+            (1.00, 0.61, 0.26),
+            (1.00, 0.96, 0.30),
         ),
-        liquid=(0.24, 0.04, 0.22),
-        side=(0.52, 0.10, 0.56),
+        liquid=(0.29, 0.05, 0.20),
+        side=(0.52, 0.11, 0.52),
         foot=(0.80, 0.18, 0.32),
-        glow=(1.00, 0.96, 0.36),
+        glow=(1.00, 0.97, 0.28),
+        highlight=(0.80, 0.42, 0.84),
         metal=(0.13, 0.09, 0.11),
     ),
     "lagoon": Theme(
@@ -55,6 +58,7 @@ THEMES: dict[str, Theme] = {
         side=(0.08, 0.22, 0.58),
         foot=(0.05, 0.42, 0.55),
         glow=(0.88, 1.00, 0.74),
+        highlight=(0.40, 0.58, 0.92),
         metal=(0.10, 0.11, 0.13),
     ),
     "forest": Theme(
@@ -69,6 +73,7 @@ THEMES: dict[str, Theme] = {
         side=(0.03, 0.32, 0.24),
         foot=(0.30, 0.45, 0.08),
         glow=(1.00, 0.97, 0.55),
+        highlight=(0.24, 0.56, 0.46),
         metal=(0.12, 0.11, 0.09),
     ),
     "violet": Theme(
@@ -83,6 +88,7 @@ THEMES: dict[str, Theme] = {
         side=(0.16, 0.16, 0.62),
         foot=(0.50, 0.12, 0.60),
         glow=(1.00, 0.84, 0.80),
+        highlight=(0.52, 0.48, 0.96),
         metal=(0.11, 0.10, 0.14),
     ),
     "moonlight": Theme(
@@ -97,6 +103,7 @@ THEMES: dict[str, Theme] = {
         side=(0.10, 0.16, 0.38),
         foot=(0.28, 0.34, 0.54),
         glow=(1.00, 0.95, 0.78),
+        highlight=(0.38, 0.46, 0.70),
         metal=(0.11, 0.12, 0.14),
     ),
 }

@@ -9,6 +9,8 @@ with s the distance from the surface and epsilon its width. Fields are those of 
 in two or three dimensions.
 """
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 
@@ -55,33 +57,52 @@ def sharpen(
     time_step: jax.Array | float,
     cell: float,
 ) -> jax.Array:
-    """Pulls a smeared surface back to its tanh profile, in conservative form.
+    """Pulls smeared surfaces back to their tanh profile, in conservative form.
 
-      dc/dt = speed div(epsilon grad c - c (1 - c) n),    n = grad c / |grad c|
+    With the K fields of wax and the liquid as phases c_a that sum to one,
 
-    Chiu and Lin 2011, "A conservative phase field method for solving incompressible
-    two-phase flows". It does not move the surface.
+      dc_a/dt = speed div(epsilon grad c_a - sum_b c_a c_b n_ab)
+      n_ab = (c_b grad c_a - c_a grad c_b) / |c_b grad c_a - c_a grad c_b|
+
+    Mirjalili and Mani 2024, "A conservative second order phase field model for
+    simulation of N-phase flows". For a single field this is Chiu and Lin 2011, "A
+    conservative phase field method for solving incompressible two-phase flows". It does
+    not move a surface, and as a flux out of a phase vanishes with it, no phase, so not
+    the liquid either, becomes negative: fields do not overlap.
 
     Args:
-      wax: share of wax c, centres.
-      speed: that of the flow that smears the surface.
+      wax: share of wax of each field, centres, f32[K, ...].
+      speed: that of the flow that smears the surfaces.
       width: epsilon.
       time_step: at most cell^2 / (2 d epsilon speed) in d dimensions.
       cell: size h of a cell.
 
     Returns:
-      c after the step, with the same sum.
+      The fields after the step, each with the same sum.
     """
-    slopes = grid.gradient(wax, cell)
-    # Far from a surface n is noise. It is faded out where |grad c| is below a hundredth
-    # of its largest value, 1 / (4 epsilon).
+    phases = [*wax, 1 - sum(wax)]
+    slopes = [grid.gradient(phase, cell) for phase in phases]
+    # Far from a surface n is noise. It is faded out where the slope across it is below
+    # a hundredth of its largest value, 1 / (4 epsilon).
     floor = (0.01 / (4 * width)) ** 2
-    pull = wax * (1 - wax) * jax.lax.rsqrt(sum(s**2 for s in slopes) + floor)
-    fluxes = tuple(
-        width * grid.difference(wax, axis, cell) - grid.mean(pull * slope, axis)
-        for axis, slope in enumerate(slopes)
-    )
-    return wax + time_step * speed * grid.divergence(fluxes, cell)
+    pulls: list[list[jax.Array]] = [[] for _ in phases]
+    for a, b in itertools.combinations(range(len(phases)), 2):
+        across = [
+            phases[b] * first - phases[a] * second
+            for first, second in zip(slopes[a], slopes[b], strict=True)
+        ]
+        length = jax.lax.rsqrt(sum(s**2 for s in across) + floor)
+        pull = jnp.stack(across) * (phases[a] * phases[b] * length)
+        pulls[a].append(pull)
+        pulls[b].append(-pull)
+    fields = []
+    for phase, pull in zip(wax, pulls, strict=False):
+        fluxes = tuple(
+            width * grid.difference(phase, axis, cell) - grid.mean(part, axis)
+            for axis, part in enumerate(sum(pull))
+        )
+        fields.append(phase + time_step * speed * grid.divergence(fluxes, cell))
+    return jnp.stack(fields)
 
 
 def chemical_potential(
@@ -134,36 +155,6 @@ def surface_force(
         grid.mean(potential, axis) * grid.difference(wax, axis, cell)
         for axis in range(wax.ndim)
     )
-
-
-def ripen(
-    wax: jax.Array,
-    potential: jax.Array,
-    mobility: float,
-    time_step: jax.Array | float,
-    cell: float,
-) -> jax.Array:
-    """Diffuses wax from strongly curved parts of the surface to flat parts.
-
-      dc/dt = M lap q
-
-    Cahn and Hilliard 1958, "Free energy of a nonuniform system I". Droplets too small
-    for the grid dissolve into large ones (Ostwald ripening) instead of remaining; the
-    sum of c is conserved.
-
-    Args:
-      wax: share of wax c, centres.
-      potential: q at centres.
-      mobility: M.
-      time_step: at most 1 / (12 d M (1 + 4 d r^2)) epsilon cell^2 in d dimensions,
-        with r = epsilon / cell: twice the inverse of the largest eigenvalue, where c is
-        0 or 1.
-      cell: size h of a cell.
-
-    Returns:
-      c after the step.
-    """
-    return wax + time_step * mobility * grid.laplacian(potential, cell)
 
 
 def _upwind_flux(

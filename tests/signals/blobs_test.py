@@ -56,6 +56,19 @@ def test_joined_parts_have_the_blobs_of_the_whole_film(ends):
         )
 
 
+def test_blobs_of_different_fields_touch_without_being_one():
+    one, two = (balls([(6, y, 12)]) for y in (20, 27.5))
+    apart = np.stack([one, two])[None]
+    together = np.stack([np.maximum(one, two), np.zeros_like(one)])[None]
+    found = blobs.find_blobs(apart, 2)
+    np.testing.assert_array_equal(found.counts(), [2])
+    assert blobs.find_blobs(together, 2).counts() == [1]
+    assert found.cells.sum() == np.count_nonzero(together)
+    # A blob that changes its field is the same blob.
+    film = np.concatenate([apart, apart[:, ::-1]])
+    assert _events(film) == [[], []]
+
+
 def _events(wax, **options):
     found = blobs.find_blobs(wax, min_cells=5)
     return [times.tolist() for times in blobs.splits_and_merges(found, **options)]

@@ -25,26 +25,39 @@ BROKEN = map(int, ["wax"])
 
 
 @pytest.mark.parametrize("num_workers", [1, 5])
-def test_lamps_are_complete_and_in_order(tmp_path, num_workers):
+def test_lamps_are_complete_and_in_order(num_workers):
     lamps = [(4, 12), (0, 5), (2, 4), (0, 1)]
-    counts = []
+    films = [[] for _ in lamps]
 
-    films = list(
-        parallel.simulate_lamps(
-            FILMS.__getitem__,
-            lamps,
-            folder=tmp_path,
-            num_workers=num_workers,
-            filmed=counts.append,
-        )
-    )
+    for lamp, chunk in parallel.simulate_lamps(
+        FILMS.__getitem__, lamps, num_workers=num_workers
+    ):
+        films[lamp].append(chunk)
 
-    for frames, (seed, num_frames) in zip(films, lamps, strict=True):
+    for chunks, (seed, num_frames) in zip(films, lamps, strict=True):
         expected = np.concatenate(FILMS[seed])[:num_frames]
-        np.testing.assert_array_equal(frames, expected)
+        np.testing.assert_array_equal(np.concatenate(chunks), expected)
+    counts = [len(chunk) for chunks in films for chunk in chunks]
     assert sorted(counts) == [1, 1, 4, 4, 4, 4, 4]
-    assert not list(tmp_path.iterdir())
     assert not multiprocessing.active_children()
+
+
+def test_several_arrays_of_each_frame_arrive_together():
+    films = {
+        seed: [{"frame": chunk, "place": chunk[:, 0, 0, :2]} for chunk in chunks]
+        for seed, chunks in FILMS.items()
+    }
+
+    received = list(parallel.simulate_lamps(films.__getitem__, [(2, 6)]))
+
+    assert [len(chunk["frame"]) for _, chunk in received] == [4, 2]
+    for lamp, chunk in received:
+        assert lamp == 0
+        np.testing.assert_array_equal(chunk["place"], chunk["frame"][:, 0, 0, :2])
+
+
+def test_no_lamps_are_no_film():
+    assert not list(parallel.simulate_lamps(FILMS.__getitem__, []))
 
 
 @pytest.mark.parametrize(
@@ -54,32 +67,22 @@ def test_lamps_are_complete_and_in_order(tmp_path, num_workers):
         ({0: LONG}, ChildProcessError, "ended with code 1"),
     ],
 )
-def test_error_in_one_process_ends_all(tmp_path, films, error, words):
+def test_error_in_one_process_ends_all(films, error, words):
     lamps = [(0, 4 * len(LONG)), (2, 4)]
 
     with pytest.raises(error, match=words):
-        list(
-            parallel.simulate_lamps(
-                films.__getitem__, lamps, folder=tmp_path, num_workers=2
-            )
-        )
+        list(parallel.simulate_lamps(films.__getitem__, lamps, num_workers=2))
 
     assert not multiprocessing.active_children()
 
 
-def test_process_that_is_killed_is_reported(tmp_path):
-    def kill_one(_):
-        os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
-
+def test_process_that_is_killed_is_reported():
     films = {0: LONG, 2: LONG}
     lamps = [(seed, 4 * len(LONG)) for seed in films]
 
     with pytest.raises(ChildProcessError, match="ended with code -9"):
-        list(
-            parallel.simulate_lamps(
-                films.__getitem__, lamps, folder=tmp_path, filmed=kill_one
-            )
-        )
+        for _ in parallel.simulate_lamps(films.__getitem__, lamps):
+            os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
 
     assert not multiprocessing.active_children()
 
@@ -89,34 +92,31 @@ import multiprocessing, os, signal, sys
 import numpy as np
 from duralava.simulation import parallel
 
-num_chunks = int(sys.argv[2])
+num_chunks = int(sys.argv[1])
 films = {seed: [np.zeros((4, 1, 1, 3), np.uint8)] * num_chunks for seed in range(2)}
 lamps = [(seed, 4 * num_chunks) for seed in films]
 
-def say(_):
+def say():
     print("filmed", flush=True)
 
-def interrupt(_):
+def interrupt():
     for process in multiprocessing.active_children():
         os.kill(process.pid, signal.SIGINT)
 
-list(
-    parallel.simulate_lamps(
-        films.__getitem__, lamps, folder=sys.argv[1], filmed=globals()[sys.argv[3]]
-    )
-)
+for _ in parallel.simulate_lamps(films.__getitem__, lamps):
+    globals()[sys.argv[2]]()
 """
 
 
-def script(folder, num_chunks, filmed):
-    return [sys.executable, "-c", SCRIPT, str(folder), str(num_chunks), filmed]
+def script(num_chunks, filmed):
+    return [sys.executable, "-c", SCRIPT, str(num_chunks), filmed]
 
 
 @contextlib.contextmanager
-def endless(folder):
+def endless():
     """Yields a program that films in processes of its group, once they do."""
     with subprocess.Popen(
-        script(folder, 10**6, "say"),
+        script(10**6, "say"),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -137,12 +137,12 @@ def wait_for_end_of_group(pid):
             time.sleep(0.01)
 
 
-def test_processes_ignore_interrupts(tmp_path):
-    subprocess.run(script(tmp_path, 100, "interrupt"), check=True)
+def test_processes_ignore_interrupts():
+    subprocess.run(script(100, "interrupt"), check=True)
 
 
-def test_interrupt_ends_all_processes_with_one_traceback(tmp_path):
-    with endless(tmp_path) as process:
+def test_interrupt_ends_all_processes_with_one_traceback():
+    with endless() as process:
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         _, errors = process.communicate()
         wait_for_end_of_group(process.pid)
@@ -152,8 +152,8 @@ def test_interrupt_ends_all_processes_with_one_traceback(tmp_path):
     assert errors.endswith("KeyboardInterrupt\n")
 
 
-def test_no_process_outlives_the_caller(tmp_path):
-    with endless(tmp_path) as process:
+def test_no_process_outlives_the_caller():
+    with endless() as process:
         process.kill()
         process.communicate()
         wait_for_end_of_group(process.pid)

@@ -1,36 +1,45 @@
 import numpy as np
 import pytest
 
-from duralava.simulation import lamp, shading, themes
+from duralava.simulation import canvas, lamp, shading, themes
 from duralava.simulation.config import LampConfig
 
-_CONFIG = LampConfig()
+_CONFIG = LampConfig(rows=48)
+_STOUT = LampConfig(rows=40)
 _ROWS, _COLUMNS = 48, 24
 _WHITE = (1.0, 1.0, 1.0)
 _FULL = (12, 24, 12, 100)
 
 
-def _lamp(*balls, temperature=0.5):
-    """A lamp with balls of wax (x, y, z, radius), in cells."""
-    z, y, x = np.indices(_CONFIG.shape) + 0.5
-    wax = np.zeros((1, *_CONFIG.shape), np.float32)
-    for ball_x, ball_y, ball_z, radius in balls:
-        distance = np.sqrt((x - ball_x) ** 2 + (y - ball_y) ** 2 + (z - ball_z) ** 2)
-        inside = (radius - distance) / _CONFIG.surface_cells
-        wax[0] = np.maximum(wax[0], 0.5 + 0.5 * np.tanh(inside / 2))
-    return lamp.LampState(wax, np.full_like(wax, temperature))
+def _lamp(*balls, temperature=0.5, config=_CONFIG):
+    """A lamp with balls of wax (x, y, z, radius), in cells, in a single field."""
+    return _lamp_of_fields([balls], temperature=temperature, config=config)
 
 
-def _picture(*balls, resolution=128, theme="sunset", **options):
-    states = _lamp(*balls, **options)
-    frames = shading.shade(states, resolution, config=_CONFIG, theme=theme)
-    return np.asarray(frames)[0].astype(int)
+def _lamp_of_fields(fields, temperature=0.5, config=_CONFIG):
+    """A lamp with a list of balls (x, y, z, radius), in cells, for each field."""
+    z, y, x = np.indices(config.shape) + 0.5
+    wax = np.zeros((1, len(fields), *config.shape), np.float32)
+    for field, balls in zip(wax[0], fields, strict=True):
+        for ball_x, ball_y, ball_z, radius in balls:
+            square = (x - ball_x) ** 2 + (y - ball_y) ** 2 + (z - ball_z) ** 2
+            inside = (radius - np.sqrt(square)) / config.surface_cells
+            field[:] = np.maximum(field, 0.5 + 0.5 * np.tanh(inside / 2))
+    return lamp.LampState(wax, np.full_like(wax[:, 0], temperature))
+
+
+def _draw(states, resolution=128, theme="sunset", config=_CONFIG):
+    return np.asarray(shading.shade(states, resolution, config, theme))[0].astype(int)
+
+
+def _picture(*balls, resolution=128, theme="sunset", config=_CONFIG, **options):
+    return _draw(_lamp(*balls, config=config, **options), resolution, theme, config)
 
 
 @pytest.fixture
 def cover(monkeypatch):
     """Draws balls as the share of each pixel that is wax, f64[R, R]."""
-    white_on_black = themes.Theme((_WHITE,) * 5, *[themes.BLACK] * 5)
+    white_on_black = themes.Theme((_WHITE,) * 5, *[themes.BLACK] * 6)
     monkeypatch.setitem(shading.THEMES, "white on black", white_on_black)
     monkeypatch.setattr(shading, "_HALO", 0.0)
     monkeypatch.setattr(shading, "_BACK_HAZE", 0.0)
@@ -53,7 +62,7 @@ def _centre(share):
     return (share * row).sum() / share.sum(), (share * column).sum() / share.sum()
 
 
-@pytest.mark.parametrize("resolution", [32, 33, 64, 100, 512])
+@pytest.mark.parametrize("resolution", [32, 33, 64, 100, 512, 1024])
 def test_shape_dtype_and_mirror_symmetry_of_an_empty_lamp(resolution):
     states = _lamp()
     frames = np.asarray(shading.shade(states, resolution, _CONFIG))
@@ -79,6 +88,25 @@ def test_every_state_of_a_film_is_drawn_independently():
     np.testing.assert_array_equal(frames[1:], shading.shade(second, 64, _CONFIG))
 
 
+def test_strips_of_a_picture_fit_together(monkeypatch):
+    balls = (8, 30, 6, 5), (15, 12, 15, 4)
+    strips = canvas.frame(256, _ROWS, _COLUMNS).strips
+    in_strips = _picture(*balls, resolution=256)
+    canvas.frame.cache_clear()
+    monkeypatch.setattr(canvas, "_MAX_STRIP", 10**9)
+    assert canvas.frame(256, _ROWS, _COLUMNS).strips == 1 < strips
+    at_once = _picture(*balls, resolution=256)
+    canvas.frame.cache_clear()
+    assert np.abs(in_strips - at_once).max() <= 1
+
+
+def test_a_stout_lamp_fills_the_picture():
+    lit = _picture(_FULL, config=_STOUT).max(axis=-1) > 40
+    rows, columns = (np.flatnonzero(lit.any(axis=axis)) for axis in (1, 0))
+    assert rows[-1] - rows[0] >= 0.88 * 128
+    assert columns[-1] - columns[0] >= 0.58 * 128
+
+
 def test_the_surroundings_are_black_and_the_glass_is_not():
     empty, full = _picture(), _picture(_FULL)
     for picture in (empty, full):
@@ -88,6 +116,17 @@ def test_the_surroundings_are_black_and_the_glass_is_not():
     # Wax is brighter than liquid, and the foot is bright without wax.
     assert (full[14:100, 44:84, 0] > empty[14:100, 44:84, 0] + 50).all()
     assert empty[116:120, 64, :2].min() > 150
+
+
+def test_liquid_is_dark_in_the_middle_and_violet_at_the_sides():
+    # From the left edge of the glass to its middle.
+    red, green, blue = _picture(resolution=256)[128, 71:129].T
+    for colour in (red, blue):
+        assert colour[:8].min() > colour[-1] + 25
+    assert (blue[:8] > 3 * green[:8]).all()
+    # The glass reflects most a little beside its edge.
+    streak = red[4:12].argmax() + 4
+    assert red[streak] > max(red[streak - 3], red[streak + 3]) + 3
 
 
 def test_glass_is_wider_at_the_foot(cover):
@@ -117,7 +156,7 @@ def test_a_blob_is_drawn_round_in_its_place_and_size(cover, ball):
     assert squares[0] / squares[1] == pytest.approx(1, abs=0.05)
 
 
-@pytest.mark.parametrize("resolution", [32, 50, 64, 128, 512])
+@pytest.mark.parametrize("resolution", [32, 50, 64, 128, 512, 1024])
 def test_wax_has_the_same_area_at_every_resolution(cover, resolution):
     balls = ((12, 36, 12, 3), (7, 24, 9, 4), (16, 16, 15, 5))
     area, expected = cover(*balls, resolution=resolution).mean(), cover(*balls).mean()
@@ -178,6 +217,110 @@ def test_a_blob_stands_out_from_wax_behind_it():
     assert green[-1] > green.min() + 15
 
 
+def test_the_number_of_a_field_does_not_matter():
+    first, second, third = (8, 30, 6, 5), (14, 24, 12, 5), (12, 10, 3, 6)
+    pictures = [
+        _draw(_lamp_of_fields(fields))
+        for fields in ([[first], [second, third]], [[third, second], [first]])
+    ]
+    np.testing.assert_array_equal(*pictures)
+    alone = _draw(_lamp_of_fields([[first, third], []]))
+    np.testing.assert_array_equal(alone, _picture(first, third))
+
+
+@pytest.mark.parametrize("resolution", [64, 256])
+@pytest.mark.parametrize("direction", [(0, 0, 1), (0, 1, 0), (1, 0, 0), (0.6, 0, 0.8)])
+def test_moving_a_body_to_another_field_cannot_be_seen(direction, resolution):
+    # The two bodies are 3 cells apart. The second one moves with all its cells.
+    middle, radius = np.array([12, 24, 12]), 4
+    first, second = (
+        middle + side * (radius + 1.5) * np.array(direction) for side in (-1, 1)
+    )
+    states = _lamp_of_fields([[(*first, radius), (*second, radius)], []])
+    z, y, x = np.indices(_CONFIG.shape) + 0.5
+    place = np.stack([x, y, z], axis=-1)
+    moved = (place - middle) @ np.array(direction) > 0
+    wax = states.wax.copy()
+    wax[0, 1], wax[0, 0] = np.where(moved, wax[0, 0], 0), np.where(moved, 0, wax[0, 0])
+    before, after = (
+        _draw(states._replace(wax=some), resolution) for some in (states.wax, wax)
+    )
+    assert np.abs(before - after).max() <= 1
+    # The bodies are seen.
+    assert np.abs(before - _picture(resolution=resolution)).max() > 100
+
+
+def _pressed_together(num_fields):
+    """Two balls, side by side, that are flat where they touch."""
+    left, right = _lamp_of_fields([[(8, 24, 9, 5.5)], [(16, 24, 9, 5.5)]]).wax[0]
+    if num_fields == 1:
+        wax = np.maximum(left, right)[None]
+    else:
+        x = np.arange(24) + 0.5
+        half = 0.5 + 0.5 * np.tanh((12 - x) / 2)
+        wax = np.stack([np.minimum(left, half), np.minimum(right, 1 - half)])
+    return lamp.LampState(wax[None], np.full_like(wax[:1], 0.5))
+
+
+def test_a_crease_parts_bodies_that_touch():
+    parted, merged = (_draw(_pressed_together(n)).sum(axis=-1) for n in (2, 1))
+    row = 60
+    crease, side = slice(62, 66), slice(52, 57)
+    assert parted[row, crease].max() < merged[row, crease].min()
+    assert parted[row, crease].max() < parted[row, side].min() - 20
+    # Away from the crease, both are drawn alike.
+    assert np.abs(parted[row, side] - merged[row, side]).max() <= 10
+
+
+def test_an_edge_parts_bodies_that_overlap():
+    # From the middle of the front ball to that of the other one, on the right.
+    front, back = (10, 24, 6, 5), (15, 24, 16, 5)
+    across = _draw(_lamp_of_fields([[front], [back]]))[61, 59:74].sum(axis=-1)
+    edge = across.argmin()
+    assert 9 <= edge <= 12
+    assert across[edge] < across[edge - 2] - 20
+    assert across[edge] < across[edge + 2] - 12
+
+
+def _outlined(picture):
+    """Returns row, column and radius of the only ball in a picture, in pixels."""
+    resolution = len(picture)
+    changed = np.abs(picture - _picture(resolution=resolution)).sum(axis=-1) > 60
+    row, column = _centre(changed)
+    return row, column, np.sqrt(changed.sum() / np.pi)
+
+
+@pytest.mark.parametrize("ball", [(12, 24, 3, 7), (12, 24, 0, 5), (12, 30, 5, 6)])
+def test_a_ball_against_the_front_glass_has_no_dent(ball):
+    picture = _picture(ball, resolution=256)
+    row, column, radius = (round(value) for value in _outlined(picture))
+    bright, half = picture.sum(axis=-1), radius // 2
+    middle = bright[row, column]
+    assert middle >= bright[row, [column - half, column + half]].max()
+    # Light from below brightens the lower half.
+    assert middle >= bright[[row - half, row + half], column].mean()
+
+
+def test_a_ball_is_brightest_where_it_faces_the_light():
+    # The light comes from the front and from below, and increases towards the heater
+    # and the front. On a ball of radius R it is largest R sin(angle) below the centre.
+    x, y, z, radius = 12, 28, 9, 7
+    at_floor, at_top = shading._FACING_DOWN_LIGHT
+    down = at_floor + (at_top - at_floor) * y / _ROWS
+    down += canvas._LOW_LIGHT * radius / _ROWS
+    front = shading._FACING_VIEWER_LIGHT + shading._BACK_DIMMING * radius / _COLUMNS
+    lower = radius * down / np.hypot(down, front)
+
+    picture = _picture((x, y, z, radius), resolution=256)
+    row, column, size = _outlined(picture)
+    rows, columns = np.indices(picture.shape[:2])
+    inside = np.hypot(rows - row, columns - column) < size
+    bright = np.where(inside, picture.sum(axis=-1), 0)
+    found_row, found_column = _centre(bright > bright.max() - 5)
+    assert (found_row - row) * radius / size == pytest.approx(lower, abs=0.5)
+    assert found_column == pytest.approx(column, abs=1)
+
+
 def _yellow(picture, rows):
     """Returns green over red in the middle of the lamp: yellow has more than red."""
     return picture[rows, 60:68, 1].mean() / picture[rows, 60:68, 0].mean()
@@ -217,8 +360,8 @@ def test_themes_differ():
 def test_unknown_theme_and_resolution_out_of_range_are_refused():
     with pytest.raises(ValueError, match=r"'lava'.*sunset, lagoon, .*moonlight$"):
         shading.shade(_lamp(), 64, _CONFIG, theme="lava")
-    for resolution in (31, 513):
-        with pytest.raises(ValueError, match=f"{resolution}.* 32 to 512"):
+    for resolution in (31, 1025):
+        with pytest.raises(ValueError, match=f"{resolution}.* 32 to 1024"):
             shading.check(resolution)
     shading.check(32)
-    shading.check(512, "moonlight")
+    shading.check(1024, "moonlight")

@@ -20,6 +20,26 @@ def test_coarsened_blocks_are_means():
     assert coarse.dtype == np.float32
 
 
+@pytest.mark.parametrize("radius", [3, 5, 9.3])
+def test_the_sphericity_of_a_ball_is_one(radius):
+    body = np.linalg.norm(np.mgrid[:20, :20, :20].T - 9.7, axis=-1) < radius
+    assert statistics.sphericity(body) == pytest.approx(1, abs=0.05)
+
+
+@pytest.mark.parametrize("length", [2, 3, 5])
+def test_the_sphericity_of_ellipsoids(length):
+    """Of half axes 1, 1 and c: A = 2 pi (1 + c asin(e) / e), e^2 = 1 - 1 / c^2."""
+    eccentricity = np.sqrt(1 - 1 / length**2)
+    surface = 2 * np.pi * (1 + length * np.arcsin(eccentricity) / eccentricity)
+    expected = np.cbrt(36 * np.pi * (4 / 3 * np.pi * length) ** 2) / surface
+    for direction in ((1, 0, 0), (0, 1, 0), (0, 0, 1), (0.3, 0.8, 0.5)):
+        along = direction / np.linalg.norm(direction)
+        places = np.moveaxis(np.indices((46, 46, 46)) - 22.6, 0, -1)
+        square = (places**2).sum(-1) + (1 / length**2 - 1) * (places @ along) ** 2
+        found = statistics.sphericity(square < 4**2)
+        assert found == pytest.approx(expected, abs=0.04)
+
+
 def test_rows_height_and_speed_of_a_filled_half():
     wax = np.zeros((2, 3, 8, 4))
     wax[0, :, :4] = 1

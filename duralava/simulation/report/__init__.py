@@ -1,6 +1,6 @@
 """The report of a simulated lamp: whether its film lasts without freezing or repeating.
 
-One lamp is simulated for long, lamps of other seeds for a while. The table of
+Some lamps are simulated for long, lamps of other seeds for a while. The table of
 `report.md` says what is measured and which range it must lie in; `report.json` holds
 all numbers; pictures show them.
 """
@@ -28,18 +28,20 @@ class _Plan:
     Attributes:
       seed: of the first lamp; the others have the seeds that follow.
       num_seeds: number of lamps.
-      seconds: length of film of the first lamp.
+      num_long: number of lamps with a long film, the first ones.
+      seconds: length of each long film.
       seconds_per_seed: length of film of each other lamp.
       samples_per_second: moments at which lamps are measured.
       config: the lamps.
 
     Raises:
-      ValueError: fewer than 2 seeds, a film shorter than `MIN_SECONDS`, or a first film
-        that is shorter than the others.
+      ValueError: fewer than 2 seeds, fewer than 1 or more than all with a long film, a
+        film shorter than `MIN_SECONDS`, or long films shorter than the others.
     """
 
     seed: int
     num_seeds: int
+    num_long: int
     seconds: float
     seconds_per_seed: float
     samples_per_second: int
@@ -50,16 +52,23 @@ class _Plan:
             raise ValueError(
                 f"a report compares at least 2 seeds, not {self.num_seeds}"
             )
+        if not 1 <= self.num_long <= self.num_seeds:
+            raise ValueError(
+                f"of {self.num_seeds} seeds, 1 to {self.num_seeds} can have a long "
+                f"film, not {self.num_long}"
+            )
         if not MIN_SECONDS <= self.seconds_per_seed <= self.seconds < math.inf:
             raise ValueError(
-                f"a report needs {MIN_SECONDS:g} s of each seed, and of the first as "
-                f"much or more, not {self.seconds_per_seed:g} s and {self.seconds:g} s"
+                f"a report needs {MIN_SECONDS:g} s of each seed, and as much or more "
+                f"of the long films, not {self.seconds_per_seed:g} s and "
+                f"{self.seconds:g} s"
             )
 
     @property
     def total_seconds(self) -> float:
         """Length of all films together."""
-        return self.seconds + (self.num_seeds - 1) * self.seconds_per_seed
+        short = (self.num_seeds - self.num_long) * self.seconds_per_seed
+        return self.num_long * self.seconds + short
 
 
 def write_report(
@@ -67,6 +76,7 @@ def write_report(
     *,
     seed: int = 0,
     num_seeds: int = 20,
+    num_long: int = 5,
     seconds: float = 3600.0,
     seconds_per_seed: float = 600.0,
     config: LampConfig = DEFAULT_CONFIG,
@@ -77,10 +87,11 @@ def write_report(
 
     Args:
       directory: folder to write; one that exists must be empty.
-      seed: of the lamp with the long film, the first lamp.
+      seed: of the first lamp.
       num_seeds: number of lamps: seed, seed + 1, ...
-      seconds: length of the long film.
-      seconds_per_seed: length of the other films. As much of the long film is compared
+      num_long: number of lamps with a long film, the first ones.
+      seconds: length of each long film.
+      seconds_per_seed: length of the other films. As much of the long films is compared
         with them.
       config: the lamps.
 
@@ -88,13 +99,14 @@ def write_report(
       The rows of the report.
 
     Raises:
-      ValueError: fewer than 2 seeds, a film shorter than `MIN_SECONDS`, or a long film
-        that is shorter than the others.
+      ValueError: fewer than 2 seeds, fewer than 1 or more than all with a long film, a
+        film shorter than `MIN_SECONDS`, or long films shorter than the others.
       OSError: the directory is not empty, or cannot be written.
     """
     plan = _Plan(
         seed=seed,
         num_seeds=num_seeds,
+        num_long=num_long,
         seconds=seconds,
         seconds_per_seed=seconds_per_seed,
         samples_per_second=recording.SAMPLES_PER_SECOND,
@@ -103,8 +115,8 @@ def write_report(
     files.check_new_folder(directory)
     with files.written_whole(directory) as folder:
         folder.mkdir()
-        film, summaries = _record(plan)
-        measurements, curves = measuring.measure(film, summaries, config)
+        films, summaries = _record(plan)
+        measurements, curves = measuring.measure(films, summaries, config)
         rows = thresholds.rows(measurements)
         contents = {
             "about": as_json(plan),
@@ -112,28 +124,33 @@ def write_report(
             "numbers": as_json(measurements),
         }
         files.write_json(folder / "report.json", contents)
-        figures = plots.figures(film, curves)
+        figures = plots.figures(films[0], curves[0])
         for name, figure in figures.items():
             figure.savefig(folder / name, dpi=100)
         (folder / "report.md").write_text(_markdown(plan, rows, list(figures)))
     return rows
 
 
-def _record(plan: _Plan) -> tuple[recording.LongFilm, list[recording.Summary]]:
-    """Returns the film of the first lamp, and the summaries of all lamps."""
+def _record(plan: _Plan) -> tuple[list[recording.LongFilm], list[recording.Summary]]:
+    """Returns the long films of the first lamps, and the summaries of all lamps."""
+    films, summaries = [], []
     total = round(plan.total_seconds)
     with tqdm.tqdm(total=total, unit="s", dynamic_ncols=True) as progress:
-        film = recording.record_long_film(
-            plan.seed, plan.seconds, plan.config, progress.update
-        )
-        first = recording.summarise(film.wax, film.by_row, plan.seconds_per_seed)
-        others = [
-            recording.record_summary(
-                seed, plan.seconds_per_seed, plan.config, progress.update
-            )
-            for seed in range(plan.seed + 1, plan.seed + plan.num_seeds)
-        ]
-    return film, [first, *others]
+        for seed in range(plan.seed, plan.seed + plan.num_seeds):
+            if len(films) < plan.num_long:
+                film = recording.record_long_film(
+                    seed, plan.seconds, plan.config, progress.update
+                )
+                films.append(film)
+                summary = recording.summarise(
+                    film.wax, film.by_row, plan.seconds_per_seed
+                )
+            else:
+                summary = recording.record_summary(
+                    seed, plan.seconds_per_seed, plan.config, progress.update
+                )
+            summaries.append(summary)
+    return films, summaries
 
 
 def _markdown(plan: _Plan, rows: Sequence[Row], pictures: Sequence[str]) -> str:
@@ -141,12 +158,14 @@ def _markdown(plan: _Plan, rows: Sequence[Row], pictures: Sequence[str]) -> str:
         [
             "# The simulated lamp: does it last, and does it keep changing?",
             "",
-            f"The lamp of seed {plan.seed} for {plan.seconds:g} s of film, and "
-            f"{plan.num_seeds} lamps for {plan.seconds_per_seed:g} s, after the "
-            f"warm-up; {plan.samples_per_second} moments a second. How each is "
+            f"{plan.num_long} lamps, from seed {plan.seed}, for {plan.seconds:g} s of "
+            f"film, and {plan.num_seeds} lamps for {plan.seconds_per_seed:g} s, after "
+            f"the warm-up; {plan.samples_per_second} moments a second. How each is "
             "measured: `duralava/simulation/statistics.py`.",
             "",
             tables.markdown(rows, thresholds.COLUMNS),
+            "",
+            f"The lamp of seed {plan.seed}:",
             "",
             *(f"![{name}]({name})\n" for name in pictures),
         ]

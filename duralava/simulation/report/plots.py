@@ -16,7 +16,7 @@ from duralava.simulation.report.thresholds import FALL, PEAK
 
 
 def figures(film: LongFilm, curves: Curves) -> dict[str, matplotlib.figure.Figure]:
-    """Returns the pictures of a report by the names of their files."""
+    """Returns the pictures of a report by the names of their files, of one film."""
     return {
         "moments.png": plot_moments(film.pictures),
         "places.png": plot_places(film),
@@ -52,12 +52,13 @@ def plot_places(film: LongFilm) -> matplotlib.figure.Figure:
 
 def plot_curves(curves: Curves) -> matplotlib.figure.Figure:
     """Plots the autocorrelation, and histograms of all other curves."""
-    figure = matplotlib.figure.Figure((14, 6), layout="constrained")
-    panels = iter(figure.subplots(2, 4).ravel())
+    figure = matplotlib.figure.Figure((12, 9), layout="constrained")
+    panels = iter(figure.subplots(3, 3).ravel())
     _plot_halves(next(panels), "wax height", curves.wax_height)
     _plot_halves(next(panels), "blobs", curves.blobs)
     _plot_halves(next(panels), "speed", curves.speed)
     _plot_autocorrelation(next(panels), curves.autocorrelation)
+    _plot_histogram(next(panels), "sphericity of a blob", curves.sphericity)
     elongation = np.log2(curves.elongation)
     _plot_histogram(next(panels), "log2 of a blob's height / width", elongation)
     diameter = "diameter of a ball with the volume of a blob, widths"

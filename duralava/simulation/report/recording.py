@@ -11,8 +11,15 @@ from typing import Any
 
 import jax
 import numpy as np
+import scipy.ndimage
 
-from duralava.signals.blobs import Blobs, find_blobs, join_blobs
+from duralava.signals.blobs import (
+    Blobs,
+    find_blobs,
+    join_blobs,
+    label_blobs,
+    measure_blobs,
+)
 from duralava.simulation import lamp, shading, statistics, tracers
 from duralava.simulation.config import FRAMES_PER_SECOND, LampConfig
 
@@ -34,12 +41,13 @@ class LongFilm:
     """A lamp at N moments.
 
     Attributes:
-      wax: means of 2 x 2 x 2 cells, f16[N, Nz / 2, Ny / 2, Nx / 2].
+      wax: of all fields, means of 2 x 2 x 2 cells, f16[N, Nz / 2, Ny / 2, Nx / 2].
       by_row: share of wax in each row, f64[N, Ny].
       speed: root mean square of the wax, widths per second, f64[N].
       front_counts: number of blobs as seen from the front, i64[N].
       ascents: seconds from floor to top, f64[A].
-      blobs: those of the lamp.
+      sphericity: of each blob, once a second, f64[S].
+      blobs: those of the lamp; touching blobs of different fields are apart.
       pictures: u8[M, size, size, 3], the first of each `CHUNK_SECONDS`.
     """
 
@@ -48,6 +56,7 @@ class LongFilm:
     speed: np.ndarray
     front_counts: np.ndarray
     ascents: np.ndarray
+    sphericity: np.ndarray
     blobs: Blobs
     pictures: np.ndarray
 
@@ -81,27 +90,33 @@ def record_long_film(
     rng = np.random.default_rng(seed)
     min_volume = max(1, round(np.pi / 6 * (_SMALLEST_BLOB / config.cell) ** 3))
     cells_per_sample = 1 / (SAMPLES_PER_SECOND * config.cell)
-    series, heights, blobs, pictures = [], [], [], []
+    series, heights, blobs, roundness, pictures = [], [], [], [], []
     places, previous = None, None
     for states, kept in _chunks(seed, seconds, config, on_progress):
-        samples = [np.asarray(field)[:kept] for field in _wax_and_flow(states, config)]
+        fields, *samples = [
+            np.asarray(field)[:kept] for field in _fields_and_flow(states, config)
+        ]
+        samples = [fields.sum(axis=1), *samples]
         series.append(_measure_samples(samples, config))
         if len(pictures) < _PICTURES:
             first = jax.tree.map(lambda field: field[:1], states)
             pictures.append(np.asarray(shading.shade(first, _PICTURE_SIZE, config))[0])
         # Tracers and blobs are followed from the last sample of the previous chunk.
-        wax, *flow = _after_last(previous, samples)
+        fields, wax, *flow = current = _after_last(previous, [fields, *samples])
         if places is None:
             places = tracers.place_tracers(wax[0], _TRACERS, rng)
         places, height = tracers.follow_tracers(
             places, wax, flow, cells_per_sample, rng
         )
         heights.append(height)
-        blobs.append(find_blobs(wax, min_volume))
-        previous = samples
+        labels = label_blobs(fields, min_volume)
+        blobs.append(measure_blobs(labels))
+        roundness.extend(_sphericities(labels[-kept::SAMPLES_PER_SECOND]))
+        previous = current
     return LongFilm(
         *map(np.concatenate, zip(*series, strict=True)),
         ascents=tracers.ascent_times(np.concatenate(heights)) / SAMPLES_PER_SECOND,
+        sphericity=np.array(roundness),
         blobs=join_blobs(blobs),
         pictures=np.stack(pictures),
     )
@@ -120,7 +135,7 @@ def record_summary(
     """
     fields, by_row = [], []
     for states, kept in _chunks(seed, seconds, config, on_progress):
-        wax = np.asarray(states.wax[::_FRAMES_PER_SAMPLE])[:kept]
+        wax = np.asarray(states.wax[::_FRAMES_PER_SAMPLE])[:kept].sum(axis=1)
         fields.append(statistics.coarsen(wax).astype(np.float16))
         by_row.append(statistics.wax_by_row(wax))
     return summarise(np.concatenate(fields), np.concatenate(by_row), seconds)
@@ -158,7 +173,9 @@ def _chunks(
 
 
 @functools.partial(jax.jit, static_argnames="config")
-def _wax_and_flow(states: lamp.LampState, config: LampConfig) -> tuple[jax.Array, ...]:
+def _fields_and_flow(
+    states: lamp.LampState, config: LampConfig
+) -> tuple[jax.Array, ...]:
     """Returns wax and the velocity along z, y and x of each sample of a chunk."""
     samples = jax.tree.map(lambda field: field[::_FRAMES_PER_SAMPLE], states)
     flow = jax.lax.map(lambda state: lamp.flow(state, config), samples)
@@ -177,6 +194,15 @@ def _measure_samples(
         statistics.rms_speed(wax, flow),
         find_blobs(wax.max(axis=1, keepdims=True), min_area).counts(),
     )
+
+
+def _sphericities(labels: np.ndarray) -> list[float]:
+    """Returns the sphericity of each blob, from the labels i64[N, Nz, Ny, Nx]."""
+    found = []
+    for label, box in enumerate(scipy.ndimage.find_objects(labels), start=1):
+        if box is not None:
+            found.append(statistics.sphericity(labels[box][0] == label))
+    return found
 
 
 def _after_last(

@@ -45,7 +45,7 @@ def distribution(values: np.ndarray) -> Distribution:
 
 @dataclasses.dataclass(frozen=True)
 class Halves:
-    """The first and the second half of one series of the long film.
+    """The first and the second half of one series of a long film.
 
     Attributes:
       distance: Kolmogorov-Smirnov distance between them.
@@ -62,7 +62,7 @@ class Halves:
 
 @dataclasses.dataclass(frozen=True)
 class HalvesOfSeries:
-    """Each series of the long film, compared in halves."""
+    """Each series of a long film, compared in halves; the worst of all long films."""
 
     wax_height: Halves = dataclasses.field(metadata={"json_key": "wax height"})
     blobs: Halves
@@ -71,11 +71,12 @@ class HalvesOfSeries:
 
 @dataclasses.dataclass(frozen=True)
 class Memory:
-    """Autocorrelation of the wax in the long film.
+    """Autocorrelation of the wax in the long films.
 
     Attributes:
-      fall_seconds: smallest lag at which it is below 0.2, in seconds.
-      peak_after: its largest value at that lag and beyond.
+      fall_seconds: smallest lag at which it is below 0.2, in seconds; the largest of
+        all films.
+      peak_after: its largest value at that lag and beyond, of all films.
       largest_lag_seconds: the largest lag that was measured.
     """
 
@@ -103,11 +104,11 @@ class Stillness:
 class Measurements:
     """All numbers of a report.
 
-    Blobs, their shapes, ascents, speed and memory are those of the long film;
+    Blobs, their shapes, ascents, speed and memory are those of the long films;
     correlations, distances, stillness and volume are those of all lamps.
 
     Attributes:
-      halves: whether the long film keeps its distribution.
+      halves: whether the long films keep their distribution.
       block_seconds: length of the blocks of that test.
       memory: how long the lamp remembers.
       mean_correlation: of pairs of lamps, over all pairs and moments.
@@ -117,16 +118,17 @@ class Measurements:
       stillness: whether a lamp ever stands still.
       blobs: number of blobs.
       blobs_from_the_front: number of blobs as seen from the front.
-      share_2_to_9: share of moments with 2 to 9 blobs.
+      share_4_to_14: share of moments with 4 to 14 blobs.
+      sphericity: surface of a ball of the volume of a blob, over the blob's own.
+      column_share: share of blobs with a sphericity below 0.8: columns and necks.
       elongation: height over width of a blob.
-      column_share: share of blobs with an elongation above 2.
-      round_share: share of blobs with an elongation from 2/3 to 3/2.
       diameter: of a ball with the volume of a blob, in widths of the glass.
       splits_per_minute: how often a blob splits.
       merges_per_minute: how often blobs merge.
       ascents: number of ascents that were timed.
       ascent_seconds: time of an ascent from floor to top.
       speed: root mean square of the wax, in widths per second.
+      wax_share: share of the volume of the lamp that is wax.
       volume_drift: largest relative change of the volume of wax.
     """
 
@@ -140,10 +142,10 @@ class Measurements:
     stillness: Stillness
     blobs: Distribution
     blobs_from_the_front: Distribution
-    share_2_to_9: float
-    elongation: Distribution
+    share_4_to_14: float
+    sphericity: Distribution
     column_share: float
-    round_share: float
+    elongation: Distribution
     diameter: Distribution
     splits_per_minute: float = dataclasses.field(
         metadata={"json_key": "partings_a_minute"}
@@ -154,18 +156,20 @@ class Measurements:
     ascents: int
     ascent_seconds: Distribution
     speed: Distribution
+    wax_share: float
     volume_drift: float
 
 
 @dataclasses.dataclass(frozen=True)
 class Curves:
-    """The series and samples that the report plots, as arrays f[N].
+    """The series and samples of a film that the report plots, as arrays f[N].
 
     Attributes:
       wax_height: mean height of the wax at each moment, 0 to 1.
       blobs: number of blobs at each moment, i64[N].
       speed: of the wax at each moment, in widths per second.
       autocorrelation: of the wax, by lag.
+      sphericity: of each blob, once a second.
       elongation: height over width of each blob.
       diameter: of a ball with the volume of each blob, in widths.
       ascent_seconds: time of each ascent.
@@ -176,6 +180,7 @@ class Curves:
     blobs: np.ndarray
     speed: np.ndarray
     autocorrelation: np.ndarray
+    sphericity: np.ndarray
     elongation: np.ndarray
     diameter: np.ndarray
     ascent_seconds: np.ndarray

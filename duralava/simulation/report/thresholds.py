@@ -80,26 +80,26 @@ PEAK = Threshold(
     "its highest peak afterwards, up to {m.memory.largest_lag_seconds:g} s",
     lambda m: m.memory.peak_after,
     ".2f",
-    most=0.5,
+    most=0.4,
 )
 
 THRESHOLDS = (
     Threshold(
-        "wax height, first half against second ({m.halves.wax_height.first} against "
-        "{m.halves.wax_height.second}): p-value",
+        "wax height, first half against second, worst lamp "
+        "({m.halves.wax_height.first} against {m.halves.wax_height.second}): p-value",
         lambda m: m.halves.wax_height.p_value,
         ".3f",
         least=0.01,
     ),
     Threshold(
-        "blobs, first half against second ({m.halves.blobs.first} against "
+        "blobs, first half against second, worst lamp ({m.halves.blobs.first} against "
         "{m.halves.blobs.second}): p-value",
         lambda m: m.halves.blobs.p_value,
         ".3f",
         least=0.01,
     ),
     Threshold(
-        "speed, first half against second ({m.halves.speed.first} against "
+        "speed, first half against second, worst lamp ({m.halves.speed.first} against "
         "{m.halves.speed.second}): p-value",
         lambda m: m.halves.speed.p_value,
         ".3f",
@@ -138,35 +138,35 @@ THRESHOLDS = (
         least=0.1,
     ),
     Threshold(
-        "time with 2 to 9 blobs (mean {m.blobs.mean:.1f}; as seen from the front "
+        "time with 4 to 14 blobs (mean {m.blobs.mean:.1f}; as seen from the front "
         "{m.blobs_from_the_front.mean:.1f})",
-        lambda m: 100 * m.share_2_to_9,
+        lambda m: 100 * m.share_4_to_14,
         ".1f",
         " %",
-        least=50,
+        least=80,
     ),
     Threshold(
-        "blobs more than twice as high as wide (columns)",
+        "sphericity of a blob, median",
+        lambda m: m.sphericity.median,
+        ".3f",
+        least=0.85,
+    ),
+    Threshold(
+        "columns and necks: blobs with a sphericity below 0.8",
         lambda m: 100 * m.column_share,
         ".1f",
         " %",
-        least=5,
+        least=10,
     ),
-    Threshold(
-        "blobs about as high as wide (within 3 : 2)",
-        lambda m: 100 * m.round_share,
-        ".1f",
-        " %",
-        least=5,
-    ),
+    Threshold("height over width of a blob", lambda m: m.elongation),
     Threshold(
         "diameter of a ball with the volume of a blob, widths", lambda m: m.diameter
     ),
     Threshold(
-        "splits per minute", lambda m: m.splits_per_minute, ".1f", least=2, most=60
+        "splits per minute", lambda m: m.splits_per_minute, ".1f", least=3, most=30
     ),
     Threshold(
-        "merges per minute", lambda m: m.merges_per_minute, ".1f", least=2, most=60
+        "merges per minute", lambda m: m.merges_per_minute, ".1f", least=3, most=30
     ),
     Threshold(
         "wax from floor to top, median of {m.ascents} ascents (quartiles "
@@ -174,10 +174,18 @@ THRESHOLDS = (
         lambda m: m.ascent_seconds.median,
         ".1f",
         " s",
-        least=5,
-        most=25,
+        least=6,
+        most=20,
     ),
     Threshold("speed of the wax, widths per second", lambda m: m.speed),
+    Threshold(
+        "share of the lamp that is wax",
+        lambda m: 100 * m.wax_share,
+        ".1f",
+        " %",
+        least=14,
+        most=22,
+    ),
     Threshold(
         "largest relative change of the volume of wax",
         lambda m: m.volume_drift,

@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -10,7 +11,13 @@ from duralava.simulation.report import plots
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 _SMALL = LampConfig(columns=9, rows=18, warm_up_seconds=2.0)
-_SHORT = {"num_seeds": 2, "seconds": 21.0, "seconds_per_seed": 20.0, "config": _SMALL}
+_SHORT = {
+    "num_seeds": 3,
+    "num_long": 2,
+    "seconds": 21.0,
+    "seconds_per_seed": 20.0,
+    "config": _SMALL,
+}
 
 
 def _no_figures(*_):
@@ -42,7 +49,9 @@ def test_writes_a_report_of_small_lamps(tmp_path, monkeypatch):
     assert 1 <= numbers["blobs_from_the_front"]["mean"] < 10
     assert 0.13 < numbers["diameter"]["5%"] < numbers["diameter"]["95%"] < 0.8
     assert numbers["memory"]["largest_lag_seconds"] == 7
-    assert len(numbers["stillness"]["smallest_of_usual"]) == 2
+    assert len(numbers["stillness"]["smallest_of_usual"]) == 3
+    assert numbers["wax_share"] == pytest.approx(_SMALL.wax_share, rel=1e-4)
+    assert 0.5 < numbers["sphericity"]["50%"] < 1.1
 
     # The same arguments, the same numbers.
     monkeypatch.setattr(plots, "figures", _no_figures)
@@ -55,7 +64,7 @@ def test_a_lamp_that_stands_still_misses_the_threshold(tmp_path, monkeypatch):
     def frozen(seed, *, config, chunk_size):
         states = next(lamp_simulate(seed, config=config, chunk_size=chunk_size))
         while True:
-            yield states._replace(wax=states.wax.at[:].set(states.wax[0]))
+            yield states._replace(wax=np.broadcast_to(states.wax[0], states.wax.shape))
 
     def one_frozen(seed, *, config, chunk_size):
         simulate = frozen if seed == 1 else lamp_simulate
@@ -73,8 +82,13 @@ def test_a_lamp_that_stands_still_misses_the_threshold(tmp_path, monkeypatch):
     ("changes", "message"),
     [
         ({"num_seeds": 1}, "at least 2 seeds, not 1"),
+        ({"num_long": 0}, "of 3 seeds, 1 to 3 can have a long film, not 0"),
+        ({"num_long": 4}, "of 3 seeds, 1 to 3 can have a long film, not 4"),
         ({"seconds": 19.0, "seconds_per_seed": 19.0}, "needs 20 s"),
-        ({"seconds_per_seed": 30.0}, "as much or more, not 30 s and 21 s"),
+        (
+            {"seconds_per_seed": 30.0},
+            "as much or more of the long films, not 30 s and 21 s",
+        ),
     ],
 )
 def test_refuses_what_it_cannot_measure(tmp_path, changes, message):
