@@ -193,7 +193,7 @@ def simulate(
     for first in itertools.count(0, chunk_size):
         chunk = list(itertools.islice(frames, chunk_size))
         states = LampState(*(np.stack(field) for field in zip(*chunk, strict=True)))
-        _check_finite(states, first)
+        _check_finite(states, seed, first)
         yield states
 
 
@@ -248,13 +248,14 @@ def _next_frame(state: LampState, config: LampConfig) -> LampState:
     return jax.tree.map(lambda field: jnp.where(left > 0, jnp.nan, field), state)
 
 
-def _check_finite(states: LampState, first: int) -> None:
+def _check_finite(states: LampState, seed: int, first: int) -> None:
     finite = np.isfinite(states.wax).all((1, 2, 3, 4))
     finite &= np.isfinite(states.temperature).all((1, 2, 3))
     if not finite.all():
         seconds = (first + int(np.argmin(finite))) / FRAMES_PER_SECOND
         raise FloatingPointError(
-            f"the simulated lamp is no longer finite after {seconds:.1f} s of film"
+            f"the simulated lamp of seed {seed} is no longer finite after "
+            f"{seconds:.1f} s of film"
         )
 
 

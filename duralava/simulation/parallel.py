@@ -1,10 +1,11 @@
-"""Film of several lamps, simulated in parallel processes."""
+"""Simulations of several lamps, in parallel processes."""
 
 import contextlib
+import functools
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from multiprocessing import connection as mp_connection
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
@@ -14,7 +15,8 @@ from typing import Any
 import jax
 
 Chunk = Any  # one array, or several in a dictionary; each has the frames along axis 0
-_FilmChunks = Callable[[int], Iterator[Chunk]]  # of a seed
+_FilmChunks = Callable[[int], Iterable[Chunk]]  # of a seed
+_Task = Callable[[Any], Iterable[Any]]  # of a job
 
 
 def simulate_lamps(
@@ -23,13 +25,7 @@ def simulate_lamps(
     *,
     num_workers: int | None = None,
 ) -> Iterator[tuple[int, Chunk]]:
-    """Films lamps in separate processes, on the CPU.
-
-    A lamp keeps about one core busy. Each process therefore has one core, and films one
-    lamp after another. The films do not depend on the number of processes. All
-    processes end with the iterator. If the calling process is killed, they end as soon
-    as they have filmed their current chunk. Python spawns them, so a script must call
-    this function under `if __name__ == "__main__"`.
+    """Films lamps in separate processes, on the CPU, as `run_jobs` does.
 
     Args:
       film: returns the chunks of film of a seed; it is pickled.
@@ -44,35 +40,68 @@ def simulate_lamps(
       ValueError, OSError, FloatingPointError: raised by `film`.
       ChildProcessError: a process ended early.
     """
+    task = functools.partial(_first_frames, film)
+    yield from run_jobs(task, lamps, num_workers=num_workers)
+
+
+def run_jobs(
+    task: _Task, jobs: Sequence[Any], *, num_workers: int | None = None
+) -> Iterator[tuple[int, Any]]:
+    """Runs a task for each job in separate processes, on the CPU.
+
+    A lamp keeps about one core busy. Each process therefore has one core, and runs one
+    job after another, in the order of the jobs. The results do not depend on the number
+    of processes. All processes end with the iterator. If the calling process is killed,
+    they end as soon as they have made their current result. Python spawns them, so a
+    script must call this function under `if __name__ == "__main__"`.
+
+    Args:
+      task: returns the results of a job, one after the other; it is pickled.
+      jobs: arguments of the task. Those that take longest should come first.
+      num_workers: number of processes; the number of cores if left out.
+
+    Yields:
+      The index of a job and its next result, as soon as it is there. The results of
+      different jobs alternate.
+
+    Raises:
+      ValueError, OSError, FloatingPointError: raised by `task`.
+      ChildProcessError: a process ended early.
+    """
     cores = _cores()
-    num_workers = min(num_workers or len(cores), len(lamps))
+    num_workers = min(num_workers or len(cores), len(jobs))
     cores = [cores[worker % len(cores)] for worker in range(num_workers)]
-    with _workers(film, cores) as workers:
-        left = [num_frames for _, num_frames in lamps]
-        waiting = iter(range(len(lamps)))
+    with _workers(task, cores) as workers:
+        waiting = iter(range(len(jobs)))
         current: dict[Connection, int] = {}
 
         def assign_next(worker: Connection) -> None:
             current.pop(worker, None)
-            lamp = next(waiting, None)
-            if lamp is not None:
-                current[worker] = lamp
+            job = next(waiting, None)
+            if job is not None:
+                current[worker] = job
                 with _expected_alive(workers[worker]):
-                    worker.send(lamps[lamp])
+                    worker.send(jobs[job])
 
         for worker in workers:
             assign_next(worker)
         while current:
             for worker in mp_connection.wait(list(workers)):
-                chunk, lamp = _receive(worker, workers[worker]), current[worker]
-                left[lamp] -= _num_frames(chunk)
-                if not left[lamp]:
+                results = _receive(worker, workers[worker])
+                if not results:
                     assign_next(worker)
-                yield lamp, chunk
+                for result in results:
+                    yield current[worker], result
 
 
-def _num_frames(chunk: Chunk) -> int:
-    return len(jax.tree.leaves(chunk)[0])
+def _first_frames(film: _FilmChunks, lamp: tuple[int, int]) -> Iterator[Chunk]:
+    """Yields the chunks of a lamp, the last one cut to its number of frames."""
+    seed, left = lamp
+    for chunk in film(seed):
+        yield jax.tree.map(lambda frames, end=left: frames[:end], chunk)
+        left -= len(jax.tree.leaves(chunk)[0])
+        if left <= 0:
+            return
 
 
 def _cores() -> list[int]:
@@ -84,7 +113,7 @@ def _cores() -> list[int]:
 
 @contextlib.contextmanager
 def _workers(
-    film: _FilmChunks, cores: Sequence[int]
+    task: _Task, cores: Sequence[int]
 ) -> Iterator[dict[Connection, BaseProcess]]:
     """Yields a process for each of `cores`, keyed by the connection to it."""
     context = multiprocessing.get_context("spawn")  # JAX has threads: no fork
@@ -92,7 +121,7 @@ def _workers(
     try:
         for core in cores:
             ours, theirs = context.Pipe()
-            arguments = (theirs, film, core, jax.config.jax_compilation_cache_dir)
+            arguments = (theirs, task, core, jax.config.jax_compilation_cache_dir)
             process = context.Process(target=_work, args=arguments, daemon=True)
             with _interrupts_blocked():
                 process.start()
@@ -120,7 +149,8 @@ def _interrupts_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _receive(worker: Connection, process: BaseProcess) -> Chunk:
+def _receive(worker: Connection, process: BaseProcess) -> list[Any]:
+    """Returns the next result of a job; an empty list if it is finished."""
     with _expected_alive(process):
         message = worker.recv()
     if isinstance(message, Exception):
@@ -136,34 +166,27 @@ def _expected_alive(process: BaseProcess) -> Iterator[None]:
     except (EOFError, OSError):
         process.join()
         raise ChildProcessError(
-            f"a process that films lamps ended with code {process.exitcode}"
+            f"a process that simulates lamps ended with code {process.exitcode}"
         ) from None
 
 
-def _work(
-    caller: Connection, film: _FilmChunks, core: int, cache_dir: str | None
-) -> None:
-    """Films the lamps that the caller sends, until the caller is gone."""
+def _work(caller: Connection, task: _Task, core: int, cache_dir: str | None) -> None:
+    """Runs the jobs that the caller sends, until the caller is gone."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {core})  # XLA starts as many threads as it has cores
     jax.config.update("jax_platforms", "cpu")
     jax.config.update("jax_compilation_cache_dir", cache_dir)
     with contextlib.suppress(EOFError, ConnectionError):
         while True:
-            seed, num_frames = caller.recv()
-            for message in _messages(film, seed, num_frames):
+            for message in _messages(task, caller.recv()):
                 caller.send(message)
 
 
-def _messages(
-    film: _FilmChunks, seed: int, num_frames: int
-) -> Iterator[Chunk | Exception]:
-    """Yields chunks with `num_frames` frames in total, or the error that ended them."""
+def _messages(task: _Task, job: Any) -> Iterator[list[Any] | Exception]:
+    """Yields each result in a list, then an empty list, or the error that ended it."""
     try:
-        for chunk in film(seed):
-            yield jax.tree.map(lambda frames, end=num_frames: frames[:end], chunk)
-            num_frames -= _num_frames(chunk)
-            if num_frames <= 0:
-                return
+        for result in task(job):
+            yield [result]
+        yield []
     except (ValueError, OSError, FloatingPointError) as error:
         yield error

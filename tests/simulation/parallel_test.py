@@ -1,4 +1,5 @@
 import contextlib
+import functools
 import multiprocessing
 import os
 import signal
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from duralava.simulation import parallel
+from duralava.simulation.lamp import LampState, _check_finite
 
 
 def film(value):
@@ -20,8 +22,10 @@ def film(value):
 
 FILMS = {0: film(0), 2: film(100), 4: film(200)}
 LONG = [np.zeros((4, 2, 2, 3), np.uint8)] * 10**6
-# An error that is raised while the film is made.
+# Errors that are raised while the film is made.
 BROKEN = map(int, ["wax"])
+NAN = LampState(np.full((1, 2, 4, 4, 4), np.nan), np.ones((1, 4, 4, 4)))
+NOT_FINITE = map(functools.partial(_check_finite, seed=2, first=45), [NAN])
 
 
 @pytest.mark.parametrize("num_workers", [1, 5])
@@ -56,6 +60,19 @@ def test_several_arrays_of_each_frame_arrive_together():
         np.testing.assert_array_equal(chunk["place"], chunk["frame"][:, 0, 0, :2])
 
 
+@pytest.mark.parametrize("num_workers", [1, 3])
+def test_jobs_have_any_number_of_results_and_start_in_order(num_workers):
+    jobs = [range(3), range(0), range(5, 7), range(1)]
+
+    received = list(parallel.run_jobs(list, jobs, num_workers=num_workers))
+
+    for index, job in enumerate(jobs):
+        assert [result for i, result in received if i == index] == list(job)
+    if num_workers == 1:
+        assert [index for index, _ in received] == [0, 0, 0, 2, 2, 3]
+    assert not multiprocessing.active_children()
+
+
 def test_no_lamps_are_no_film():
     assert not list(parallel.simulate_lamps(FILMS.__getitem__, []))
 
@@ -64,6 +81,7 @@ def test_no_lamps_are_no_film():
     ("films", "error", "words"),
     [
         ({0: LONG, 2: BROKEN}, ValueError, "invalid literal .* 'wax'"),
+        ({0: LONG, 2: NOT_FINITE}, FloatingPointError, "of seed 2 .* after 1.5 s"),
         ({0: LONG}, ChildProcessError, "ended with code 1"),
     ],
 )

@@ -5,14 +5,18 @@ Some lamps are simulated for long, lamps of other seeds for a while. The table o
 all numbers; pictures show them.
 """
 
+import contextlib
 import dataclasses
+import functools
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import tqdm
 
 from duralava import files, tables
+from duralava.simulation import parallel
 from duralava.simulation.config import DEFAULT_CONFIG, LampConfig
 from duralava.simulation.report import measuring, plots, recording, thresholds
 from duralava.simulation.report.results import as_json
@@ -71,6 +75,13 @@ class _Plan:
         return self.num_long * self.seconds + short
 
 
+class _Job(NamedTuple):
+    """A lamp to simulate, with a long film or without."""
+
+    seed: int
+    is_long: bool
+
+
 def write_report(
     directory: str | os.PathLike[str],
     *,
@@ -83,7 +94,10 @@ def write_report(
 ) -> list[Row]:
     """Simulates and measures lamps, and writes `report.md`, `report.json` and pictures.
 
-    The same arguments give the same numbers. The directory appears when it is complete.
+    Lamps are simulated in parallel, one on each core that this process may use. The
+    same arguments give the same numbers, whatever the number of cores. The directory
+    appears when it is complete. A script must call this function under
+    `if __name__ == "__main__"`.
 
     Args:
       directory: folder to write; one that exists must be empty.
@@ -101,7 +115,9 @@ def write_report(
     Raises:
       ValueError: fewer than 2 seeds, fewer than 1 or more than all with a long film, a
         film shorter than `MIN_SECONDS`, or long films shorter than the others.
-      OSError: the directory is not empty, or cannot be written.
+      OSError: the directory is not empty, or cannot be written; or a process that
+        simulates lamps ended early.
+      FloatingPointError: a lamp is no longer finite; the message says which, and when.
     """
     plan = _Plan(
         seed=seed,
@@ -133,24 +149,38 @@ def write_report(
 
 def _record(plan: _Plan) -> tuple[list[recording.LongFilm], list[recording.Summary]]:
     """Returns the long films of the first lamps, and the summaries of all lamps."""
-    films, summaries = [], []
+    jobs = [
+        _Job(plan.seed + index, index < plan.num_long)  # the longest films come first
+        for index in range(plan.num_seeds)
+    ]
+    records: dict[int, recording.LongFilm | recording.Summary] = {}
+    results = parallel.run_jobs(functools.partial(_results, plan), jobs)
     total = round(plan.total_seconds)
-    with tqdm.tqdm(total=total, unit="s", dynamic_ncols=True) as progress:
-        for seed in range(plan.seed, plan.seed + plan.num_seeds):
-            if len(films) < plan.num_long:
-                film = recording.record_long_film(
-                    seed, plan.seconds, plan.config, progress.update
-                )
-                films.append(film)
-                summary = recording.summarise(
-                    film.wax, film.by_row, plan.seconds_per_seed
-                )
+    with (
+        contextlib.closing(results),
+        tqdm.tqdm(desc="film", total=total, unit="s", dynamic_ncols=True) as progress,
+    ):
+        for index, result in results:
+            if isinstance(result, float):
+                progress.update(result)
             else:
-                summary = recording.record_summary(
-                    seed, plan.seconds_per_seed, plan.config, progress.update
-                )
-            summaries.append(summary)
-    return films, summaries
+                records[index] = result
+    films = [records[index] for index in range(plan.num_long)]
+    others = [records[index] for index in range(plan.num_long, plan.num_seeds)]
+    summaries = [
+        recording.summarise(film.wax, film.by_row, plan.seconds_per_seed)
+        for film in films
+    ]
+    return films, summaries + others
+
+
+def _results(
+    plan: _Plan, job: _Job
+) -> Iterator[float | recording.LongFilm | recording.Summary]:
+    """Yields the seconds of film as they are recorded, then the record of a lamp."""
+    if job.is_long:
+        return recording.record_long_film(job.seed, plan.seconds, plan.config)
+    return recording.record_summary(job.seed, plan.seconds_per_seed, plan.config)
 
 
 def _markdown(plan: _Plan, rows: Sequence[Row], pictures: Sequence[str]) -> str:

@@ -6,8 +6,7 @@ would not fit in memory, so each chunk of film is reduced as soon as it is simul
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import jax
 import numpy as np
@@ -32,8 +31,6 @@ _FRAMES_PER_SAMPLE = FRAMES_PER_SECOND // SAMPLES_PER_SECOND
 _TRACERS = 256
 _SMALLEST_BLOB = 0.15  # diameter of a ball, in widths of the glass; less is spray
 _PICTURES, _PICTURE_SIZE = 12, 128
-
-_OnProgress = Callable[[float], Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,22 +74,24 @@ class Summary:
 
 
 def record_long_film(
-    seed: int, seconds: float, config: LampConfig, on_progress: _OnProgress
-) -> LongFilm:
+    seed: int, seconds: float, config: LampConfig
+) -> Iterator[float | LongFilm]:
     """Simulates a lamp and records everything that is measured of a single lamp.
 
     Args:
       seed: of the lamp.
       seconds: length of the film.
       config: the lamp.
-      on_progress: called with the seconds of film of each chunk, once it is recorded.
+
+    Yields:
+      The seconds of film of each chunk, once it is recorded; then the record.
     """
     rng = np.random.default_rng(seed)
     min_volume = max(1, round(np.pi / 6 * (_SMALLEST_BLOB / config.cell) ** 3))
     cells_per_sample = 1 / (SAMPLES_PER_SECOND * config.cell)
     series, heights, blobs, roundness, pictures = [], [], [], [], []
     places, previous = None, None
-    for states, kept in _chunks(seed, seconds, config, on_progress):
+    for states, kept in _chunks(seed, seconds, config):
         fields, *samples = [
             np.asarray(field)[:kept] for field in _fields_and_flow(states, config)
         ]
@@ -113,7 +112,8 @@ def record_long_film(
         blobs.append(measure_blobs(labels))
         roundness.extend(_sphericities(labels[-kept::SAMPLES_PER_SECOND]))
         previous = current
-    return LongFilm(
+        yield kept / SAMPLES_PER_SECOND
+    yield LongFilm(
         *map(np.concatenate, zip(*series, strict=True)),
         ascents=tracers.ascent_times(np.concatenate(heights)) / SAMPLES_PER_SECOND,
         sphericity=np.array(roundness),
@@ -123,22 +123,25 @@ def record_long_film(
 
 
 def record_summary(
-    seed: int, seconds: float, config: LampConfig, on_progress: _OnProgress
-) -> Summary:
+    seed: int, seconds: float, config: LampConfig
+) -> Iterator[float | Summary]:
     """Simulates a lamp and records what is compared with other lamps.
 
     Args:
       seed: of the lamp.
       seconds: length of the film.
       config: the lamp.
-      on_progress: called with the seconds of film of each chunk, once it is recorded.
+
+    Yields:
+      The seconds of film of each chunk, once it is recorded; then the record.
     """
     fields, by_row = [], []
-    for states, kept in _chunks(seed, seconds, config, on_progress):
+    for states, kept in _chunks(seed, seconds, config):
         wax = np.asarray(states.wax[::_FRAMES_PER_SAMPLE])[:kept].sum(axis=1)
         fields.append(statistics.coarsen(wax).astype(np.float16))
         by_row.append(statistics.wax_by_row(wax))
-    return summarise(np.concatenate(fields), np.concatenate(by_row), seconds)
+        yield kept / SAMPLES_PER_SECOND
+    yield summarise(np.concatenate(fields), np.concatenate(by_row), seconds)
 
 
 def summarise(wax: np.ndarray, by_row: np.ndarray, seconds: float) -> Summary:
@@ -158,7 +161,7 @@ def summarise(wax: np.ndarray, by_row: np.ndarray, seconds: float) -> Summary:
 
 
 def _chunks(
-    seed: int, seconds: float, config: LampConfig, on_progress: _OnProgress
+    seed: int, seconds: float, config: LampConfig
 ) -> Iterator[tuple[lamp.LampState, int]]:
     """Yields states, 30 a second, and how many samples of each chunk are needed."""
     chunks = lamp.simulate(
@@ -169,7 +172,6 @@ def _chunks(
     for start in range(0, number, samples):
         kept = min(samples, number - start)
         yield next(chunks), kept
-        on_progress(kept / SAMPLES_PER_SECOND)
 
 
 @functools.partial(jax.jit, static_argnames="config")

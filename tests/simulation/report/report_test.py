@@ -1,4 +1,7 @@
+import contextlib
 import json
+import multiprocessing
+import os
 
 import numpy as np
 import pytest
@@ -6,9 +9,7 @@ from PIL import Image
 
 from duralava.simulation import lamp, report
 from duralava.simulation.config import LampConfig
-from duralava.simulation.report import plots
-
-pytestmark = pytest.mark.usefixtures("quick_compilation")
+from duralava.simulation.report import measuring, plots, recording, thresholds
 
 _SMALL = LampConfig(columns=9, rows=18, warm_up_seconds=2.0)
 _SHORT = {
@@ -22,6 +23,27 @@ _SHORT = {
 
 def _no_figures(*_):
     return {}
+
+
+@contextlib.contextmanager
+def _on_one_core():
+    """Lets this process use a single core, where the system has such a setting."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _quick_compilation_in_processes(quick_compilation):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+        yield
 
 
 def test_writes_a_report_of_small_lamps(tmp_path, monkeypatch):
@@ -53,27 +75,34 @@ def test_writes_a_report_of_small_lamps(tmp_path, monkeypatch):
     assert numbers["wax_share"] == pytest.approx(_SMALL.wax_share, rel=1e-4)
     assert 0.5 < numbers["sphericity"]["50%"] < 1.1
 
-    # The same arguments, the same numbers.
+    # The same arguments, the same numbers, in one process as well.
     monkeypatch.setattr(plots, "figures", _no_figures)
-    assert report.write_report(tmp_path / "again", **_SHORT) == rows
+    with _on_one_core():
+        assert report.write_report(tmp_path / "again", **_SHORT) == rows
     again = (tmp_path / "again" / "report.json").read_text()
     assert json.loads(again) == contents
 
 
-def test_a_lamp_that_stands_still_misses_the_threshold(tmp_path, monkeypatch):
+def _last(results):
+    *_, last = results
+    return last
+
+
+def test_a_lamp_that_stands_still_misses_the_threshold(monkeypatch):
     def frozen(seed, *, config, chunk_size):
         states = next(lamp_simulate(seed, config=config, chunk_size=chunk_size))
         while True:
             yield states._replace(wax=np.broadcast_to(states.wax[0], states.wax.shape))
 
-    def one_frozen(seed, *, config, chunk_size):
-        simulate = frozen if seed == 1 else lamp_simulate
-        return simulate(seed, config=config, chunk_size=chunk_size)
-
+    film = _last(recording.record_long_film(0, 21.0, _SMALL))
+    alive = recording.summarise(film.wax, film.by_row, 20.0)
     lamp_simulate = lamp.simulate
-    monkeypatch.setattr(lamp, "simulate", one_frozen)
-    monkeypatch.setattr(plots, "figures", _no_figures)
-    rows = report.write_report(tmp_path / "report", **_SHORT)
+    monkeypatch.setattr(lamp, "simulate", frozen)
+    still = _last(recording.record_summary(1, 20.0, _SMALL))
+
+    measurements, _ = measuring.measure([film], [alive, still], _SMALL)
+
+    rows = thresholds.rows(measurements)
     row = next(row for row in rows if row.name.startswith("smallest change"))
     assert (row.value, row.met) == ("0.00", False)
 
@@ -108,12 +137,8 @@ def test_refuses_a_folder_that_is_not_empty_and_leaves_it(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
-def test_a_report_that_fails_leaves_nothing(tmp_path, monkeypatch):
-    def failing(seed, *, config, chunk_size):
-        raise RuntimeError("no lamp")
-        yield
-
-    monkeypatch.setattr(lamp, "simulate", failing)
-    with pytest.raises(RuntimeError, match="no lamp"):
-        report.write_report(tmp_path / "report", **_SHORT)
+def test_a_lamp_that_fails_ends_all_and_leaves_nothing(tmp_path):
+    with pytest.raises(ValueError, match="expected non-negative integer"):
+        report.write_report(tmp_path / "report", seed=-1, **_SHORT)
     assert list(tmp_path.iterdir()) == []
+    assert not multiprocessing.active_children()
