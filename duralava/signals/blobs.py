@@ -117,13 +117,18 @@ def splits_and_merges(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Finds when blobs split and when they merge.
 
+    In a film of several fields, blobs that touch are still two. They merge when they
+    come into the same field, and a blob that pinches off has split.
+
     Two blobs of consecutive moments are related if they share at least `min_overlap` of
     the smaller one. A smaller overlap is a blob in a place that another blob has just
     left. A blob continues as its successor if each has its largest overlap with the
     other; a track is a chain of such blobs. A track that begins inside an earlier blob
     is a split, a track that ends inside a later blob a merge. Tracks shorter than
     `min_moments` count as neither: they come from a thin neck that closes and opens
-    again. Tracks that are cut off by the ends of the film count as long.
+    again. Tracks that are cut off by the ends of the film count as long. A blob that
+    appears or vanishes outside others, because it grew or shrank past the smallest
+    volume of a blob, counts as neither.
 
     Returns:
       The first moments after each split, i64[P], and after each merge, i64[M], in

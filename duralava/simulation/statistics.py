@@ -40,7 +40,11 @@ def sphericity(body: np.ndarray) -> float:
     as long as wide. The surface is that of Cauchy and Crofton: the number of times that
     lines along 13 directions cross it (Ohser and Muecklich 2000, "Statistical analysis
     of microstructures in materials science", section 4.2). It is exact within a few
-    percent for rounded bodies of a hundred cells or more.
+    percent for rounded bodies of a hundred cells or more; balls of 24 cells have 1.05.
+
+    All of the surface counts, including the side that lies against a wall or another
+    body. A half ball at a wall therefore has 0.84, and a flat pool less. Of a flat side
+    along the axes the method misses 7 %, so that the half ball is measured as 0.89.
 
     Args:
       body: which cells belong to it, bool[Nz, Ny, Nx].
@@ -53,6 +57,22 @@ def sphericity(body: np.ndarray) -> float:
         # Lines that are 1 / sqrt(squares) of a cell^2 each; both senses of a direction.
         surface += 4 * _WEIGHTS[squares] * crossings / np.sqrt(squares)
     return float(np.cbrt(36 * np.pi * np.count_nonzero(body) ** 2) / surface)
+
+
+def is_oblong(body: np.ndarray) -> bool:
+    """Returns whether a body is long, as columns and necks are, rather than flat.
+
+    Of the standard deviations a >= b >= c of its cells along its principal axes, the
+    middle one is then closer to the smallest: b / c < a / b. A pool is flat.
+
+    Args:
+      body: which cells belong to it, bool[Nz, Ny, Nx].
+    """
+    cells = np.argwhere(body)
+    # A cell by itself has the variance 1 / 12 along each axis.
+    covariance = np.cov(cells, rowvar=False, bias=True) + np.eye(3) / 12
+    smallest, middle, largest = np.linalg.eigvalsh(covariance)
+    return bool(middle**2 < smallest * largest)
 
 
 def wax_by_row(wax: np.ndarray) -> np.ndarray:

@@ -83,6 +83,25 @@ def test_two_balls_merge_once_and_split_once():
     assert _events(wax.swapaxes(1, 2)) == _events(wax.swapaxes(2, 3)) == _events(wax)
 
 
+def test_balls_that_touch_in_different_fields_merge_when_they_share_one():
+    gaps = [12, 10, 8, 7, 6, 6, 7, 8, 10, 12]
+    one = np.stack([balls([(6, 24 - gap / 2, 12)]) for gap in gaps])
+    # Where they would overlap, each keeps its half.
+    one[:, :, 24:] = 0
+    two = one[:, :, ::-1]
+    none = np.zeros_like(one)
+    apart = np.stack([one, two], axis=1)
+    together = np.stack([one + two, none], axis=1)
+    assert _events(apart) == [[], []]
+    assert _events(together) == [[8], [2]]
+    # They touch from moment 2 on, and share a field from moment 4 on.
+    merged = np.concatenate([apart[:4], together[4:]])
+    assert _events(merged) == [[8], [4]]
+    # A blob that pinches off is moved to another field, and is still near.
+    pinched = np.concatenate([together[3:6], apart[6:]])
+    assert _events(pinched) == [[3], []]
+
+
 def test_balls_that_pass_behind_each_other_do_not_merge():
     rows = np.arange(6, 43)
     wax = np.stack([balls([(3, y, 12), (9, 48 - y, 12)], 2.5) for y in rows])

@@ -40,6 +40,30 @@ def test_the_sphericity_of_ellipsoids(length):
         assert found == pytest.approx(expected, abs=0.04)
 
 
+def test_all_sides_of_a_body_at_a_wall_count():
+    """A half ball has 2 pi r^2 + pi r^2; all but a few percent of that is found."""
+    ball = np.linalg.norm(np.mgrid[:20, :20, :20].T - 9.5, axis=-1) < 8
+    half = statistics.sphericity(ball[:, 10:])
+    assert half == pytest.approx(np.cbrt(36 * (2 / 3) ** 2) / 3, abs=0.06)
+    pool = np.zeros((20, 3, 20), bool)
+    pool[:] = ball[:, 10:11]
+    assert statistics.sphericity(pool) < 0.75
+
+
+@pytest.mark.parametrize("axis", [(1, 0, 0), (0, 1, 0), (1, 2, 3)])
+def test_columns_and_necks_are_oblong_and_pools_are_not(axis):
+    places = np.moveaxis(np.indices((40, 40, 40)) - 19.6, 0, -1)
+    along = places @ axis / np.linalg.norm(axis)
+    across = (places**2).sum(-1) - along**2
+    column = (across < 3**2) & (np.abs(along) < 9)
+    neck = (np.abs(along) - 6) ** 2 + across < 6.2**2
+    pool = (across < 8**2) & (np.abs(along + 10) < 2)
+    assert statistics.is_oblong(column)
+    assert statistics.is_oblong(neck)
+    assert statistics.is_oblong(column | pool)
+    assert not statistics.is_oblong(pool)
+
+
 def test_rows_height_and_speed_of_a_filled_half():
     wax = np.zeros((2, 3, 8, 4))
     wax[0, :, :4] = 1

@@ -25,7 +25,7 @@ from duralava.simulation.report.results import (
 )
 
 FORGOTTEN = 0.2  # autocorrelation below which the wax has forgotten its state
-COLUMN_SPHERICITY = 0.8  # of an ellipsoid four times as long as wide
+COLUMN_SPHERICITY = 0.8  # of an ellipsoid nearly four times as long as wide
 MAX_LAG_SECONDS = 600.0
 
 _BLOCK_SECONDS = 60.0
@@ -61,6 +61,7 @@ def measure(
     block = int(min(_BLOCK_SECONDS, seconds / 8) * SAMPLES_PER_SECOND)
     blobs, elongation = pooled("blobs"), pooled("elongation")
     sphericity, ascents = pooled("sphericity"), pooled("ascent_seconds")
+    is_oblong = np.concatenate([film.is_oblong for film in films])
     measurements = Measurements(
         halves=_halves(curves, block),
         block_seconds=block / SAMPLES_PER_SECOND,
@@ -76,7 +77,7 @@ def measure(
         ),
         share_4_to_14=np.mean((blobs >= 4) & (blobs <= 14)),
         sphericity=distribution(sphericity),
-        column_share=np.mean(sphericity < COLUMN_SPHERICITY),
+        column_share=np.mean(is_oblong & (sphericity < COLUMN_SPHERICITY)),
         elongation=distribution(elongation),
         diameter=distribution(pooled("diameter")),
         splits_per_minute=sum(len(splits) for splits, _ in events) / minutes,

@@ -44,6 +44,7 @@ class LongFilm:
       front_counts: number of blobs as seen from the front, i64[N].
       ascents: seconds from floor to top, f64[A].
       sphericity: of each blob, once a second, f64[S].
+      is_oblong: whether each of these blobs is long rather than flat, bool[S].
       blobs: those of the lamp; touching blobs of different fields are apart.
       pictures: u8[M, size, size, 3], the first of each `CHUNK_SECONDS`.
     """
@@ -54,6 +55,7 @@ class LongFilm:
     front_counts: np.ndarray
     ascents: np.ndarray
     sphericity: np.ndarray
+    is_oblong: np.ndarray
     blobs: Blobs
     pictures: np.ndarray
 
@@ -89,7 +91,7 @@ def record_long_film(
     rng = np.random.default_rng(seed)
     min_volume = max(1, round(np.pi / 6 * (_SMALLEST_BLOB / config.cell) ** 3))
     cells_per_sample = 1 / (SAMPLES_PER_SECOND * config.cell)
-    series, heights, blobs, roundness, pictures = [], [], [], [], []
+    series, heights, blobs, shapes, pictures = [], [], [], [], []
     places, previous = None, None
     for states, kept in _chunks(seed, seconds, config):
         fields, *samples = [
@@ -110,13 +112,15 @@ def record_long_film(
         heights.append(height)
         labels = label_blobs(fields, min_volume)
         blobs.append(measure_blobs(labels))
-        roundness.extend(_sphericities(labels[-kept::SAMPLES_PER_SECOND]))
+        shapes.extend(_shapes(labels[-kept::SAMPLES_PER_SECOND]))
         previous = current
         yield kept / SAMPLES_PER_SECOND
+    sphericity, is_oblong = np.array(shapes).reshape(-1, 2).T
     yield LongFilm(
         *map(np.concatenate, zip(*series, strict=True)),
         ascents=tracers.ascent_times(np.concatenate(heights)) / SAMPLES_PER_SECOND,
-        sphericity=np.array(roundness),
+        sphericity=sphericity,
+        is_oblong=is_oblong.astype(bool),
         blobs=join_blobs(blobs),
         pictures=np.stack(pictures),
     )
@@ -198,12 +202,13 @@ def _measure_samples(
     )
 
 
-def _sphericities(labels: np.ndarray) -> list[float]:
-    """Returns the sphericity of each blob, from the labels i64[N, Nz, Ny, Nx]."""
+def _shapes(labels: np.ndarray) -> list[tuple[float, bool]]:
+    """Returns sphericity and `is_oblong` of all blobs of labels i64[N, Nz, Ny, Nx]."""
     found = []
     for label, box in enumerate(scipy.ndimage.find_objects(labels), start=1):
         if box is not None:
-            found.append(statistics.sphericity(labels[box][0] == label))
+            body = labels[box][0] == label
+            found.append((statistics.sphericity(body), statistics.is_oblong(body)))
     return found
 
 

@@ -116,15 +116,20 @@ class Measurements:
       start_correlation: mean over pairs at the first moment after the warm-up.
       distance_ratio: distance of two lamps over that of far moments of one lamp.
       stillness: whether a lamp ever stands still.
-      blobs: number of blobs.
-      blobs_from_the_front: number of blobs as seen from the front.
+      blobs: number of blobs; a pool is one, and blobs of different fields are several
+        even if they touch.
+      blobs_from_the_front: number of blobs as seen from the front, where those that
+        touch or cover each other are one.
       share_4_to_14: share of moments with 4 to 14 blobs.
-      sphericity: surface of a ball of the volume of a blob, over the blob's own.
-      column_share: share of blobs with a sphericity below 0.8: columns and necks.
+      sphericity: surface of a ball of the volume of a blob, over the blob's own. Pools
+        and blobs at walls count, with all of their surface.
+      column_share: share of blobs that are columns or have a neck: they are long
+        rather than flat, and have a sphericity below 0.8.
       elongation: height over width of a blob.
       diameter: of a ball with the volume of a blob, in widths of the glass.
-      splits_per_minute: how often a blob splits.
-      merges_per_minute: how often blobs merge.
+      splits_per_minute: how often a blob splits, such as when a drop pinches off.
+      merges_per_minute: how often two blobs become one body of one field; blobs that
+        only touch do not count.
       ascents: number of ascents that were timed.
       ascent_seconds: time of an ascent from floor to top.
       speed: root mean square of the wax, in widths per second.

@@ -152,7 +152,7 @@ THRESHOLDS = (
         least=0.85,
     ),
     Threshold(
-        "columns and necks: blobs with a sphericity below 0.8",
+        "columns and necks: blobs that are long, with a sphericity below 0.8",
         lambda m: 100 * m.column_share,
         ".1f",
         " %",
