@@ -24,7 +24,7 @@ changes the wax, so its volume is conserved.
 
 import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import jax
@@ -191,10 +191,8 @@ def simulate(
     skipped = round(config.warm_up_seconds * FRAMES_PER_SECOND)
     frames = itertools.islice(_frames(seed, config), skipped, None)
     for first in itertools.count(0, chunk_size):
-        chunk = list(itertools.islice(frames, chunk_size))
-        states = LampState(*(np.stack(field) for field in zip(*chunk, strict=True)))
-        _check_finite(states, seed, first)
-        yield states
+        # Without names here, so that no chunk is kept while the next one is computed.
+        yield _checked(_stack(itertools.islice(frames, chunk_size)), seed, first)
 
 
 def _frames(seed: int, config: LampConfig) -> Iterator[LampState]:
@@ -248,7 +246,12 @@ def _next_frame(state: LampState, config: LampConfig) -> LampState:
     return jax.tree.map(lambda field: jnp.where(left > 0, jnp.nan, field), state)
 
 
-def _check_finite(states: LampState, seed: int, first: int) -> None:
+def _stack(states: Iterable[LampState]) -> LampState:
+    return LampState(*(np.stack(field) for field in zip(*states, strict=True)))
+
+
+def _checked(states: LampState, seed: int, first: int) -> LampState:
+    """Returns states that begin with frame `first`, if all of them are finite."""
     finite = np.isfinite(states.wax).all((1, 2, 3, 4))
     finite &= np.isfinite(states.temperature).all((1, 2, 3))
     if not finite.all():
@@ -257,6 +260,7 @@ def _check_finite(states: LampState, seed: int, first: int) -> None:
             f"the simulated lamp of seed {seed} is no longer finite after "
             f"{seconds:.1f} s of film"
         )
+    return states
 
 
 def _centres(config: LampConfig) -> tuple[np.ndarray, ...]:

@@ -195,7 +195,7 @@ def test_nan_stays_nan_and_ends_the_simulation():
     broken = state._replace(wax=state.wax.at[1, 3, 3, 3].set(jnp.nan))
     _, states = lamp._run_frames(broken, 12, _SMALL)
     with pytest.raises(FloatingPointError, match=r"of seed 7 .* after 1\.0 s"):
-        lamp._check_finite(states, seed=7, first=30)
+        lamp._checked(states, seed=7, first=30)
 
 
 def test_a_flow_that_is_finite_but_too_fast_ends_too():

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from duralava.simulation import parallel
-from duralava.simulation.lamp import LampState, _check_finite
+from duralava.simulation.lamp import LampState, _checked
 
 
 def film(value):
@@ -25,7 +25,7 @@ LONG = [np.zeros((4, 2, 2, 3), np.uint8)] * 10**6
 # Errors that are raised while the film is made.
 BROKEN = map(int, ["wax"])
 NAN = LampState(np.full((1, 2, 4, 4, 4), np.nan), np.ones((1, 4, 4, 4)))
-NOT_FINITE = map(functools.partial(_check_finite, seed=2, first=45), [NAN])
+NOT_FINITE = map(functools.partial(_checked, seed=2, first=45), [NAN])
 
 
 @pytest.mark.parametrize("num_workers", [1, 5])

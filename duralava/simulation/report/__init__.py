@@ -140,7 +140,7 @@ def write_report(
             "numbers": as_json(measurements),
         }
         files.write_json(folder / "report.json", contents)
-        figures = plots.figures(films[0], curves[0])
+        figures = plots.figures(films, curves[0])
         for name, figure in figures.items():
             figure.savefig(folder / name, dpi=100)
         (folder / "report.md").write_text(_markdown(plan, rows, list(figures)))
@@ -188,14 +188,17 @@ def _markdown(plan: _Plan, rows: Sequence[Row], pictures: Sequence[str]) -> str:
         [
             "# The simulated lamp: does it last, and does it keep changing?",
             "",
-            f"{plan.num_long} lamps, from seed {plan.seed}, for {plan.seconds:g} s of "
-            f"film, and {plan.num_seeds} lamps for {plan.seconds_per_seed:g} s, after "
-            f"the warm-up; {plan.samples_per_second} moments a second. How each is "
-            "measured: `duralava/simulation/statistics.py`.",
+            f"{plan.num_seeds} lamps, from seed {plan.seed}, are filmed for "
+            f"{plan.seconds_per_seed:g} s each after the warm-up. The number of lamps, "
+            f"from the first, that are filmed for {plan.seconds:g} s is "
+            f"{plan.num_long}. There are {plan.samples_per_second} moments a second. "
+            "How each is measured: `duralava/simulation/statistics.py` and "
+            "`duralava/signals/blobs.py`.",
             "",
             tables.markdown(rows, thresholds.COLUMNS),
             "",
-            f"The lamp of seed {plan.seed}:",
+            f"Moments of each lamp with a long film, one lamp in a row; places and "
+            f"curves of the lamp of seed {plan.seed}:",
             "",
             *(f"![{name}]({name})\n" for name in pictures),
         ]

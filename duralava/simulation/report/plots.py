@@ -1,5 +1,6 @@
 """The pictures of a report."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib.figure
@@ -15,23 +16,33 @@ from duralava.simulation.report.results import Curves
 from duralava.simulation.report.thresholds import FALL, PEAK
 
 
-def figures(film: LongFilm, curves: Curves) -> dict[str, matplotlib.figure.Figure]:
-    """Returns the pictures of a report by the names of their files, of one film."""
+def figures(
+    films: Sequence[LongFilm], curves: Curves
+) -> dict[str, matplotlib.figure.Figure]:
+    """Returns the pictures of a report by the names of their files.
+
+    Args:
+      films: the long films.
+      curves: of the first of them.
+    """
     return {
-        "moments.png": plot_moments(film.pictures),
-        "places.png": plot_places(film),
+        "moments.png": plot_moments([film.pictures for film in films]),
+        "places.png": plot_places(films[0]),
         "curves.png": plot_curves(curves),
     }
 
 
-def plot_moments(pictures: np.ndarray) -> matplotlib.figure.Figure:
-    """Plots pictures u8[M, H, W, 3] of a lamp in a row."""
-    figure = matplotlib.figure.Figure((1.3 * len(pictures), 1.6), layout="constrained")
-    panels = figure.subplots(1, len(pictures), squeeze=False).ravel()
-    for index, axes in enumerate(panels):
-        axes.imshow(pictures[index])
-        axes.set_title(f"{index * CHUNK_SECONDS} s", fontsize=8)
+def plot_moments(pictures: Sequence[np.ndarray]) -> matplotlib.figure.Figure:
+    """Plots pictures u8[M, H, W, 3] of each lamp in a row."""
+    rows, columns = len(pictures), len(pictures[0])
+    size = (1.3 * columns, 1.3 * rows + 0.3)
+    figure = matplotlib.figure.Figure(size, layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False)
+    for (row, column), axes in np.ndenumerate(panels):
+        axes.imshow(pictures[row][column])
         axes.axis("off")
+        if row == 0:
+            axes.set_title(f"{column * CHUNK_SECONDS} s", fontsize=8)
     return figure
 
 

@@ -93,11 +93,10 @@ def record_long_film(
     cells_per_sample = 1 / (SAMPLES_PER_SECOND * config.cell)
     series, heights, blobs, shapes, pictures = [], [], [], [], []
     places, previous = None, None
-    for states, kept in _chunks(seed, seconds, config):
-        fields, *samples = [
-            np.asarray(field)[:kept] for field in _fields_and_flow(states, config)
-        ]
-        samples = [fields.sum(axis=1), *samples]
+    for states, kept in _samples(seed, seconds, config):
+        fields = states.wax[:kept]
+        flow = [np.asarray(u)[:kept] for u in _flow(states, config)]
+        samples = [fields.sum(axis=1), *flow]
         series.append(_measure_samples(samples, config))
         if len(pictures) < _PICTURES:
             first = jax.tree.map(lambda field: field[:1], states)
@@ -140,8 +139,8 @@ def record_summary(
       The seconds of film of each chunk, once it is recorded; then the record.
     """
     fields, by_row = [], []
-    for states, kept in _chunks(seed, seconds, config):
-        wax = np.asarray(states.wax[::_FRAMES_PER_SAMPLE])[:kept].sum(axis=1)
+    for states, kept in _samples(seed, seconds, config):
+        wax = states.wax[:kept].sum(axis=1)
         fields.append(statistics.coarsen(wax).astype(np.float16))
         by_row.append(statistics.wax_by_row(wax))
         yield kept / SAMPLES_PER_SECOND
@@ -164,10 +163,10 @@ def summarise(wax: np.ndarray, by_row: np.ndarray, seconds: float) -> Summary:
     return Summary(moved, fields, np.abs(volume / volume[0] - 1).max())
 
 
-def _chunks(
+def _samples(
     seed: int, seconds: float, config: LampConfig
 ) -> Iterator[tuple[lamp.LampState, int]]:
-    """Yields states, 30 a second, and how many samples of each chunk are needed."""
+    """Yields the samples of each chunk of film, and how many of them are needed."""
     chunks = lamp.simulate(
         seed, config=config, chunk_size=CHUNK_SECONDS * FRAMES_PER_SECOND
     )
@@ -175,17 +174,15 @@ def _chunks(
     samples = CHUNK_SECONDS * SAMPLES_PER_SECOND
     for start in range(0, number, samples):
         kept = min(samples, number - start)
-        yield next(chunks), kept
+        # Copies: views would keep all frames of the chunk in memory.
+        states = [field[::_FRAMES_PER_SAMPLE].copy() for field in next(chunks)]
+        yield lamp.LampState(*states), kept
 
 
 @functools.partial(jax.jit, static_argnames="config")
-def _fields_and_flow(
-    states: lamp.LampState, config: LampConfig
-) -> tuple[jax.Array, ...]:
-    """Returns wax and the velocity along z, y and x of each sample of a chunk."""
-    samples = jax.tree.map(lambda field: field[::_FRAMES_PER_SAMPLE], states)
-    flow = jax.lax.map(lambda state: lamp.flow(state, config), samples)
-    return samples.wax, *flow
+def _flow(states: lamp.LampState, config: LampConfig) -> tuple[jax.Array, ...]:
+    """Returns the velocity along z, y and x of each of the states."""
+    return jax.lax.map(lambda state: lamp.flow(state, config), states)
 
 
 def _measure_samples(
