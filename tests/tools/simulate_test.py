@@ -1,5 +1,13 @@
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
 import pytest
 from PIL import Image
+
+TOOL = pathlib.Path(__file__).parents[2] / "tools/simulate.py"
 
 
 def test_films_the_simulated_lamp(run_tool, tmp_path):
@@ -28,12 +36,30 @@ def test_a_report_that_cannot_be_made_gets_one_line(run_tool, tmp_path, flags):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_interrupted_report_gets_one_line_and_leaves_nothing(tmp_path):
+    with subprocess.Popen(
+        [sys.executable, TOOL, "--report=report"],
+        cwd=tmp_path,
+        env=os.environ | {"JAX_PLATFORMS": "cpu"},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stderr.read(6) == "\nfilm:"
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        lines = process.stderr.read().splitlines()
+    assert process.returncode == 130
+    assert lines[-1] == "interrupted"
+    assert not any("Traceback" in line for line in lines)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     "flag",
     [
         "--seconds=-1",
         "--size=31",
-        "--size=513",
+        "--size=1025",
         "--theme=lava",
         "--output=lamp.xyz",
         "--output=no/lamp.png",
