@@ -2,6 +2,8 @@
 
 duralava simulate --output=lamp.png --seconds=20
 duralava simulate --report=lamp_report --seconds=3600 --seeds=20
+
+A report simulates one lamp on each core that it may use; `taskset` can restrict them.
 """
 
 from collections.abc import Sequence

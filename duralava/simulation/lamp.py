@@ -3,10 +3,14 @@
 Two fluids that do not mix, wax and liquid, fill a closed box of glass. Its depth and
 width are one, and its walls let the fluids slip. Lengths are in widths of the glass,
 times in seconds of film, temperatures from 0 (the room) to 1 (the heater). Forces are
-divided by the viscosity, which is one for both wax and liquid. The wax is split into
-K fields, so that bodies of different fields stay apart (`bodies`). With c_a the share
-of wax of field a, q_a its potential (`bodies.potentials`), T the temperature and u the
-flow, y up, each step solves
+divided by the viscosity, which is one for both wax and liquid.
+
+Bodies of wax that touch do not merge before the film of liquid between them has
+drained, and this film is far thinner than a cell. The wax is therefore split into K
+fields that one flow carries. Bodies of different fields stay apart, bodies of one field
+merge on contact. With c_a the share of wax of field a, q_a its potential, which
+contains the surface tension of the field and the repulsion of the others
+(`bodies.potentials`), T the temperature and u the flow, y up, each step solves
 
   lap u - grad p + sum_a (sigma q_a grad c_a + B c_a (T - T_n) e_y) = 0    (Stokes)
   div u = 0
@@ -17,9 +21,13 @@ Wax expands when it warms, and at T_n it is as heavy as the liquid: the Boussine
 approximation, with the expansion of wax and gravity in B (Gyure and Janosi 2009,
 "Basics of lava-lamp convection", for the mechanism; Jacqmin 1999, "Calculation of
 two-phase Navier-Stokes flows using phase-field modeling", for the force of a surface).
-Sharpening is `transport.sharpen`. Between frames, `bodies.track` moves bodies from
-field to field, and lets droplets dissolve that are too small for the grid. Nothing else
-changes the wax, so its volume is conserved.
+Sharpening keeps surfaces thin, and keeps the fields from overlapping
+(`transport.sharpen`).
+
+Between frames, `bodies.track` decides which bodies merge, and moves bodies from field
+to field so that all others stay apart. Droplets that are too small for the grid
+dissolve and condense on the bodies. All of this conserves the volume of the wax to
+rounding, without any correction.
 """
 
 import functools
@@ -183,7 +191,7 @@ def simulate(
       chunk_size: number of states N of a chunk.
 
     Yields:
-      States in order, f32[N, Nz, Ny, Nx] each.
+      States in order, f32: wax [N, K, Nz, Ny, Nx], temperature [N, Nz, Ny, Nx].
 
     Raises:
       FloatingPointError: the lamp is no longer finite; the message says when.
