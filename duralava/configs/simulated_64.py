@@ -5,9 +5,9 @@
 
 Two phases. The encoder's terms alone train true motion, quickly, but blur what a code
 does not contain. Then an adversarial term makes edges clear; its steps take three times
-as long, so it comes last. The shipped weights were trained on version 3.0.0 of the film.
-Compute and results: docs/results.md. For a quicker start, with fewer lamps to learn
-from: --config.data.dataset=simulated_lava_lamp/64x64_10min
+as long, so it comes last. The shipped weights were trained on version 3.0.0 of the
+film. Compute and results: docs/results.md. For a quicker start, with fewer lamps to
+learn from: --config.data.dataset=simulated_lava_lamp/64x64_10min
 """
 
 import dataclasses
