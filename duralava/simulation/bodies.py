@@ -14,9 +14,16 @@ of fields; Permann, Tonks, Fromm and Gaston 2016, "Order parameter re-mapping al
 for 3D phase field model of grain growth using FEM" (the grain tracker of MOOSE), for
 the tracker.
 
-A body is a set of at least `LEAST_CELLS` cells of one field with wax > 1/2 that are
-connected by faces. Wax that is in none, as in a droplet that the grid cannot resolve,
-dissolves and condenses on the bodies (Ostwald ripening).
+A body is a set of cells of one field with wax > `LINKED` that are connected by faces,
+in at least `LEAST_CELLS` of which wax > 1/2. So a neck counts as cut when nothing of it
+is seen any more, and what becomes of a body then cannot be seen either. Wax that is in
+no body, as in a droplet that the grid cannot resolve, dissolves and condenses on the
+bodies (Ostwald ripening).
+
+In each cell, moving a body only exchanges the shares of wax of the fields. So the
+picture, which does not depend on their order, stays the same. Two bodies that merge
+leave their film behind, as wax of the field that one of them was in: it dissolves, and
+the crease between them fades.
 """
 
 import functools
@@ -31,11 +38,13 @@ from duralava.simulation import transport
 from duralava.simulation.config import LampConfig
 
 LEAST_CELLS = 12
+LINKED = 0.25
 
-# Two bodies are near if they come within twice as many cells of each other.
+# Two bodies are near if they come within about twice as many cells of each other.
 _NEAR_CELLS = 2
 # Wax that is farther from all bodies of its field dissolves, at this rate.
-_REACH_CELLS = 5
+_REACH_STEPS = (1, 2, 2)
+_REACH_CELLS = sum(_REACH_STEPS)
 _DISSOLVING_SECONDS = 2.0
 # How many times bodies are moved in turn to make room for one.
 _MAX_CHAIN = 2
@@ -65,9 +74,9 @@ class _Body(NamedTuple):
     Attributes:
       field: of the body.
       label: number of the body in its field, from 1.
-      box: part of the grid that holds the body and `_NEAR_CELLS` around it.
-      next_to: cells in or next to the body, bool[box].
-      near: cells within `_NEAR_CELLS` of the body, bool[box].
+      box: part of the grid that holds the body, and `_NEAR_CELLS` more on each side.
+      next_to: cells in its dense part (wax > 1/2) or next to it, bool[box].
+      near: cells within sqrt(6) cells of its dense part, bool[box].
     """
 
     field: int
@@ -113,9 +122,9 @@ def track(
     Of two near bodies in one field the smaller one is moved to a field that no body
     near it is in. Two bodies touch if they would be one body in the same field. They
     then merge with the probability 1 - exp(-seconds / drainage time): one is moved to
-    the field of the other. That changes only the fields of the wax, not their sum.
-    Wax outside bodies dissolves, and condenses on their surfaces. The volume of all wax
-    stays the same to rounding.
+    the field of the other. Wax outside bodies dissolves, and condenses on their
+    surfaces. Only that changes the sum of the fields. The volume of all wax stays the
+    same to rounding.
 
     Args:
       wax: share of wax of each field, f32[K, Nz, Ny, Nx].
@@ -137,30 +146,48 @@ def track(
 
 
 def _find(wax: np.ndarray) -> tuple[np.ndarray, list[_Body]]:
-    """Returns the labels i32[K, Nz, Ny, Nx] of all cells, and the bodies by size."""
+    """Returns the labels i32[K, Nz, Ny, Nx] of all bodies, and the bodies by size."""
     labels = np.zeros(wax.shape, np.int32)
     found = []
     for field, part in enumerate(wax):
-        scipy.ndimage.label(part > 0.5, output=labels[field])
-        cells = np.bincount(labels[field].ravel())
-        boxes = scipy.ndimage.find_objects(labels[field])
-        for label, box in enumerate(boxes, start=1):
-            if cells[label] >= LEAST_CELLS:
-                found.append((cells[label], field, label, box))
+        number = scipy.ndimage.label(part > LINKED, output=labels[field])
+        sizes = np.bincount(labels[field][part > 0.5], minlength=number + 1)
+        if sizes.max() < LEAST_CELLS:
+            labels[field] = 0
+            continue
+        labels[field] *= (sizes >= LEAST_CELLS)[labels[field]]
+        for label, box in enumerate(scipy.ndimage.find_objects(labels[field]), start=1):
+            if box is not None:
+                found.append((sizes[label], field, label, box))
     found.sort(key=lambda body: (-body[0], body[1:3]))
-    return labels, [_surround(labels[body[1]], *body[1:]) for body in found]
+    return labels, [_surround(wax, labels, *body[1:]) for body in found]
 
 
 def _surround(
-    labels: np.ndarray, field: int, label: int, box: tuple[slice, ...]
+    wax: np.ndarray,
+    labels: np.ndarray,
+    field: int,
+    label: int,
+    box: tuple[slice, ...],
 ) -> _Body:
-    """Returns a body, from the labels of its field and the box of its cells."""
+    """Returns a body, from the labels of all bodies and the box of its cells."""
     box = tuple(
         slice(max(0, side.start - _NEAR_CELLS), side.stop + _NEAR_CELLS) for side in box
     )
-    next_to = scipy.ndimage.binary_dilation(labels[box] == label)
-    near = scipy.ndimage.binary_dilation(next_to, iterations=_NEAR_CELLS - 1)
+    cells = (labels[field][box] == label) & (wax[field][box] > 0.5)
+    next_to = functools.reduce(np.bitwise_or, (_spread(cells, a) for a in range(3)))
+    near = functools.reduce(_spread, range(3), next_to)
     return _Body(field, label, box, next_to, near)
+
+
+def _spread(cells: np.ndarray, axis: int, by: int = 1) -> np.ndarray:
+    """Returns cells, and those `by` cells before and after them along an axis."""
+    before = (slice(None),) * axis + (slice(None, -by),)
+    after = (slice(None),) * axis + (slice(by, None),)
+    spread = cells.copy()
+    spread[after] |= cells[before]
+    spread[before] |= cells[after]
+    return spread
 
 
 def _neighbours(
@@ -328,11 +355,9 @@ def _dissolve(
     """Returns the wax after some of what is in no body went to them, and how much."""
     if not found:
         return wax, 0.0
-    is_body = np.zeros(wax.shape, np.uint8)
-    for body in found:
-        is_body[body.field][body.box] |= labels[body.field][body.box] == body.label
-    size = 2 * _REACH_CELLS + 1
-    in_reach = scipy.ndimage.maximum_filter(is_body, (1, size, size, size))
+    in_reach = (labels > 0) & (wax > 0.5)
+    for axis, by in itertools.product((1, 2, 3), _REACH_STEPS):
+        in_reach = _spread(in_reach, axis, by)
     loose = np.where(in_reach, 0, -np.expm1(-seconds / _DISSOLVING_SECONDS) * wax)
     loose = loose.astype(wax.dtype)
     dissolved = loose.sum(dtype=np.float64)
@@ -347,23 +372,73 @@ def _move(
 ) -> np.ndarray:
     """Returns the wax after bodies were moved to `fields`.
 
-    A body takes along all wax of its field to which it is the nearest.
+    A body takes along the wax of its field to which it is the nearest, where no body
+    that stays in the new field is nearer. Other wax of the new field goes where the
+    body came from. So each cell keeps its shares, though in other fields.
     """
-    moves = [
-        (body, to) for body, to in zip(found, fields, strict=True) if body.field != to
-    ]
-    if not moves:
+    before, after = np.array([body.field for body in found]), np.array(fields)
+    is_moved = before != after
+    if not is_moved.any():
         return wax
-    taken, given = wax.copy(), np.zeros_like(wax)
-    for field in {body.field for body, _ in moves}:
-        distance, nearest = scipy.ndimage.distance_transform_edt(
+    owner, distance = _owners(labels, found, {*before[is_moved], *after[is_moved]})
+    is_moved = np.append(is_moved, False)  # The last one is no body: owner -1.
+
+    stays = np.arange(len(wax)).reshape(-1, 1, 1, 1)
+    target = np.broadcast_to(stays, wax.shape).copy()
+    is_entered = np.zeros(wax.shape, bool)
+    for body in np.flatnonzero(is_moved):
+        field, to = before[body], after[body]
+        is_nearer = distance[field] < distance[to]
+        is_nearer |= (distance[field] == distance[to]) & (wax[field] > wax[to])
+        goes = (owner[field] == body) & (is_nearer | is_moved[owner[to]])
+        target[field][goes] = to
+        is_entered[to] |= goes
+    target = _make_room(target, is_entered & (target == stays))
+    moved = np.zeros_like(wax)
+    for field, to in itertools.product(range(len(wax)), repeat=2):
+        moved[to] += np.where(target[field] == to, wax[field], 0)
+    return moved
+
+
+def _owners(
+    labels: np.ndarray, found: list[_Body], fields: set[int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the nearest body of each of some fields, and its distance in cells.
+
+    Returns:
+      The number of the body i64[K, Nz, Ny, Nx], -1 if none is in reach; and its
+      distance f64[K, Nz, Ny, Nx], infinite if the field has none.
+    """
+    owner = np.full(labels.shape, -1)
+    distance = np.full(labels.shape, np.inf)
+    for field in fields:
+        numbers = {body.label: n for n, body in enumerate(found) if body.field == field}
+        if not numbers:
+            continue
+        distance[field], nearest = scipy.ndimage.distance_transform_edt(
             labels[field] == 0, return_indices=True
         )
-        owner = labels[field][tuple(nearest)]
-        owner[distance > _REACH_CELLS] = 0
-        for body, to in moves:
-            if body.field == field:
-                cells = owner == body.label
-                given[to][cells] += wax[field][cells]
-                taken[field][cells] = 0
-    return taken + given
+        number_of = np.array([numbers.get(n, -1) for n in range(max(numbers) + 1)])
+        owner[field] = number_of[labels[field][tuple(nearest)]]
+    owner[distance > _REACH_CELLS] = -1
+    return owner, distance
+
+
+def _make_room(target: np.ndarray, is_in_the_way: np.ndarray) -> np.ndarray:
+    """Returns the targets after wax that is in the way goes to fields that are left.
+
+    Args:
+      target: field to which the wax of each field goes, i64[K, Nz, Ny, Nx].
+      is_in_the_way: where wax would stay although other wax enters its field,
+        bool[K, Nz, Ny, Nx].
+    """
+    result = target.copy()
+    fields = range(len(target))
+    for field, cells in enumerate(is_in_the_way):
+        # From the field that is entered, back along the moves to one that none enters.
+        free = np.full(np.count_nonzero(cells), field)
+        for _, other in itertools.product(fields, fields):
+            enters = (target[other][cells] == free) & (free != other)
+            free = np.where(enters, other, free)
+        result[field][cells] = free
+    return result

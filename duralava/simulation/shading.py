@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from duralava.simulation import canvas, grid
+from duralava.simulation import bodies, canvas, grid
 from duralava.simulation.canvas import Canvas, Frame
 from duralava.simulation.config import DEFAULT_CONFIG, LampConfig
 from duralava.simulation.lamp import LampState
@@ -23,8 +23,10 @@ MIN_RESOLUTION, MAX_RESOLUTION = 32, 1024
 # Distance from the surface up to which the profile of wax gives the distance.
 _SURFACE_REACH_CELLS = 4.0
 
-# Bodies that are twice as far apart do not touch.
-_CLOSE_CELLS = 1.0
+# Where the wax of all bodies, and of the body of which a cell holds most, is thin, that
+# cell is not told apart from others. Two bodies of one field are parted by such cells,
+# so moving one to another field does not change the picture.
+_THIN, _DENSE = (0.5, bodies.LINKED), (0.8, 0.5)
 
 # A surface further inside wax can only be one that lies against the front glass.
 _DEEP_CELLS = 2.0
@@ -112,7 +114,11 @@ def _surfaces(state: LampState, surface_cells: float) -> jax.Array:
     # A product, because XLA takes longer for a sum beside a maximum.
     total = jnp.einsum("k,kzyx->zyx", np.ones(len(wax), np.float32), wax)
     depth = _depth(most, surface_cells)
-    facing_viewer, facing_down = _directions(depth, body)
+    dense = [
+        jnp.clip((share - low) / (high - low), 0, 1)
+        for share, low, high in zip((total, most), _THIN, _DENSE, strict=True)
+    ]
+    facing_viewer, facing_down = _directions(depth, body, 1 - dense[0] * dense[1])
     from_below = np.linspace(*_FACING_DOWN_LIGHT, depth.shape[1], dtype=np.float32)
     light = _FACING_VIEWER_LIGHT * facing_viewer + from_below[:, None] * facing_down
     light = light - _CREASE_DIMMING * 4 * most * (total - most)
@@ -131,7 +137,9 @@ def _depth(wax: jax.Array, surface_cells: float) -> jax.Array:
     return surface_cells * jnp.log(wax / (1 - wax))
 
 
-def _directions(depth: jax.Array, body: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _directions(
+    depth: jax.Array, body: jax.Array, thin: jax.Array
+) -> tuple[jax.Array, jax.Array]:
     """Returns how much the surface at each cell faces the viewer, and how much down.
 
     It is the direction in which the depth decreases, from differences between cells of
@@ -142,36 +150,35 @@ def _directions(depth: jax.Array, body: jax.Array) -> tuple[jax.Array, jax.Array
     Args:
       depth: inside the body, in cells, f32[Nz, Ny, Nx].
       body: to which each cell belongs, i32[Nz, Ny, Nx].
+      thin: 1 where bodies are not told apart, 0 where they are, f32[Nz, Ny, Nx].
 
     Returns:
       Cosines f32[Nz, Ny, Nx], 0 to 1 and -1 to 1.
     """
     at_glass = jnp.maximum(depth[:1] + 0.5, 0)
     front = 2 * depth[:1] - depth[1:2] - at_glass
-    padded = jnp.concatenate([front, depth, depth[-1:]])
-    padded = jnp.pad(padded, ((0, 0), (1, 1), (1, 1)))
-    # Behind other walls there is no body.
-    bodies = jnp.concatenate([body[:1], body, jnp.full_like(body[:1], -1)])
-    bodies = jnp.pad(bodies, ((0, 0), (1, 1), (1, 1)), constant_values=-1)
+    beside = (0, 0), (1, 1), (1, 1)
+    padded = jnp.pad(jnp.concatenate([front, depth, depth[-1:]]), beside)
+    # Behind the other walls there is no body: not even thin wax is joined to it.
+    others = jnp.concatenate([body[:1], body, jnp.full_like(body[:1], -1)])
+    others = jnp.pad(others, beside, constant_values=-1)
+    around = jnp.concatenate([thin[:1], thin, jnp.full_like(thin[:1], -1)])
+    around = jnp.pad(around, beside, constant_values=-1)
     # Padding in the loop that takes the differences would double its time.
-    padded, bodies = jax.lax.optimization_barrier((padded, bodies))
+    padded, others, around = jax.lax.optimization_barrier((padded, others, around))
 
-    # Outside wax, bodies are not told apart, so that moving one that is not close to
-    # others to another field changes nothing.
-    outside = depth < -_CLOSE_CELLS
-
-    def is_same(axis: int, by: int) -> jax.Array:
-        """Returns whether the next cell, or the last one, is of the same body."""
-        other = _shifted(bodies, axis, by)
-        return (other == body) | (outside & (other >= 0))
+    def joined(axis: int, by: int) -> jax.Array:
+        """Returns how much the next cell, or the last one, is of the same body."""
+        is_same = _shifted(others, axis, by) == body
+        return jnp.where(is_same, 1, jnp.clip(thin + _shifted(around, axis, by), 0, 1))
 
     def rise(axis: int, by: int) -> jax.Array:
-        change = by * (_shifted(padded, axis, by) - depth)
-        return jnp.where(is_same(axis, by), change, 0)
+        return by * joined(axis, by) * (_shifted(padded, axis, by) - depth)
 
     def slope(axis: int) -> jax.Array:
-        share = jnp.where(is_same(axis, -1) & is_same(axis, 1), 0.5, 1)
-        return share * (rise(axis, -1) + rise(axis, 1))
+        """Returns the mean of both differences, or the only one within the body."""
+        before = rise(axis, -1) * (1 - 0.5 * joined(axis, 1))
+        return before + rise(axis, 1) * (1 - 0.5 * joined(axis, -1))
 
     to_back = jnp.maximum(jnp.maximum(rise(0, -1), rise(0, 1)), 0)
     to_back = to_back + jnp.maximum(depth - _DEEP_CELLS, 0)

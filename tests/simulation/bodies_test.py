@@ -43,9 +43,11 @@ def _track(wax, config=_CONFIG, *, seconds=0.2, seed=0):
 
 
 def _bodies(field):
-    """Cells i64[M, 3] of each body of a field."""
-    labels, number = scipy.ndimage.label(field > 0.5)
-    found = [np.argwhere(labels == label + 1) for label in range(number)]
+    """Cells i64[M, 3] of each body of a field that are more than half wax."""
+    labels, number = scipy.ndimage.label(field > bodies.LINKED)
+    found = [
+        np.argwhere((labels == label + 1) & (field > 0.5)) for label in range(number)
+    ]
     return [cells for cells in found if len(cells) >= bodies.LEAST_CELLS]
 
 
