@@ -28,6 +28,7 @@ the crease between them fades.
 
 import functools
 import itertools
+import operator
 from typing import NamedTuple
 
 import jax
@@ -152,13 +153,13 @@ def _find(wax: np.ndarray) -> tuple[np.ndarray, list[_Body]]:
     for field, part in enumerate(wax):
         number = scipy.ndimage.label(part > LINKED, output=labels[field])
         sizes = np.bincount(labels[field][part > 0.5], minlength=number + 1)
-        if sizes.max() < LEAST_CELLS:
-            labels[field] = 0
-            continue
-        labels[field] *= (sizes >= LEAST_CELLS)[labels[field]]
-        for label, box in enumerate(scipy.ndimage.find_objects(labels[field]), start=1):
-            if box is not None:
+        boxes = scipy.ndimage.find_objects(labels[field])
+        for label, box in enumerate(boxes, start=1):
+            if sizes[label] >= LEAST_CELLS:
                 found.append((sizes[label], field, label, box))
+            else:
+                cells = labels[field][box]
+                cells[cells == label] = 0
     found.sort(key=lambda body: (-body[0], body[1:3]))
     return labels, [_surround(wax, labels, *body[1:]) for body in found]
 
@@ -355,16 +356,29 @@ def _dissolve(
     """Returns the wax after some of what is in no body went to them, and how much."""
     if not found:
         return wax, 0.0
-    in_reach = (labels > 0) & (wax > 0.5)
-    for axis, by in itertools.product((1, 2, 3), _REACH_STEPS):
-        in_reach = _spread(in_reach, axis, by)
-    loose = np.where(in_reach, 0, -np.expm1(-seconds / _DISSOLVING_SECONDS) * wax)
-    loose = loose.astype(wax.dtype)
+    share = np.float32(-np.expm1(-seconds / _DISSOLVING_SECONDS))
+    loose = wax * (share * ~_in_reach((labels > 0) & (wax > 0.5)))
     dissolved = loose.sum(dtype=np.float64)
+    room = np.maximum(1 - wax.sum(axis=0), 0)
+    wax = wax - loose
     # Most condenses where half a cell is wax, none where there is no room for it.
-    surface = (wax - loose) * np.maximum(1 - wax.sum(axis=0), 0)
+    surface = wax * room
     surface *= dissolved / surface.sum(dtype=np.float64)
-    return wax - loose + surface, float(dissolved)
+    return wax + surface, float(dissolved)
+
+
+def _in_reach(cells: np.ndarray) -> np.ndarray:
+    """Returns which cells are within `_REACH_CELLS` of some, along each axis.
+
+    Cells that stay empty part the rows, so that a row is spread as one long one.
+    """
+    shape = cells.shape[1:]
+    padded = np.pad(cells, ((0, 0), *((0, _REACH_CELLS) for _ in shape)))
+    flat = padded.ravel()
+    for stride in itertools.accumulate((1, *padded.shape[:1:-1]), operator.mul):
+        for steps in _REACH_STEPS:
+            flat = _spread(flat, 0, stride * steps)
+    return flat.reshape(padded.shape)[:, : shape[0], : shape[1], : shape[2]]
 
 
 def _move(
