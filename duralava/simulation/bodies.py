@@ -386,31 +386,25 @@ def _move(
 ) -> np.ndarray:
     """Returns the wax after bodies were moved to `fields`.
 
-    A body takes along the wax of its field to which it is the nearest, where no body
-    that stays in the new field is nearer. Other wax of the new field goes where the
-    body came from. So each cell keeps its shares, though in other fields.
+    A body takes along the wax of its field to which it is the nearest. Each cell keeps
+    its shares of wax, though in other fields: of two that go to the same field, that of
+    the nearer body does.
     """
     before, after = np.array([body.field for body in found]), np.array(fields)
     is_moved = before != after
     if not is_moved.any():
         return wax
     owner, distance = _owners(labels, found, {*before[is_moved], *after[is_moved]})
-    is_moved = np.append(is_moved, False)  # The last one is no body: owner -1.
-
-    stays = np.arange(len(wax)).reshape(-1, 1, 1, 1)
-    target = np.broadcast_to(stays, wax.shape).copy()
-    is_entered = np.zeros(wax.shape, bool)
-    for body in np.flatnonzero(is_moved):
-        field, to = before[body], after[body]
-        is_nearer = distance[field] < distance[to]
-        is_nearer |= (distance[field] == distance[to]) & (wax[field] > wax[to])
-        goes = (owner[field] == body) & (is_nearer | is_moved[owner[to]])
-        target[field][goes] = to
-        is_entered[to] |= goes
-    target = _make_room(target, is_entered & (target == stays))
-    moved = np.zeros_like(wax)
-    for field, to in itertools.product(range(len(wax)), repeat=2):
-        moved[to] += np.where(target[field] == to, wax[field], 0)
+    # The last one is no body: owner -1.
+    cells = np.append(is_moved, False)[owner].any(axis=0)
+    shares, owner = wax[:, cells], owner[:, cells]
+    own = np.broadcast_to(np.arange(len(wax))[:, None], owner.shape)
+    wanted = np.where(owner < 0, own, after[owner])
+    order = np.lexsort((-shares, distance[:, cells]), axis=0)
+    target = _hand_out(wanted, own, order)
+    moved, exchanged = wax.copy(), np.empty_like(shares)
+    np.put_along_axis(exchanged, target, shares, axis=0)
+    moved[:, cells] = exchanged
     return moved
 
 
@@ -421,7 +415,7 @@ def _owners(
 
     Returns:
       The number of the body i64[K, Nz, Ny, Nx], -1 if none is in reach; and its
-      distance f64[K, Nz, Ny, Nx], infinite if the field has none.
+      distance f64[K, Nz, Ny, Nx], infinite if none is.
     """
     owner = np.full(labels.shape, -1)
     distance = np.full(labels.shape, np.inf)
@@ -429,30 +423,35 @@ def _owners(
         numbers = {body.label: n for n, body in enumerate(found) if body.field == field}
         if not numbers:
             continue
-        distance[field], nearest = scipy.ndimage.distance_transform_edt(
+        away, nearest = scipy.ndimage.distance_transform_edt(
             labels[field] == 0, return_indices=True
         )
         number_of = np.array([numbers.get(n, -1) for n in range(max(numbers) + 1)])
-        owner[field] = number_of[labels[field][tuple(nearest)]]
-    owner[distance > _REACH_CELLS] = -1
+        in_reach = away <= _REACH_CELLS
+        owner[field] = np.where(in_reach, number_of[labels[field][tuple(nearest)]], -1)
+        distance[field] = np.where(in_reach, away, np.inf)
     return owner, distance
 
 
-def _make_room(target: np.ndarray, is_in_the_way: np.ndarray) -> np.ndarray:
-    """Returns the targets after wax that is in the way goes to fields that are left.
+def _hand_out(wanted: np.ndarray, own: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Returns fields for all shares of wax in M cells, a different one for each.
+
+    In each cell all shares, one after the other, get the field that they want if it is
+    free, then their own, then any.
 
     Args:
-      target: field to which the wax of each field goes, i64[K, Nz, Ny, Nx].
-      is_in_the_way: where wax would stay although other wax enters its field,
-        bool[K, Nz, Ny, Nx].
+      wanted: field that each share wants, i64[K, M].
+      own: field that each share is in, i64[K, M].
+      order: of the shares in each cell, i64[K, M].
     """
-    result = target.copy()
-    fields = range(len(target))
-    for field, cells in enumerate(is_in_the_way):
-        # From the field that is entered, back along the moves to one that none enters.
-        free = np.full(np.count_nonzero(cells), field)
-        for _, other in itertools.product(fields, fields):
-            enters = (target[other][cells] == free) & (free != other)
-            free = np.where(enters, other, free)
-        result[field][cells] = free
-    return result
+    number = len(wanted)
+    target, is_free = np.full(wanted.shape, -1), np.ones(wanted.shape, bool)
+    for choice in (wanted, *((own + shift) % number for shift in range(number))):
+        for share in order:
+            cells = np.flatnonzero(target[share, np.arange(len(share))] < 0)
+            field = choice[share[cells], cells]
+            is_free_here = is_free[field, cells]
+            cells, field = cells[is_free_here], field[is_free_here]
+            target[share[cells], cells] = field
+            is_free[field, cells] = False
+    return target

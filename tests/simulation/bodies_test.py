@@ -38,6 +38,19 @@ def _wax(*balls, config=_CONFIG):
     return wax
 
 
+def _random_balls(seed, num_fields=2):
+    """14 balls at least a cell apart, in some of the fields."""
+    rng = np.random.default_rng(seed)
+    balls = []
+    while len(balls) < 14:
+        radius = rng.uniform(1.5, 5)
+        place = rng.uniform(radius, np.array(_CONFIG.shape) - radius)
+        gaps = [np.linalg.norm(place - p) - radius - r for _, p, r in balls]
+        if min(gaps, default=9) > 1:
+            balls.append((rng.integers(num_fields), place, radius))
+    return _wax(*balls)
+
+
 def _track(wax, config=_CONFIG, *, seconds=0.2, seed=0):
     return bodies.track(wax, seconds, np.random.default_rng(seed), config)
 
@@ -130,10 +143,13 @@ def test_a_pinched_off_drop_becomes_a_body_of_its_own():
     tracked, events = _track(wax)
     assert events.moved == 0
     assert _count(tracked) == [1, 0, 0, 0]
-    wax[0] = balls
-    tracked, events = _track(wax)
-    assert events.moved == 1
-    assert sorted(_count(tracked)) == [0, 0, 1, 1]
+    # A thin thread still holds them together, and then does not.
+    for share, number in ((0.3, 1), (0.2, 2)):
+        wax[0] = np.where(neck, np.maximum(balls, share), balls)
+        tracked, events = _track(wax)
+        assert events.moved == number - 1
+        assert sum(_count(tracked)) == number
+        assert max(_count(tracked)) == 1
 
 
 def test_a_moved_body_takes_its_surface_along_and_the_sum_stays():
@@ -152,15 +168,7 @@ def test_a_moved_body_takes_its_surface_along_and_the_sum_stays():
 @pytest.mark.parametrize("seed", range(6))
 def test_no_bodies_of_a_field_are_nearer_than_allowed(seed):
     """Random balls: 4 steps from cell to cell, one less where a moved surface adds."""
-    rng = np.random.default_rng(seed)
-    balls = []
-    while len(balls) < 14:
-        radius = rng.uniform(1.5, 5)
-        place = rng.uniform(radius, np.array(_CONFIG.shape) - radius)
-        gaps = [np.linalg.norm(place - p) - radius - r for _, p, r in balls]
-        if min(gaps, default=9) > 1:
-            balls.append((rng.integers(2), place, radius))
-    wax = _wax(*balls)
+    wax = _random_balls(seed)
     tracked, events = _track(wax, seconds=0)
     assert events.moved > 0
     assert events.crowded == 0
@@ -168,6 +176,24 @@ def test_no_bodies_of_a_field_are_nearer_than_allowed(seed):
     for field in tracked:
         for first, second in itertools.combinations(_bodies(field), 2):
             assert cdist(first, second, "cityblock").min() > 3
+
+
+def test_each_cell_keeps_its_shares_of_wax_in_some_order():
+    """As bodies move and merge, with droplets in their way."""
+    moved = merged = 0
+    for seed in range(20):
+        wax = _random_balls(seed, num_fields=4)
+        rng = np.random.default_rng(seed)
+        for field in wax:
+            for place in rng.uniform(0, _CONFIG.shape, (10, 3)):
+                field += 0.3 * _ball(place, 1.2)
+        wax /= np.maximum(wax.sum(axis=0), 1)
+        tracked, events = _track(wax, _AT_ONCE, seconds=1e-6)
+        changed = np.abs(np.sort(tracked, axis=0) - np.sort(wax, axis=0))
+        assert changed.max() < 1e-4
+        moved, merged = moved + events.moved, merged + events.merged
+    assert moved > 10
+    assert merged > 10
 
 
 def test_bodies_near_a_body_make_room_for_it():

@@ -1,7 +1,12 @@
+import dataclasses
+import functools
+import itertools
+
+import jax
 import numpy as np
 import pytest
 
-from duralava.simulation import canvas, lamp, shading, themes
+from duralava.simulation import bodies, canvas, lamp, shading, themes
 from duralava.simulation.config import LampConfig
 
 _CONFIG = LampConfig(rows=48)
@@ -248,6 +253,79 @@ def test_moving_a_body_to_another_field_cannot_be_seen(direction, resolution):
     assert np.abs(before - after).max() <= 1
     # The bodies are seen.
     assert np.abs(before - _picture(resolution=resolution)).max() > 100
+
+
+# A small lamp with much going on, and the same one in which all films drain at once.
+_LIVELY = LampConfig(
+    columns=16, rows=26, warm_up_seconds=0, surface_tension=0.65, buoyancy=85
+)
+_DRAINED = dataclasses.replace(
+    _LIVELY, drainage_seconds=1e-9, coil_drainage_seconds=1e-9
+)
+
+
+@functools.cache
+def _tracked():
+    """States of simulated lamps before calls of the tracker."""
+    frames = _LIVELY.tracking_frames
+    states = []
+    for seed in (1, 2, 3):
+        chunks = lamp.simulate(seed, config=_LIVELY, chunk_size=frames)
+        for chunk in itertools.islice(chunks, 20, 110):
+            states.append(jax.tree.map(lambda field: field[-1], chunk))
+    return states
+
+
+def _changes(config, seconds):
+    """Which of these lamps the tracker changes, before and after: lists of states."""
+    before, after = [], []
+    for state in _tracked():
+        rng = np.random.default_rng(0)
+        wax, events = bodies.track(state.wax, seconds, rng, config)
+        # Without time, nothing drains or dissolves: the sum of all fields stays.
+        np.testing.assert_allclose(wax.sum(axis=0), state.wax.sum(axis=0), atol=1e-5)
+        if events.moved or events.merged:
+            before.append(state)
+            after.append(state._replace(wax=wax))
+    return before, after
+
+
+def _differences(before, after, resolution):
+    """Largest difference of the two pictures of each pair of states, in grey levels."""
+    first, second = (
+        np.asarray(
+            shading.shade(
+                jax.tree.map(lambda *fields: np.stack(fields), *states),
+                resolution,
+                _LIVELY,
+            )
+        ).astype(int)
+        for states in (before, after)
+    )
+    return np.abs(first - second).max(axis=(1, 2, 3))
+
+
+@pytest.mark.parametrize("resolution", [64, 256])
+def test_the_tracker_moves_bodies_of_a_film_unseen(resolution):
+    before, after = _changes(_LIVELY, 0)
+    assert len(before) >= 3
+    assert _differences(before, after, resolution).max() <= 1
+
+
+def test_what_follows_a_move_is_no_jump_either():
+    """A frame later, a moved body looks much as if it had stayed in its field."""
+    step = jax.jit(lamp.step, static_argnames="config")
+    lamps = (
+        [step(state, _LIVELY)[0] for state in states] for states in _changes(_LIVELY, 0)
+    )
+    assert _differences(*lamps, 256).max() <= 24
+
+
+def test_two_bodies_merge_without_a_jump():
+    """The crease between them fades in the seconds after."""
+    before, after = _changes(_DRAINED, 1e-6)
+    assert len(before) >= 10
+    assert _differences(before, after, 256).max() <= 20
 
 
 def _pressed_together(num_fields):
