@@ -23,6 +23,8 @@ _STILL = LampConfig(
     wall_contact=0.0,
     top_contact=0.0,
     floor_contact=0.0,
+    buoyancy=85.0,
+    neutral_temperature=0.5,
     heating_rate=0.0,
     top_cooling_rate=0.0,
     glass_cooling_rate=0.0,
@@ -118,7 +120,7 @@ def test_the_balls_at_the_start_hold_the_share_of_wax(config):
     state = _start(0, config)
     assert state.wax.shape == (config.num_fields, *config.shape)
     assert state.temperature.shape == config.shape
-    total = np.sum(state.wax, axis=0, dtype=np.float64)
+    total = np.sum(np.asarray(state.wax), axis=0, dtype=np.float64)
     np.testing.assert_allclose(np.mean(total), config.wax_share, rtol=1e-5)
     assert np.min(state.wax) >= 0
     assert total.max() < 1.02
@@ -444,7 +446,7 @@ def test_drops_that_are_pressed_together_keep_apart_until_the_film_has_drained()
     # They do touch, do not overlap, and keep their volumes.
     assert _count(state.wax.sum(axis=0)) == 1
     assert state.wax.sum(axis=0).max() < 1.01
-    volumes = np.sum(state.wax, axis=(1, 2, 3), dtype=np.float64)
+    volumes = np.sum(np.asarray(state.wax), axis=(1, 2, 3), dtype=np.float64)
     before = np.sum(_pressed().wax, axis=(1, 2, 3), dtype=np.float64)
     np.testing.assert_allclose(volumes[:2], before[:2], rtol=1e-3)
     # In one field they would have merged.

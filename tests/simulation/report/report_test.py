@@ -3,6 +3,7 @@ import json
 import multiprocessing
 import os
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image
@@ -79,8 +80,10 @@ def test_writes_a_report_of_small_lamps(tmp_path, monkeypatch):
     monkeypatch.setattr(plots, "figures", _no_figures)
     with _on_one_core():
         assert report.write_report(tmp_path / "again", **_SHORT) == rows
-    again = (tmp_path / "again" / "report.json").read_text()
-    assert json.loads(again) == contents
+    again = json.loads((tmp_path / "again" / "report.json").read_text())
+    # NumPy adds in another order on another number of cores.
+    for expected, found in zip(*map(jax.tree.leaves, (contents, again)), strict=True):
+        assert found == pytest.approx(expected, rel=1e-3, abs=1e-6)
 
 
 def _last(results):
