@@ -5,6 +5,7 @@ import functools
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from multiprocessing import connection as mp_connection
 from multiprocessing import resource_tracker
@@ -139,14 +140,24 @@ def _workers(
 def _interrupts_blocked() -> Iterator[None]:
     """Blocks Ctrl-C; processes that are started meanwhile ignore it.
 
-    A terminal sends it to all processes, and each would print a traceback.
+    A terminal sends it to all processes, and each would print a traceback. The caller
+    is interrupted afterwards: a process that is only half started would print one too.
     """
     resource_tracker.ensure_running()  # starting it later would unblock Ctrl-C
+    arrived: list[int] = []
+    is_main = threading.current_thread() is threading.main_thread()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    if is_main:
+        # Only this thread blocks the signal: others may still receive it.
+        handler = signal.signal(signal.SIGINT, lambda number, _: arrived.append(number))
     try:
         yield
     finally:
+        if is_main:
+            signal.signal(signal.SIGINT, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    if arrived:
+        raise KeyboardInterrupt
 
 
 def _receive(worker: Connection, process: BaseProcess) -> list[Any]:

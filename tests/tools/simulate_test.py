@@ -49,7 +49,7 @@ def test_an_interrupted_report_gets_one_line_and_leaves_nothing(tmp_path):
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         lines = process.stderr.read().splitlines()
     assert process.returncode == 130
-    assert lines[-1] == "interrupted"
+    assert lines[-1].endswith("interrupted")  # perhaps behind the progress bar
     assert not any("Traceback" in line for line in lines)
     assert list(tmp_path.iterdir()) == []
 
