@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import itertools
 import math
 import os
 import tempfile
@@ -34,13 +35,18 @@ class Evaluation:
     """Results of an evaluation.
 
     Attributes:
+      lamp: that was evaluated.
       contenders: figures by name; horizons are `20 steps`, ...
+      runs: names of the contenders that are horizons, for each group of lamps that ran
+        to them.
       durability: tests of the latents.
       films: u8[T, 8, H, W, 3] of each contender and of `FILM`, one frame a step: the
         first steps of the films whose dynamics were measured.
     """
 
+    lamp: Lamp
     contenders: dict[str, measures.ClipFigures]
+    runs: tuple[tuple[str, ...], ...]
     durability: latents.Durability
     films: dict[str, np.ndarray]
 
@@ -87,6 +93,7 @@ def evaluate(
             lamp,
             learned.segments(),
             held_out.segments(),
+            windows=_windows(learned, held_out),
             stride=samples.film_stride(learned.fps, lamp.steps_per_second),
             plan=plan,
             rivals=rivals,
@@ -103,6 +110,7 @@ def evaluate_on_segments(
     *,
     stride: int,
     plan: Plan,
+    windows: tuple[Segments, Segments] | None = None,
     rivals: Mapping[str, Lamp] | None = None,
     extractors: Mapping[str, features.Extractor] = features.EXTRACTORS,
     on_stage: Callable[[str], Any] = lambda name: None,
@@ -116,6 +124,7 @@ def evaluate_on_segments(
       held_out: other film of the same kind.
       stride: film frames per model step.
       plan: how much is measured.
+      windows: a window of each frame of both films, as of `samples.Sample`.
       rivals: other lamps by name; measured after 20 steps.
       extractors: of the features that clips are compared by.
       on_stage: called with the name of each stage before it starts.
@@ -133,6 +142,7 @@ def evaluate_on_segments(
     on_stage(FILM)
     film_length = samples.longest_film((learned, held_out), stride=stride)
     size = SampleSize(plan.num_clips, plan.clip_length, film_length)
+    learned_windows, held_out_windows = windows or (None, None)
     reference = make_reference(
         learned,
         held_out,
@@ -141,12 +151,15 @@ def evaluate_on_segments(
         step_seconds=1 / lamp.steps_per_second,
         mirrored=bool(lamp.training and lamp.training.data.horizontal_flip),
         extractors=extractors,
+        windows=held_out_windows,
     )
     at_horizons, tests, record = _run(lamp, runs, size, on_stage)
     contenders = [
-        *film_contenders(learned, size, stride=stride, seed=plan.seed),
+        *film_contenders(
+            learned, size, stride=stride, seed=plan.seed, windows=learned_windows
+        ),
         *(rival(name, other, plan, size) for name, other in rivals.items()),
-        *at_horizons,
+        *itertools.chain(*at_horizons),
     ]
     figures, films = _measure(contenders, reference, on_stage)
     on_stage("dynamics")
@@ -155,7 +168,8 @@ def evaluate_on_segments(
         one_lamp=latents.one_lamp_tests(record),
         motion=latents.latent_motion(lamp, plan.seed),
     )
-    return Evaluation(figures, durability, films)
+    names = tuple(tuple(at.name for at in run) for run in at_horizons)
+    return Evaluation(lamp, figures, names, durability, films)
 
 
 def _start_runs(
@@ -175,23 +189,33 @@ def _run(
     runs: Mapping[str, Iterator[HorizonState]],
     size: SampleSize,
     on_stage: Callable[[str], Any],
-) -> tuple[list[Contender], dict[str, latents.HorizonTests], np.ndarray]:
+) -> tuple[list[list[Contender]], dict[str, latents.HorizonTests], np.ndarray]:
     """Runs the lamp, and returns what its horizons give.
 
     Returns:
-      The lamp at each horizon, the tests of its latents, and the states f32[R, Z] of
-      one lamp over time in the last run.
+      The lamp at each horizon of each run, the tests of its latents, and the states
+      f32[R, Z] of one lamp over time in the last run.
     """
     contenders, tests, record = [], {}, []
-    for name, states in runs.items():
-        on_stage(name)
+    for stage, states in runs.items():
+        on_stage(stage)
         record = []
+        contenders.append([])
         for state in states:
-            contender = lamp_at_horizon(lamp, state, size)
-            contenders.append(contender)
-            tests[contender.name] = latents.horizon_tests(state)
+            name = f"{state.step:,} steps"
+            if name in tests:  # of another run
+                name = f"{name}, {state.latents.shape[1]} lamps"
+            contenders[-1].append(lamp_at_horizon(name, lamp, state, size))
+            tests[name] = latents.horizon_tests(state)
             record.append(state.record)
     return contenders, tests, np.concatenate(record)
+
+
+def _windows(*films: clips.Film) -> tuple[Segments, ...] | None:
+    """Returns the windows of films, or None if one has none."""
+    if all(samples.PICTURE_SIZE in film.windows for film in films):
+        return tuple(film.segments(samples.PICTURE_SIZE) for film in films)
+    return None
 
 
 def _measure(
