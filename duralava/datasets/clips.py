@@ -3,7 +3,6 @@
 import dataclasses
 import os
 import pathlib
-from collections.abc import Mapping
 
 import grain
 import numpy as np
@@ -23,20 +22,16 @@ class Film:
       fps: frames per second.
       segment_frames: frames from one cut to the next; the last segment may be shorter.
         None for a film without cuts.
-      windows: by the size of a larger picture of each frame, the window of it that was
-        kept, uint8 [N, h, w, 3].
     """
 
     frames: np.ndarray
     fps: float
     segment_frames: int | None = None
-    windows: Mapping[int, np.ndarray] = dataclasses.field(default_factory=dict)
 
-    def segments(self, picture_size: int | None = None) -> list[np.ndarray]:
-        """Returns the segments between cuts, or the windows of pictures of a size."""
-        frames = self.windows[picture_size] if picture_size else self.frames
-        size = self.segment_frames or len(frames)
-        return [frames[i : i + size] for i in range(0, len(frames), size)]
+    def segments(self) -> list[np.ndarray]:
+        """Returns the segments between cuts."""
+        size = self.segment_frames or len(self.frames)
+        return [self.frames[i : i + size] for i in range(0, len(self.frames), size)]
 
 
 def load_film(name: str, data_dir: str | os.PathLike[str], split: str) -> Film:
@@ -69,10 +64,6 @@ def load_film(name: str, data_dir: str | os.PathLike[str], split: str) -> Film:
         arrays.load(folder, split, "frame"),
         float(metadata["fps"]),
         metadata.get("segment_frames") or None,
-        {
-            size: arrays.load(folder, split, f"window_{size}")
-            for size in metadata.get("window_pictures") or ()
-        },
     )
 
 

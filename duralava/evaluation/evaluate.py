@@ -5,13 +5,14 @@ import dataclasses
 import itertools
 import math
 import os
+import pathlib
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from duralava.datasets import DATA_DIR, clips, preparation
+from duralava.datasets import DATA_DIR, arrays, clips, preparation
 from duralava.evaluation import features, latents, measures, samples
 from duralava.evaluation.contenders import (
     Contender,
@@ -93,7 +94,10 @@ def evaluate(
             lamp,
             learned.segments(),
             held_out.segments(),
-            windows=_windows(learned, held_out),
+            windows=(
+                stored_windows(learned, "train"),
+                stored_windows(held_out, "test"),
+            ),
             stride=samples.film_stride(learned.fps, lamp.steps_per_second),
             plan=plan,
             rivals=rivals,
@@ -110,7 +114,7 @@ def evaluate_on_segments(
     *,
     stride: int,
     plan: Plan,
-    windows: tuple[Segments, Segments] | None = None,
+    windows: tuple[Segments | None, Segments | None] = (None, None),
     rivals: Mapping[str, Lamp] | None = None,
     extractors: Mapping[str, features.Extractor] = features.EXTRACTORS,
     on_stage: Callable[[str], Any] = lambda name: None,
@@ -124,7 +128,8 @@ def evaluate_on_segments(
       held_out: other film of the same kind.
       stride: film frames per model step.
       plan: how much is measured.
-      windows: a window of each frame of both films, as of `samples.Sample`.
+      windows: a window of each frame of both films, as of `samples.Sample`; None for a
+        film that has none.
       rivals: other lamps by name; measured after 20 steps.
       extractors: of the features that clips are compared by.
       on_stage: called with the name of each stage before it starts.
@@ -142,7 +147,7 @@ def evaluate_on_segments(
     on_stage(FILM)
     film_length = samples.longest_film((learned, held_out), stride=stride)
     size = SampleSize(plan.num_clips, plan.clip_length, film_length)
-    learned_windows, held_out_windows = windows or (None, None)
+    learned_windows, held_out_windows = windows
     reference = make_reference(
         learned,
         held_out,
@@ -211,11 +216,14 @@ def _run(
     return contenders, tests, np.concatenate(record)
 
 
-def _windows(*films: clips.Film) -> tuple[Segments, ...] | None:
-    """Returns the windows of films, or None if one has none."""
-    if all(samples.PICTURE_SIZE in film.windows for film in films):
-        return tuple(film.segments(samples.PICTURE_SIZE) for film in films)
-    return None
+def stored_windows(film: clips.Film, split: str) -> Segments | None:
+    """Returns the windows that the data set holds of each frame, or None."""
+    folder = pathlib.Path(film.frames.filename).parent  # it is memory-mapped
+    name = f"window_{samples.PICTURE_SIZE}"
+    if not arrays.path(folder, split, name).exists():
+        return None
+    windows = arrays.load(folder, split, name)
+    return dataclasses.replace(film, frames=windows).segments()
 
 
 def _measure(
