@@ -72,10 +72,10 @@ class LampConfig:
     start_temperature: float = 0.4
     wax_share: float = 0.172
     surface_cells: float = 0.75
-    surface_tension: float = 0.96
+    surface_tension: float = 0.85
     repulsion: float = 1.0
-    drainage_seconds: float = 180.0
-    coil_drainage_seconds: float = 8.0
+    drainage_seconds: float = 400.0
+    coil_drainage_seconds: float = 40.0
     coil_height: float = 0.3
     coil_radius: float = 0.35
     tracking_seconds: float = 0.2
@@ -85,9 +85,9 @@ class LampConfig:
     buoyancy: float = 95.0
     neutral_temperature: float = 0.526
     heat_diffusivity: float = 6.5e-4
-    heating_rate: float = 3.6
+    heating_rate: float = 5.0
     heater_radius: float = 0.25
-    heater_reach: float = 0.1
+    heater_reach: float = 0.06
     top_cooling_rate: float = 2.2
     top_cooling_reach: float = 0.055
     glass_cooling_rate: float = 0.038
