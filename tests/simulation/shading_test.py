@@ -257,7 +257,15 @@ def test_moving_a_body_to_another_field_cannot_be_seen(direction, resolution):
 
 # A small lamp with much going on, and the same one in which all films drain at once.
 _LIVELY = LampConfig(
-    columns=16, rows=26, warm_up_seconds=0, surface_tension=0.65, buoyancy=85
+    columns=16,
+    rows=26,
+    warm_up_seconds=0,
+    surface_tension=0.65,
+    buoyancy=85,
+    heating_rate=3.6,
+    heater_reach=0.1,
+    drainage_seconds=180,
+    coil_drainage_seconds=8,
 )
 _DRAINED = dataclasses.replace(
     _LIVELY, drainage_seconds=1e-9, coil_drainage_seconds=1e-9
