@@ -5,7 +5,7 @@ import pytest
 import scipy.ndimage
 import scipy.stats
 
-from duralava.evaluation.distances import Estimate
+from duralava.evaluation.distances import Estimate, Untested
 from duralava.evaluation.measures import fit_measures
 from duralava.evaluation.reference import make_reference
 from duralava.evaluation.samples import Sample, SampleSize, cut_sample
@@ -33,8 +33,11 @@ def figures(found):
             flat[name] = value.value
         elif dataclasses.is_dataclass(value):
             for field, part in vars(value).items():
-                part = part.value if isinstance(part, Estimate) else part
-                flat[f"{name} {field}"] = part
+                parts = part if isinstance(part, dict) else {"": part}
+                for rung, part in parts.items():
+                    part = part.value if isinstance(part, Estimate) else part
+                    if not isinstance(part, Untested):
+                        flat[f"{name} {field} {rung}".strip()] = part
         else:
             flat[name] = value
     return flat
@@ -90,7 +93,11 @@ def slowed(segments):
 
 
 def each(fault):
-    return lambda segments: Sample(*map(fault, cut(segments)))
+    def make(segments):
+        real = cut(segments)
+        return Sample(fault(real.clips), fault(real.film))
+
+    return make
 
 
 # By fault: how film with it is made; the figures that are above those of any real film,
