@@ -150,15 +150,9 @@ def measure(
 
 
 def as_json(candidate: Candidate) -> dict[str, Any]:
-    """Returns the constants that differ from the default lamp, and the figures."""
-    default = LampConfig()
-    constants = {
-        field.name: getattr(candidate.config, field.name)
-        for field in dataclasses.fields(LampConfig)
-        if getattr(candidate.config, field.name) != getattr(default, field.name)
-    }
+    """Returns all constants, so that they outlast a change of defaults, and figures."""
     figures = {column.label: column.text(candidate) for column in COLUMNS}
-    return {"constants": constants, "figures": figures}
+    return {"constants": dataclasses.asdict(candidate.config), "figures": figures}
 
 
 def main(_: Sequence[str]) -> None:
