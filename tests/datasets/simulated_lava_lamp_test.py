@@ -134,7 +134,7 @@ def test_broken_lamp_is_one_error_and_leaves_no_data(tmp_path):
     with pytest.raises(ValueError, match="16"):
         SimulatedLavaLamp(config=config, data_dir=tmp_path).download_and_prepare()
 
-    assert not list(tmp_path.rglob("*4.0.0*"))
+    assert not list(tmp_path.rglob("*4.1.0*"))
     assert not multiprocessing.active_children()
 
 
@@ -163,7 +163,7 @@ def test_frames_lie_on_the_disk_once(builder):
         "test.npy",
     }
     assert {path.name for path in pathlib.Path(builder.data_dir).parent.iterdir()} == {
-        "4.0.0"
+        "4.1.0"
     }
 
 
@@ -334,14 +334,14 @@ def test_film_of_an_earlier_version_is_named(builder, tmp_path):
         clips.load_film("simulated_lava_lamp/32x32_5s", tmp_path, "train")
 
     assert str(error.value) == (
-        f"{old} is film of another version of duralava; this one needs 4.0.0; prepare "
+        f"{old} is film of another version of duralava; this one needs 4.1.0; prepare "
         f"it: duralava prepare --dataset=simulated_lava_lamp/32x32_5s "
         f"--data_dir={tmp_path}"
     )
 
 
 def test_film_that_lies_in_records_is_named(builder, tmp_path):
-    folder = tmp_path / "simulated_lava_lamp" / "32x32_5s" / "4.0.0"
+    folder = tmp_path / "simulated_lava_lamp" / "32x32_5s" / "4.1.0"
     shutil.copytree(builder.data_dir, folder)
     (folder / "train.npy").unlink()
 

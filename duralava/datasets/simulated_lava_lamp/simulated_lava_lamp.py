@@ -77,7 +77,7 @@ class SimulatedLavaLamp(film.FilmBuilder):
 
     resumable = True
 
-    VERSION = tfds.core.Version("4.0.0")
+    VERSION = tfds.core.Version("4.1.0")
     BUILDER_CONFIGS: ClassVar = [
         SimulatedLavaLampConfig(name="64x64_10min"),
         SimulatedLavaLampConfig(name="64x64_1h", seconds=_HOUR, test_seconds=1200),
