@@ -13,14 +13,19 @@ from typing import Any, Literal
 from duralava import checked
 from duralava.checked import Checked, number
 
-FORMAT_VERSION = 2
-"""Of configs as JSON. Version 1 had `data.data_dir` and `training.start_from`."""
+FORMAT_VERSION = 3
+"""Of configs as JSON.
+
+Version 1 had `data.data_dir` and `training.start_from`. Versions 1 and 2 had no
+`model.generator`: all generators were `convolution`.
+"""
 
 SMALLEST = 4
 """Height and width at which frames begin and end in the networks, pixels."""
 
 _VERSION_KEY = "format_version"
 _MOVED_TO_ARGUMENTS = {"data": ("data_dir",), "training": ("start_from",)}
+_ONLY_GENERATOR = "convolution"  # before version 3
 
 
 def strides(resolution: int, num_layers: int) -> tuple[int, ...]:
@@ -76,13 +81,20 @@ class ModelConfig(Checked, section="model"):
     """Shape of the networks.
 
     Attributes:
-      resolution: height and width of a frame in pixels, a power of two times 4.
+      resolution: height and width in pixels of the frames that encoder and
+        discriminator see, a power of two times 4.
       latent_size: number of values Z of a latent, a multiple of 4.
+      generator: a key of `models.GENERATORS`: `field` (a map of features, which a head
+        colours at any size) or `convolution` (frames of `resolution` only).
       generator_hidden: width of a dense layer in front of the generator; 0 for none.
-      generator_channels: channels at 4x4, 8x8, ...; one last layer enlarges to
-        `resolution`, so that its stride is what remains.
-      generator_background: whether the generator learns one picture that all frames
-        share, as a fixed camera sees it.
+      generator_channels: channels at 4x4, 8x8, ...; one last layer enlarges to the
+        generator's output, so that its stride is what remains.
+      generator_background: whether the generator learns a background that all frames
+        share, as a fixed camera sees it: features of each place (`field`) or a picture
+        (`convolution`).
+      feature_size: height and width of the map of features of a `field`.
+      feature_channels: number of features of each place of it.
+      head_hidden: width of the head's dense layer.
       pixel_norm: whether generator activations are normalised over channels.
       discriminator_channels: channels from the first strided layer down to 4x4; the
         first layer's stride is what the others leave over.
@@ -105,9 +117,13 @@ class ModelConfig(Checked, section="model"):
 
     resolution: int = number(64, least=8)
     latent_size: int = number(64, least=4)
+    generator: str = "field"
     generator_hidden: int = number(256, least=0)
     generator_channels: tuple[int, ...] = number((128, 96, 64, 32), least=1)
     generator_background: bool = True
+    feature_size: int = number(64, least=8)
+    feature_channels: int = number(24, least=1)
+    head_hidden: int = number(24, least=1)
     pixel_norm: bool = True
     discriminator_channels: tuple[int, ...] = number((32, 64, 128), least=1)
     discriminator_code: int = number(128, least=1)
@@ -129,17 +145,21 @@ class ModelConfig(Checked, section="model"):
         self.check_layers("generator")
 
     def check_layers(self, network: str) -> None:
-        """Checks that the layers of a network lead from a frame to 4x4 pixels.
+        """Checks that the layers of a network lead from its largest size to 4x4.
+
+        That is the size of a frame, or of the map of features of a `field`.
 
         Raises:
           ValueError: they do not.
         """
         channels = getattr(self, f"{network}_channels")
+        makes_features = (network, self.generator) == ("generator", "field")
+        largest = "feature_size" if makes_features else "resolution"
         try:
-            strides(self.resolution, len(channels))
+            strides(getattr(self, largest), len(channels))
         except ValueError as error:
             raise ValueError(
-                f"model.{network}_channels do not fit model.resolution: {error}"
+                f"model.{network}_channels do not fit model.{largest}: {error}"
             ) from None
 
 
@@ -414,4 +434,11 @@ def _up_to_date(values: Mapping[str, Any]) -> dict[str, Any]:
                     for name, value in values[section].items()
                     if name not in names
                 }
+    if version < 3 and isinstance(values.get("model"), Mapping):
+        values["model"] = with_generator(values["model"])
     return values
+
+
+def with_generator(model: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the dict of a `ModelConfig`, brought up to date from any version."""
+    return {"generator": _ONLY_GENERATOR} | dict(model)

@@ -11,7 +11,7 @@ import safetensors.numpy
 from safetensors import SafetensorError, safe_open
 
 from duralava import extras, files, models
-from duralava.config import Config, ModelConfig, from_dict, to_dict
+from duralava.config import Config, ModelConfig, from_dict, to_dict, with_generator
 from duralava.lamp import Lamp
 
 _SHIPPED = pathlib.Path(__file__).parent / "pretrained"
@@ -103,7 +103,7 @@ def _described(metadata: dict[str, Any]) -> dict[str, Any]:
         }
     training = metadata.get("training")
     return {
-        "config": from_dict(ModelConfig, metadata["model"]),
+        "config": from_dict(ModelConfig, with_generator(metadata["model"])),
         "steps_per_second": float(metadata["steps_per_second"]),
         "training": None if training is None else from_dict(Config, training),
     }

@@ -15,6 +15,7 @@ from duralava.config import (
     TrainingConfig,
     from_dict,
     to_dict,
+    with_generator,
 )
 from duralava.losses import ENCODER_TERMS, has_weight
 
@@ -170,8 +171,10 @@ def test_values_that_do_not_go_together_are_refused_by_name(values, message):
 
 
 def test_layers_that_do_not_lead_to_the_smallest_size_are_refused():
-    with pytest.raises(ValueError, match=r"model.generator_channels do not fit"):
-        ModelConfig(resolution=66)
+    with pytest.raises(ValueError, match=r"channels do not fit model.resolution: 4 la"):
+        ModelConfig(generator="convolution", resolution=66)
+    with pytest.raises(ValueError, match=r"channels do not fit model.feature_size: 4 "):
+        ModelConfig(feature_size=66)
     with pytest.raises(ValueError, match=r"loss.rollout_frames must be at most"):
         LossConfig(rollout_frames=9)
 
@@ -213,6 +216,20 @@ def test_paths_of_format_1_are_dropped():
     assert from_dict(Config, values) == expected
     with pytest.raises(ValueError, match="DataConfig has no field data_dir"):
         from_dict(Config, {"format_version": 2} | values)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_generators_before_format_3_are_convolutions(version):
+    old = to_dict(Config(model=ModelConfig(generator="convolution")))
+    del old["model"]["generator"], old["model"]["feature_size"]
+    assert from_dict(Config, old | {"format_version": version}).model == ModelConfig(
+        generator="convolution"
+    )
+    assert from_dict(ModelConfig, with_generator(old["model"])) == ModelConfig(
+        generator="convolution"
+    )
+    assert from_dict(Config, old | {"format_version": 3}).model == ModelConfig()
+    assert from_dict(Config, to_dict(Config())).model.generator == "field"
 
 
 def test_a_newer_format_is_refused():

@@ -13,6 +13,7 @@ LATENT_SIZE = 8
 MODEL = ModelConfig(
     resolution=SIZE,
     latent_size=LATENT_SIZE,
+    generator="convolution",
     generator_hidden=0,
     generator_channels=(8,),
     discriminator_channels=(8,),
@@ -23,6 +24,11 @@ MODEL = ModelConfig(
     transition_layers=1,
     transition_hidden=8,
 )
+FIELD = dataclasses.replace(
+    MODEL, generator="field", feature_size=16, feature_channels=6, head_hidden=8
+)
+"""The same with a generator that draws frames of any size."""
+
 CONFIG = Config(
     data=DataConfig(
         dataset=f"lava_lamp/{SIZE}x{SIZE}", clip_length=4, frame_stride=2, batch_size=2
@@ -52,9 +58,17 @@ def model(**changes):
     return dataclasses.replace(MODEL, **changes)
 
 
-def lamp(*, seed=0, with_encoder=True, steps_per_second=5.0, training=None, **changes):
-    """Returns a lamp with fresh parameters, of `model(**changes)`."""
-    config = model(**changes)
+def lamp(
+    *,
+    seed=0,
+    with_encoder=True,
+    steps_per_second=5.0,
+    training=None,
+    of=MODEL,
+    **changes,
+):
+    """Returns a lamp with fresh parameters, of the model `of` with other choices."""
+    config = dataclasses.replace(of, **changes)
     params = init_networks(
         jax.random.key(seed), config=config, with_encoder=with_encoder
     )

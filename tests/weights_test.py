@@ -124,6 +124,30 @@ def test_a_file_that_is_not_there_is_an_error_of_the_system(tmp_path):
         weights.load(tmp_path / "missing.safetensors")
 
 
+def test_a_file_without_a_generator_holds_a_convolution(tmp_path):
+    """As files were written before generators could be chosen."""
+    path = tmp_path / "old.safetensors"
+    lamp = tiny.lamp(training=tiny.CONFIG)
+    weights.save(path, lamp)
+    with safe_open(path, "numpy") as file:
+        flat = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        metadata = file.metadata()
+    for name, version in (("model", None), ("training", 2)):
+        values = json.loads(metadata[name])
+        model = values if name == "model" else values["model"]
+        for field in ("generator", "feature_size", "feature_channels", "head_hidden"):
+            del model[field]
+        if version:
+            values["format_version"] = version
+        metadata[name] = json.dumps(values)
+    safetensors.numpy.save_file(flat, path, metadata)
+    loaded = weights.load(path)
+    assert loaded.config.generator == loaded.training.model.generator == "convolution"
+    z = np.ones((2, 8), np.float32)
+    difference = np.int16(loaded.generate(z)) - lamp.generate(z)
+    assert np.abs(difference).max() <= 1  # weights are saved in half precision
+
+
 def test_the_default_is_shipped():
     assert "simulated_64" in weights.names()
     assert weights.DEFAULT in weights.names()

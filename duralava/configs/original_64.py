@@ -30,6 +30,7 @@ def get_config() -> ConfigDict:
             c.Config(
                 data=c.DataConfig(dataset="lava_lamp/64x64", batch_size=32),
                 model=c.ModelConfig(
+                    generator="convolution",
                     generator_hidden=0,
                     generator_channels=(256, 128, 64, 32),
                     generator_background=False,

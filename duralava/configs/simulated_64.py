@@ -40,7 +40,7 @@ def get_config() -> ConfigDict:
                 data=c.DataConfig(
                     dataset="simulated_lava_lamp/64x64_1h", horizontal_flip=True
                 ),
-                model=c.ModelConfig(refresh=0.01),
+                model=c.ModelConfig(generator="convolution", refresh=0.01),
                 loss=c.ENCODER_ASSISTED,
                 optimizer=c.OptimizerConfig(gradient_clip=1.0, warmup_steps=100),
                 training=c.TrainingConfig(num_steps=8_000),

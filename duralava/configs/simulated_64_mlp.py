@@ -40,7 +40,9 @@ def get_config() -> ConfigDict:
                 data=c.DataConfig(
                     dataset="simulated_lava_lamp/64x64_1h", horizontal_flip=True
                 ),
-                model=c.ModelConfig(transition="mlp", refresh=0.01),
+                model=c.ModelConfig(
+                    generator="convolution", transition="mlp", refresh=0.01
+                ),
                 loss=dataclasses.replace(
                     c.ENCODER_ASSISTED,
                     normality_weight=0.1,

@@ -2,13 +2,18 @@
 
 from duralava.models.discriminator import discriminate, init_discriminator
 from duralava.models.encoder import encode, encode_posterior, init_encoder
-from duralava.models.generator import generate, init_generator
-from duralava.models.networks import (
-    check_fit,
+from duralava.models.generator import (
+    GENERATORS,
+    Generator,
+    check_size,
+    colour,
+    features,
+    generate,
     generate_uint8,
-    init_networks,
-    named_leaves,
+    init_generator,
 )
+from duralava.models.head import Window
+from duralava.models.networks import check_fit, init_networks, named_leaves
 from duralava.models.pixels import from_uint8, to_uint8
 from duralava.models.rollout import rollout
 from duralava.models.transition import (
@@ -19,12 +24,18 @@ from duralava.models.transition import (
 )
 
 __all__ = [
+    "GENERATORS",
     "TRANSITIONS",
+    "Generator",
     "Transition",
+    "Window",
     "check_fit",
+    "check_size",
+    "colour",
     "discriminate",
     "encode",
     "encode_posterior",
+    "features",
     "from_uint8",
     "generate",
     "generate_uint8",

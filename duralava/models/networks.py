@@ -7,11 +7,8 @@ import jax
 
 from duralava.config import ModelConfig
 from duralava.models.encoder import init_encoder
-from duralava.models.generator import generate, init_generator
-from duralava.models.pixels import to_uint8
+from duralava.models.generator import init_generator
 from duralava.models.transition import init_transition
-
-_FRAMES_AT_ONCE = 20  # their activations stay in a processor's cache
 
 
 def init_networks(key: jax.Array, *, config: ModelConfig, with_encoder: bool) -> Any:
@@ -24,27 +21,6 @@ def init_networks(key: jax.Array, *, config: ModelConfig, with_encoder: bool) ->
     if with_encoder:
         params["encoder"] = init_encoder(encoder_key, config=config)
     return params
-
-
-def generate_uint8(
-    params: Any, latents: jax.Array, *, config: ModelConfig
-) -> jax.Array:
-    """Returns the frames of any number of latents, in little memory.
-
-    Args:
-      params: of `init_generator`.
-      latents: f32[..., Z].
-      config: shape of the generator.
-
-    Returns:
-      u8[..., H, W, 3].
-    """
-    frames = jax.lax.map(
-        lambda z: to_uint8(generate(params, z, config=config)),
-        latents.reshape(-1, latents.shape[-1]),
-        batch_size=_FRAMES_AT_ONCE,
-    )
-    return frames.reshape(*latents.shape[:-1], *frames.shape[1:])
 
 
 def check_fit(
