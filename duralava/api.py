@@ -30,7 +30,8 @@ def render(
       fps: frames per second.
       seed: of the latents that the lamps start from, and of their noise.
       start: picture or video whose last frame the lamp continues; None for N(0, I).
-      **choices: of `rendering.film.Shot`: `speed`, `rows`, `columns`, `scale`, `loop`.
+      **choices: of `rendering.film.Shot`: `speed`, `rows`, `columns`, `size`, `scale`,
+        `loop`.
 
     Returns:
       The number of frames.

@@ -16,7 +16,9 @@ from duralava import models
 from duralava.config import Config, ModelConfig
 
 CHUNK_SIZE = 60
-"""Frames of a lamp that are computed at a time."""
+"""Frames of a lamp that are computed at a time, if they are small."""
+
+_CHUNK_PIXELS = 2**24
 
 
 class RolloutState(NamedTuple):
@@ -91,9 +93,27 @@ class Lamp:
         """
         return _rollout(self, latents, key, start_step, num_steps=num_steps)
 
-    def generate(self, latents: jax.Array) -> jax.Array:
-        """Returns the frames u8[..., H, W, 3] of latents f32[..., Z]."""
-        return _generate(self, latents)
+    def generate(
+        self,
+        latents: jax.Array,
+        *,
+        size: int | None = None,
+        window: models.Window | None = None,
+    ) -> jax.Array:
+        """Returns the frames of latents.
+
+        Args:
+          latents: f32[..., Z].
+          size: height and width in pixels; None for those of the training frames.
+          window: the part to draw, the same of all frames; None for whole frames.
+
+        Returns:
+          u8[..., size, size, 3].
+
+        Raises:
+          ValueError: the generator draws neither other sizes nor windows.
+        """
+        return _generate(self, latents, window, size=size)
 
     def encode(self, frames: jax.Array) -> jax.Array:
         """Returns the latents f32[..., Z] of frames u8[..., H, W, 3].
@@ -112,7 +132,12 @@ class Lamp:
             )
 
     def film(
-        self, *, seconds: float | None = None, fps: float = 30.0, seed: int = 0
+        self,
+        *,
+        seconds: float | None = None,
+        fps: float = 30.0,
+        seed: int = 0,
+        size: int | None = None,
     ) -> Iterator[np.ndarray]:
         """Returns the frames of one lamp in real time, in memory that does not grow.
 
@@ -120,24 +145,36 @@ class Lamp:
           seconds: length; None for an endless film.
           fps: frames per second.
           seed: of the latent that the lamp starts from, and of its noise.
+          size: height and width in pixels; None for those of the training frames.
 
         Returns:
           Frames u8[H, W, 3].
 
         Raises:
-          ValueError: `seconds` or `fps` is not above 0 or not finite.
+          ValueError: `seconds` or `fps` is not above 0 or not finite, or the
+            generator does not draw this size.
         """
+        size = models.check_size(size, config=self.config)
         for name, value in (("seconds", seconds), ("fps", fps)):
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise ValueError(f"{name} must be above 0, not {value:g}")
         chunks = frame_chunks(
             self,
             self.start(seed),
-            chunk_size=CHUNK_SIZE,
+            chunk_size=frames_at_once(size**2),
             steps_per_frame=steps_per_frame(self, fps=fps),
+            size=size,
         )
         frames = (frame for chunk in chunks for frame in chunk[:, 0])
         return itertools.islice(frames, seconds and round(seconds * fps))
+
+
+def frames_at_once(num_pixels: int) -> int:
+    """Returns how many frames of so many pixels to compute at a time.
+
+    The limit keeps memory small: 16 million pixels take 50 MB.
+    """
+    return max(1, min(CHUNK_SIZE, _CHUNK_PIXELS // num_pixels))
 
 
 def frame_chunks(
@@ -146,6 +183,7 @@ def frame_chunks(
     *,
     chunk_size: int,
     steps_per_frame: fractions.Fraction = fractions.Fraction(1),
+    size: int | None = None,
 ) -> Iterator[np.ndarray]:
     """Yields the frames of B lamps without end, in memory that does not grow.
 
@@ -158,6 +196,8 @@ def frame_chunks(
       state: where their rollout starts.
       chunk_size: number N of frames of a chunk.
       steps_per_frame: model steps from one frame to the next, above 0.
+      size: height and width of a frame in pixels; None for those of the training
+        frames.
 
     Yields:
       Frames u8[N, B, H, W, 3].
@@ -176,6 +216,7 @@ def frame_chunks(
             state.step + start,
             np.asarray(offsets, np.float32),
             num_steps=num_steps,
+            size=size,
         )
 
     frames, latents = chunk(0, state.latents)
@@ -255,7 +296,7 @@ def latents_at(trajectory: jax.Array, moments: jax.Array) -> jax.Array:
     return interpolate(trajectory[before], trajectory[before + 1], share)
 
 
-@functools.partial(jax.jit, static_argnames="num_steps")
+@functools.partial(jax.jit, static_argnames=("num_steps", "size"))
 def _frame_chunk(
     lamp: Lamp,
     latents: jax.Array,
@@ -264,6 +305,7 @@ def _frame_chunk(
     offsets: jax.Array,
     *,
     num_steps: int,
+    size: int | None,
 ) -> tuple[jax.Array, jax.Array]:
     """Returns the frames at all offsets but the last, and the latents before that."""
     _, trajectory = models.rollout(
@@ -276,7 +318,7 @@ def _frame_chunk(
     )
     shown = latents_at(trajectory, offsets[:-1])
     last = jnp.floor(offsets[-1]).astype(jnp.int32)
-    return lamp.generate(shown), trajectory[last]
+    return lamp.generate(shown, size=size), trajectory[last]
 
 
 @functools.partial(jax.jit, static_argnames="num_steps")
@@ -298,9 +340,13 @@ def _rollout(
     )
 
 
-@jax.jit
-def _generate(lamp: Lamp, latents: jax.Array) -> jax.Array:
-    return models.generate_uint8(lamp.params["generator"], latents, config=lamp.config)
+@functools.partial(jax.jit, static_argnames="size")
+def _generate(
+    lamp: Lamp, latents: jax.Array, window: models.Window | None, *, size: int | None
+) -> jax.Array:
+    return models.generate_uint8(
+        lamp.params["generator"], latents, size=size, window=window, config=lamp.config
+    )
 
 
 @jax.jit

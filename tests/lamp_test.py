@@ -11,7 +11,12 @@ import tiny
 
 from duralava import lamp as lamp_module
 from duralava import models
-from duralava.lamp import RolloutState, frame_chunks, steps_per_frame
+from duralava.lamp import (
+    RolloutState,
+    frame_chunks,
+    frames_at_once,
+    steps_per_frame,
+)
 
 KEY = jax.random.key(4)
 SIXTH = fractions.Fraction(1, 6)
@@ -303,6 +308,35 @@ def test_a_film_without_seconds_is_endless(lamp):
     count = 3 * lamp_module.CHUNK_SIZE + 1
     film = list(itertools.islice(lamp.film(fps=5.0), count))
     assert len(film) == count
+
+
+@pytest.fixture(scope="module")
+def field():
+    """A lamp that draws frames of any size."""
+    return tiny.faster(tiny.lamp(of=tiny.FIELD, refresh=0.1), 10)
+
+
+def test_a_film_of_another_size_shows_the_same_lamp(field):
+    small = np.stack(list(field.film(seconds=0.4, seed=3)))
+    large = np.stack(list(field.film(seconds=0.4, seed=3, size=48)))
+    assert large.shape == (12, 48, 48, 3)
+    start = field.generate(field.start(3).latents[0], size=48)
+    assert_same_film(large[0], start)
+    shrunk = large.reshape(12, 16, 3, 16, 3, 3).mean(axis=(2, 4))
+    assert np.abs(shrunk - small).mean() < small.std() / 3
+
+
+def test_a_window_of_a_lamp_is_a_part_of_its_frame(field):
+    whole = field.generate(LATENTS, size=40)
+    window = models.Window(0.5, 0.25, 1 / 40)
+    part = field.generate(LATENTS, size=16, window=window)
+    assert_same_film(part, whole[:, 10:26, 20:36])
+
+
+def test_fewer_frames_are_computed_at_a_time_if_they_are_large():
+    assert frames_at_once(64**2) == lamp_module.CHUNK_SIZE
+    assert frames_at_once(1080**2) * 1080**2 < 2**24
+    assert frames_at_once(10**9) == 1
 
 
 @pytest.mark.parametrize("name", ["seconds", "fps"])

@@ -1,6 +1,7 @@
 """Renders a film of lamps that a network generates, of any length.
 
 duralava render --output=out.png --seconds=30
+duralava render --output=large.mp4 --size=1080 --checkpoint=runs/lamp
 duralava render --output=wall.mp4 --grid=2x4 --scale=4 --loop
 duralava render --output=- --seconds=inf | mpv --demuxer=rawvideo -
 """
@@ -32,7 +33,16 @@ _NUM_FRAMES = flags.DEFINE_integer(
 )
 _FPS = flags.DEFINE_float("fps", 30.0, "Frames per second.")
 _SPEED = flags.DEFINE_float("speed", 1.0, "Seconds of the lamp in a second of film.")
-_SCALE = flags.DEFINE_float("scale", 1.0, "Factor by which frames are enlarged.")
+_SIZE = flags.DEFINE_integer(
+    "size",
+    None,
+    "Height and width in pixels in which each lamp is drawn, by default those of the "
+    "frames it was trained on. Weights of the generator `convolution` draw only these.",
+    lower_bound=1,
+)
+_SCALE = flags.DEFINE_float(
+    "scale", 1.0, "Factor by which frames are enlarged after that."
+)
 _GRID = flags.DEFINE_string("grid", "1x1", "Rows and columns of lamps, as 2x4.")
 _LOOP = flags.DEFINE_bool("loop", False, "Makes the last frame lead into the first.")
 _SEED = flags.DEFINE_integer("seed", 0, "Another seed is another lamp.", lower_bound=0)
@@ -59,7 +69,7 @@ def main(_: Sequence[str]) -> None:
     if not writers.streams(_OUTPUT.value):
         _print(f"note: {_OUTPUT.value} stays in memory until the film ends")
     lamp = weights.load(_CHECKPOINT.value)
-    shot.size(lamp)
+    shot.frame_size(lamp)
     frames = film.film_lamps(lamp, _start(lamp, shot), shot)
     meter = seam.SeamMeter()
     if shot.loop:
@@ -100,6 +110,7 @@ def _shot() -> film.Shot:
         speed=_SPEED.value,
         rows=int(grid[1]),
         columns=int(grid[2]),
+        size=_SIZE.value,
         scale=_SCALE.value,
         loop=_LOOP.value,
     )

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 import jax.numpy as jnp
 import numpy as np
 
+from duralava import models
 from duralava.lamp import (
-    CHUNK_SIZE,
     Lamp,
     RolloutState,
     frame_chunks,
+    frames_at_once,
     steps_per_frame,
 )
 from duralava.rendering import loops, pictures
@@ -29,7 +30,9 @@ class Shot:
       speed: seconds of the lamp in a second of film.
       rows: of the grid of lamps.
       columns: of the grid of lamps.
-      scale: by which frames are enlarged.
+      size: height and width in pixels in which a lamp is drawn; None for those of the
+        training frames.
+      scale: by which frames are enlarged after that.
       loop: whether the last frame leads into the first.
 
     Raises:
@@ -41,6 +44,7 @@ class Shot:
     speed: float = 1.0
     rows: int = 1
     columns: int = 1
+    size: int | None = None
     scale: float = 1.0
     loop: bool = False
 
@@ -61,15 +65,14 @@ class Shot:
         """Lamps in the grid."""
         return self.rows * self.columns
 
-    def size(self, lamp: Lamp) -> tuple[int, int]:
+    def frame_size(self, lamp: Lamp) -> tuple[int, int]:
         """Returns height and width of a frame in pixels.
 
         Raises:
-          ValueError: it is out of range.
+          ValueError: it is out of range, or the lamp does not draw this size.
         """
-        resolution = lamp.config.resolution
-        height, width = self.rows * resolution, self.columns * resolution
-        return pictures.scaled_size(height, width, self.scale)
+        size = models.check_size(self.size, config=lamp.config)
+        return pictures.scaled_size(self.rows * size, self.columns * size, self.scale)
 
 
 def film_lamps(lamp: Lamp, state: RolloutState, shot: Shot) -> Iterator[np.ndarray]:
@@ -84,13 +87,16 @@ def film_lamps(lamp: Lamp, state: RolloutState, shot: Shot) -> Iterator[np.ndarr
       Frames u8[H, W, 3], without end unless it is a loop.
 
     Raises:
-      ValueError: the frames would be too large or too small, or the lamp too slow.
+      ValueError: the frames would be too large or too small, the lamp does not draw
+        this size, or it is too slow.
     """
-    shot.size(lamp)
+    shot.frame_size(lamp)
     latents = jnp.broadcast_to(state.latents, (shot.num_lamps, state.latents.shape[-1]))
     state = state._replace(latents=latents)
     pace = steps_per_frame(lamp, fps=shot.fps, speed=shot.speed)
-    chunk_size = min(CHUNK_SIZE, shot.num_frames or CHUNK_SIZE)
+    size = models.check_size(shot.size, config=lamp.config)
+    chunk_size = frames_at_once(shot.num_lamps * size**2)
+    chunk_size = min(chunk_size, shot.num_frames or chunk_size)
     if shot.loop:
         num_steps = max(2, round(shot.num_frames * pace))
         path = loops.closed_path(
@@ -99,9 +105,13 @@ def film_lamps(lamp: Lamp, state: RolloutState, shot: Shot) -> Iterator[np.ndarr
             num_steps=num_steps,
             overlap=min(num_steps // 2, _MAX_OVERLAP),
         )
-        chunks = loops.loop_chunks(lamp, path, shot.num_frames, chunk_size=chunk_size)
+        chunks = loops.loop_chunks(
+            lamp, path, shot.num_frames, chunk_size=chunk_size, size=size
+        )
     else:
-        chunks = frame_chunks(lamp, state, chunk_size=chunk_size, steps_per_frame=pace)
+        chunks = frame_chunks(
+            lamp, state, chunk_size=chunk_size, steps_per_frame=pace, size=size
+        )
     return (
         pictures.enlarge(pictures.tile(moment, shot.rows, shot.columns), shot.scale)
         for chunk in chunks

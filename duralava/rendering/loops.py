@@ -44,7 +44,12 @@ def closed_path(
 
 
 def loop_chunks(
-    lamp: Lamp, path: jax.Array, num_frames: int, *, chunk_size: int
+    lamp: Lamp,
+    path: jax.Array,
+    num_frames: int,
+    *,
+    chunk_size: int,
+    size: int | None = None,
 ) -> Iterator[np.ndarray]:
     """Yields the frames of a closed path of latents, once around.
 
@@ -53,6 +58,8 @@ def loop_chunks(
       path: f32[N, B, Z], the latents at N moments that follow each other in a circle.
       num_frames: of one round, evenly spaced.
       chunk_size: number of frames computed at a time.
+      size: height and width of a frame in pixels; None for those of the training
+        frames.
 
     Yields:
       Frames u8[chunk_size, B, H, W, 3]; the last chunk may have fewer.
@@ -61,11 +68,13 @@ def loop_chunks(
     for first in range(0, num_frames, chunk_size):
         # Chunks have one size, so that one program generates all; the surplus is cut.
         moments = (first + np.arange(chunk_size)) * (length / num_frames)
-        frames = _frames_at(lamp, path, moments % length)
+        frames = _frames_at(lamp, path, moments % length, size=size)
         yield np.asarray(frames)[: num_frames - first]
 
 
-@jax.jit
-def _frames_at(lamp: Lamp, path: jax.Array, moments: jax.Array) -> jax.Array:
+@functools.partial(jax.jit, static_argnames="size")
+def _frames_at(
+    lamp: Lamp, path: jax.Array, moments: jax.Array, *, size: int | None
+) -> jax.Array:
     closed = jnp.concatenate([path, path[:1]])
-    return lamp.generate(latents_at(closed, moments))
+    return lamp.generate(latents_at(closed, moments), size=size)

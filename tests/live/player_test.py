@@ -10,10 +10,14 @@ from duralava.lamp import interpolate
 from duralava.live import player
 
 
-@pytest.fixture(scope="module")
-def lamp():
+@pytest.fixture(scope="module", params=[tiny.MODEL, tiny.FIELD], ids=["fixed", "any"])
+def lamp(request):
     return tiny.lamp(
-        with_encoder=False, generator_hidden=16, transition_layers=2, refresh=0.1
+        of=request.param,
+        with_encoder=False,
+        generator_hidden=16,
+        transition_layers=2,
+        refresh=0.1,
     )
 
 

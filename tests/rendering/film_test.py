@@ -64,8 +64,33 @@ def test_a_grid_can_start_from_one_lamp(lamp):
 
 def test_the_size_of_a_frame_is_that_of_the_scaled_grid(lamp):
     shot = Shot(rows=2, columns=3, scale=1.5)
-    assert shot.size(lamp) == (48, 72)
+    assert shot.frame_size(lamp) == (48, 72)
     assert take(lamp, 1, rows=2, columns=3, scale=1.5).shape == (1, 48, 72, 3)
+
+
+@pytest.fixture(scope="module")
+def field():
+    """A lamp that draws frames of any size."""
+    return tiny.faster(tiny.lamp(of=tiny.FIELD, with_encoder=False, refresh=0.02), 2.5)
+
+
+@pytest.mark.parametrize("loop", [False, True])
+def test_lamps_are_drawn_at_any_size(field, loop):
+    options = {"num_frames": 20, "loop": loop, "rows": 1, "columns": 2}
+    small = take(field, 20, **options)
+    large = take(field, 20, **options, size=40, scale=0.5)
+    assert Shot(**options, size=40, scale=0.5).frame_size(field) == (20, 40)
+    assert (small.shape, large.shape) == ((20, 16, 32, 3), (20, 20, 40, 3))
+    shrunk = large.reshape(20, 4, 5, 8, 5, 3).mean(axis=(2, 4))
+    blocks = small.reshape(20, 4, 4, 8, 4, 3).mean(axis=(2, 4))
+    assert np.abs(shrunk - blocks).mean() < blocks.std() / 3
+
+
+def test_a_size_that_a_lamp_does_not_draw_is_an_error(lamp, field):
+    with pytest.raises(ValueError, match="draws whole frames of 16 pixels only"):
+        film_lamps(lamp, lamp.start(1), Shot(size=17))
+    with pytest.raises(ValueError, match="would be 5000x5000; a side has 1 to 4096"):
+        film_lamps(field, field.start(1), Shot(size=5000))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,10 @@ import sys
 import av
 import numpy as np
 import pytest
+import tiny
 from PIL import Image
+
+from duralava import weights
 
 
 def test_shipped_weights_are_rendered_as_an_endless_animation(run_tool, tmp_path):
@@ -40,6 +43,8 @@ def test_loads_neither_data_nor_training_libraries():
         (["--speed=0"], "speed must be above 0"),
         (["--speed=1e-9"], "too slow to be seen"),
         (["--scale=1000"], "would be 64000x64000"),
+        (["--size=65"], "draws whole frames of 64 pixels only, not 65 pixels"),
+        (["--size=0"], "size"),
         (["--grid=two"], "rows x columns"),
         (["--grid=0x4"], "no grid has 0x4 lamps"),
         (["--loop", "--seconds=inf"], "an end"),
@@ -57,6 +62,26 @@ def test_bad_input_is_an_error_of_one_line_and_writes_nothing(
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_of_a_field_are_rendered_at_any_size(run_tool, tmp_path):
+    weights.save(tmp_path / "field.safetensors", tiny.lamp(of=tiny.FIELD))
+    pictures = []
+    for size in (24, 48):
+        done = run_tool(
+            "render.py",
+            "--checkpoint=field.safetensors",
+            f"--size={size}",
+            f"--output={size}/",
+            "--num_frames=2",
+        )
+        assert done.returncode == 0, done.stderr
+        picture = Image.open(tmp_path / f"{size}/000001.png")
+        assert picture.size == (size, size)
+        pictures.append(np.float32(picture))
+    small, large = pictures
+    shrunk = large.reshape(24, 2, 24, 2, 3).mean(axis=(1, 3))
+    assert np.abs(shrunk - small).mean() < small.std() / 3
 
 
 def test_a_loop_of_many_enlarged_lamps(run_tool, tmp_path):

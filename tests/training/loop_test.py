@@ -88,6 +88,24 @@ def test_a_run_that_ran_out_of_time_goes_on_to_the_same_end(train_tiny, tmp_path
     assert_identical(rest, whole)
 
 
+def test_a_generator_of_any_size_learns_from_film(train_tiny, with_training, tmp_path):
+    optimizer = OptimizerConfig(learning_rate=3e-3, ema_decay=0.9)
+    config = dataclasses.replace(
+        tiny.CONFIG, model=tiny.FIELD, loss=tiny.ENCODER_LOSS, optimizer=optimizer
+    )
+    train_tiny(with_training(config, num_steps=60), tmp_path)
+    losses = [
+        value.simple_value
+        for event in events(tmp_path)
+        for value in event.summary.value
+        if value.tag == "loss/reconstruction"
+    ]
+    assert losses[-1] < losses[0] / 2
+    lamp = weights.load(tmp_path)
+    assert lamp.config == tiny.FIELD
+    assert lamp.generate(lamp.start(0).latents, size=20).shape == (1, 20, 20, 3)
+
+
 def test_seconds_per_step_are_of_real_steps(tiny_data_dir):
     """Above zero, and no longer than the call took."""
     begin = time.monotonic()
