@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from duralava import extras, files, weights
+from duralava import extras, files, models, weights
 from duralava.lamp import Lamp
 
 _OUTPUTS = {"web": "site", "onnx": "lamp.onnx", "stablehlo": "lamp.stablehlo"}
@@ -28,6 +28,13 @@ _OUTPUT = flags.DEFINE_string(
     "New folder for web, file for the others; by default "
     f"{', '.join(_OUTPUTS.values())}.",
 )
+_SIZE = flags.DEFINE_integer(
+    "size",
+    None,
+    "Height and width of a frame in pixels, by default those of the training frames. "
+    "Weights of the generator `convolution` draw only these.",
+    lower_bound=1,
+)
 _CHECKPOINT = flags.DEFINE_string(
     "checkpoint",
     weights.DEFAULT,
@@ -42,6 +49,7 @@ def main(_: Sequence[str]) -> None:
     if kind != "web":
         _check_new_file(output)
     lamp = weights.load(_CHECKPOINT.value)
+    models.check_size(_SIZE.value, config=lamp.config)
     with extras.needed("export"):
         _write(kind, output, lamp)
     if kind == "web":
@@ -52,18 +60,20 @@ def main(_: Sequence[str]) -> None:
 
 def _write(kind: str, output: str, lamp: Lamp) -> None:
     # Imported here: each format needs libraries of its own.
+    size = _SIZE.value
     if kind == "web":
         from duralava.export import web
 
-        web.write_site(output, lamp, name=pathlib.Path(_CHECKPOINT.value).stem)
+        name = pathlib.Path(_CHECKPOINT.value).stem
+        web.write_site(output, lamp, name=name, size=size)
     elif kind == "onnx":
         from duralava.export import onnx_models
 
-        onnx_models.write_onnx(output, onnx_models.step_model(lamp))
+        onnx_models.write_onnx(output, onnx_models.step_model(lamp, size=size))
     else:
         from duralava.export import stablehlo
 
-        stablehlo.write_stablehlo(output, lamp)
+        stablehlo.write_stablehlo(output, lamp, size=size)
 
 
 def _check_new_file(output: str) -> None:

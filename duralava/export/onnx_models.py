@@ -1,4 +1,8 @@
-"""ONNX models of a lamp: the step, its two parts, and the push of a touch."""
+"""ONNX models of a lamp: the step, its two parts, and the push of a touch.
+
+Frames have a height and width of `size` pixels, by default those of the training
+frames.
+"""
 
 import os
 from collections.abc import Mapping
@@ -6,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 import onnx
 
-from duralava import files
+from duralava import files, models
 from duralava.export import onnx_networks
 from duralava.export.onnx_graph import Graph, Shape
 from duralava.export.step import DESCRIPTION
@@ -14,20 +18,19 @@ from duralava.lamp import Lamp
 from duralava.live import player
 
 
-def step_model(lamp: Lamp) -> onnx.ModelProto:
+def step_model(lamp: Lamp, *, size: int | None = None) -> onnx.ModelProto:
     """Returns (latent, noise) -> (frame, next_latent)."""
     graph = Graph()
-    frame, _ = _add_generator(graph, lamp)
+    frame, _ = _add_generator(graph, lamp, size)
     results = {"frame": frame, "next_latent": _add_transition(graph, lamp)}
-    return _to_model(graph, lamp, ("latent", "noise"), results)
+    return _to_model(graph, lamp, ("latent", "noise"), results, size)
 
 
-def generator_model(lamp: Lamp) -> onnx.ModelProto:
+def generator_model(lamp: Lamp, *, size: int | None = None) -> onnx.ModelProto:
     """Returns latent -> frame, for frames between two steps."""
     graph = Graph()
-    return _to_model(
-        graph, lamp, ("latent",), {"frame": _add_generator(graph, lamp)[0]}
-    )
+    results = {"frame": _add_generator(graph, lamp, size)[0]}
+    return _to_model(graph, lamp, ("latent",), results, size)
 
 
 def transition_model(lamp: Lamp) -> onnx.ModelProto:
@@ -71,9 +74,15 @@ def write_onnx(path: str | os.PathLike[str], model: onnx.ModelProto) -> None:
         partial.write_bytes(model.SerializeToString())
 
 
-def _add_generator(graph: Graph, lamp: Lamp) -> tuple[str, onnx_networks.Pullback]:
+def _add_generator(
+    graph: Graph, lamp: Lamp, size: int | None = None
+) -> tuple[str, onnx_networks.Pullback]:
     return onnx_networks.generate(
-        graph, lamp.params["generator"], "latent", config=lamp.config
+        graph,
+        lamp.params["generator"],
+        "latent",
+        size=models.check_size(size, config=lamp.config),
+        config=lamp.config,
     )
 
 
@@ -102,9 +111,13 @@ def _weights_near_place(graph: Graph, resolution: int) -> str:
 
 
 def _to_model(
-    graph: Graph, lamp: Lamp, inputs: tuple[str, ...], results: Mapping[str, str]
+    graph: Graph,
+    lamp: Lamp,
+    inputs: tuple[str, ...],
+    results: Mapping[str, str],
+    size: int | None = None,
 ) -> onnx.ModelProto:
-    size = lamp.config.resolution
+    size = models.check_size(size, config=lamp.config)
     latent = ("n", lamp.config.latent_size)
     shapes: dict[str, Shape] = {
         "latent": latent,

@@ -5,6 +5,7 @@ generator returns its output and its pullback: a function that adds the nodes of
 vector-Jacobian product, as `jax.vjp` does. The push of a touch needs this gradient.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from duralava.config import SMALLEST, ModelConfig
 from duralava.export.onnx_graph import Graph
+from duralava.models import head
 from duralava.models.transition import rotation_bases
 
 Pullback = Callable[[str], str]
@@ -24,44 +26,96 @@ Writer = Callable[[Graph, Any, str, ModelConfig], str]
 _SLOPE = 0.2  # of layers.activate for negative inputs
 
 
-def generate(
-    graph: Graph, params: Any, latents: str, *, config: ModelConfig
-) -> tuple[str, Pullback]:
-    """Adds `models.generate`: f32[N, Z] -> f32[N, H, W, 3], and its pullback."""
-    pullbacks: list[Pullback] = []
+class _Chain:
+    """Layers one after the other: their output, and the pullback through all."""
 
-    def apply(layer: Callable[..., tuple[str, Pullback]], x: str, *args: Any) -> str:
-        x, pullback = layer(graph, x, *args)
-        pullbacks.append(pullback)
-        return x
+    def __init__(self, graph: Graph, x: str) -> None:
+        self.graph = graph
+        self.x = x
+        self._pullbacks: list[Pullback] = []
 
-    def normalise(x: str) -> str:
-        return apply(_pixel_norm, x) if config.pixel_norm else x
+    def apply(self, layer: Callable[..., tuple[str, Pullback]], *args: Any) -> None:
+        self.x, pullback = layer(self.graph, self.x, *args)
+        self._pullbacks.append(pullback)
 
-    size, channels = SMALLEST, config.generator_channels
-    dense = [params[name] for name in ("Dense_0", "Dense_1") if name in params]
-    x = latents
-    for layer in dense[:-1]:
-        x = apply(_activate, apply(_dense, x, layer))
-    x = apply(_dense, x, dense[-1])
-    x = apply(_reshape, x, [-1, size, size, channels[0]], [-1, size**2 * channels[0]])
-    x = apply(_transpose, x, (0, 3, 1, 2))  # ONNX has channels before rows
-    x = apply(_activate, normalise(x))
-    for index in range(len(channels) - 1):
-        x = apply(_upsample, x, params[f"Upsample_{index}"])
-        x = apply(_activate, normalise(x))
-    x = apply(_upsample, x, params[f"Upsample_{len(channels) - 1}"])
-    x = apply(_transpose, x, (0, 2, 3, 1))
-    if config.generator_background:
-        x = graph.add("Add", x, graph.constant(params["background"]))
-    frames = apply(_tanh, x)
-
-    def pullback(gradient: str) -> str:
-        for back in reversed(pullbacks):
+    def pullback(self, gradient: str) -> str:
+        for back in reversed(self._pullbacks):
             gradient = back(gradient)
         return gradient
 
-    return frames, pullback
+
+def generate(
+    graph: Graph, params: Any, latents: str, *, size: int, config: ModelConfig
+) -> tuple[str, Pullback]:
+    """Adds `models.generate`: f32[N, Z] -> f32[N, size, size, 3], and its pullback.
+
+    Raises:
+      ValueError: `config.generator` is not a key of `GENERATORS`.
+    """
+    if config.generator not in GENERATORS:
+        raise ValueError(
+            f"generator {config.generator} cannot be exported to ONNX; "
+            f"{', '.join(GENERATORS)} can"
+        )
+    chain = _Chain(graph, latents)
+    GENERATORS[config.generator](chain, params, size, config)
+    return chain.x, chain.pullback
+
+
+def _field(chain: _Chain, params: Any, size: int, config: ModelConfig) -> None:
+    """Adds the trunk, and `models.head.colour` for whole frames."""
+    _trunk(chain, params["trunk"], config)
+    centres = head.pixel_centres(0.0, 1 / size, size)
+    matrix = np.asarray(head.spline_matrix(centres, config.feature_size))
+    chain.apply(_interpolate_rows, matrix)
+    chain.apply(_interpolate_columns, matrix)
+    octaves = math.log2(config.resolution / size)
+    weights = np.asarray(params["head"]["pixel_size"])
+    chain.apply(_add, octaves * weights[:, None, None])
+    chain.apply(_activate)
+    chain.apply(_dense_of_pixels, params["head"]["Dense_0"])
+    chain.apply(_activate)
+    chain.apply(_dense_of_pixels, params["head"]["Dense_1"])
+    chain.apply(_transpose, (0, 2, 3, 1))
+    chain.apply(_tanh)
+
+
+def _convolution(chain: _Chain, params: Any, _: int, config: ModelConfig) -> None:
+    _trunk(chain, params, config)
+    chain.apply(_transpose, (0, 2, 3, 1))
+    chain.apply(_tanh)
+
+
+def _trunk(chain: _Chain, params: Any, config: ModelConfig) -> None:
+    """Adds `models.generator.Trunk`, but with channels before rows, as ONNX has."""
+
+    def normalise_and_activate() -> None:
+        if config.pixel_norm:
+            chain.apply(_pixel_norm)
+        chain.apply(_activate)
+
+    size, channels = SMALLEST, config.generator_channels
+    dense = [params[name] for name in ("Dense_0", "Dense_1") if name in params]
+    for layer in dense[:-1]:
+        chain.apply(_dense, layer)
+        chain.apply(_activate)
+    chain.apply(_dense, dense[-1])
+    chain.apply(_reshape, [-1, size, size, channels[0]], [-1, size**2 * channels[0]])
+    chain.apply(_transpose, (0, 3, 1, 2))
+    normalise_and_activate()
+    for index in range(len(channels) - 1):
+        chain.apply(_upsample, params[f"Upsample_{index}"])
+        normalise_and_activate()
+    chain.apply(_upsample, params[f"Upsample_{len(channels) - 1}"])
+    if config.generator_background:
+        chain.apply(_add, np.transpose(params["background"], (2, 0, 1)))
+
+
+GENERATORS: dict[str, Callable[[_Chain, Any, int, ModelConfig], None]] = {
+    "field": _field,
+    "convolution": _convolution,
+}
+"""The writer of each generator of `models.GENERATORS` that ONNX models can have."""
 
 
 def transition(
@@ -174,6 +228,34 @@ def _upsample(graph: Graph, x: str, params: Any) -> tuple[str, Pullback]:
     bias = graph.constant(params["bias"])
     y = graph.add("ConvTranspose", x, weights, bias, **shape)
     return y, lambda gradient: graph.add("Conv", gradient, weights, **shape)
+
+
+def _dense_of_pixels(graph: Graph, x: str, params: Any) -> tuple[str, Pullback]:
+    """Adds a dense layer of the channels: f32[N, C, H, W] -> f32[N, D, H, W]."""
+    kernel = np.transpose(params["kernel"])[..., None, None]
+    weights = graph.constant(kernel)
+    y = graph.add("Conv", x, weights, graph.constant(params["bias"]))
+    return y, lambda gradient: graph.add("ConvTranspose", gradient, weights)
+
+
+def _interpolate_rows(graph: Graph, x: str, matrix: np.ndarray) -> tuple[str, Pullback]:
+    """Adds a product with f32[n, S]: f32[N, C, S, W] -> f32[N, C, n, W]."""
+    weights, transposed = graph.constant(matrix), graph.constant(matrix.T)
+    y = graph.add("MatMul", weights, x)
+    return y, lambda gradient: graph.add("MatMul", transposed, gradient)
+
+
+def _interpolate_columns(
+    graph: Graph, x: str, matrix: np.ndarray
+) -> tuple[str, Pullback]:
+    """Adds a product with f32[n, S]: f32[N, C, H, S] -> f32[N, C, H, n]."""
+    weights, transposed = graph.constant(matrix), graph.constant(matrix.T)
+    y = graph.add("MatMul", x, transposed)
+    return y, lambda gradient: graph.add("MatMul", gradient, weights)
+
+
+def _add(graph: Graph, x: str, value: np.ndarray) -> tuple[str, Pullback]:
+    return graph.add("Add", x, graph.constant(value)), lambda gradient: gradient
 
 
 def _pixel_norm(graph: Graph, x: str) -> tuple[str, Pullback]:

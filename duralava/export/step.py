@@ -22,9 +22,11 @@ next_latent: f32[N, Z]."""
 """The names of the arrays of a step in all formats, and their meanings."""
 
 
-def make_step(lamp: Lamp) -> LampStep:
+def make_step(lamp: Lamp, *, size: int | None = None) -> LampStep:
     """Returns the step of a lamp: (latent, noise) -> (frame, next latent).
 
+    Frames have a height and width of `size` pixels, by default those of the training
+    frames.
     `DESCRIPTION` describes its arrays. What depends on the parameters alone, such as
     the bases of a rotation, is computed here and is a constant of the step. All
     computations are in float32, because not all runtimes support the lower precision
@@ -34,7 +36,9 @@ def make_step(lamp: Lamp) -> LampStep:
     move = transition_step(lamp.params["transition"], config=config)
 
     def step(latent: jax.Array, noise: jax.Array) -> tuple[jax.Array, jax.Array]:
-        frame = models.generate(lamp.params["generator"], latent, config=config)
+        frame = models.generate(
+            lamp.params["generator"], latent, size=size, config=config
+        )
         return frame, move(latent, noise)
 
     return step

@@ -4,7 +4,7 @@ import os
 import pathlib
 import shutil
 
-from duralava import files, live
+from duralava import files, live, models
 from duralava.export import onnx_models, onnxruntime_web
 from duralava.lamp import Lamp
 from duralava.live import player
@@ -16,7 +16,9 @@ STATIC = [
 ]
 
 
-def write_site(path: str | os.PathLike[str], lamp: Lamp, *, name: str) -> None:
+def write_site(
+    path: str | os.PathLike[str], lamp: Lamp, *, name: str, size: int | None = None
+) -> None:
     """Writes the page of `duralava live` with a lamp that needs no server.
 
     The networks are ONNX models that onnxruntime-web runs. The folder contains all
@@ -26,31 +28,35 @@ def write_site(path: str | os.PathLike[str], lamp: Lamp, *, name: str) -> None:
       path: folder that is missing or empty.
       lamp: to show.
       name: of its weights.
+      size: height and width of a frame in pixels; None for those of the training
+        frames.
 
     Raises:
+      ValueError: the lamp does not draw this size.
       OSError: the folder is not empty or cannot be written, or npm cannot fetch
         onnxruntime-web.
     """
+    size = models.check_size(size, config=lamp.config)
     files.check_new_folder(path)
     with files.written_whole(path) as site:
         for folder in STATIC:
             shutil.copytree(folder, site, dirs_exist_ok=True)
         onnxruntime_web.fetch(site / "onnxruntime-web")
         for part, model in {
-            "generator": onnx_models.generator_model(lamp),
+            "generator": onnx_models.generator_model(lamp, size=size),
             "transition": onnx_models.transition_model(lamp),
             "push": onnx_models.push_model(lamp),
         }.items():
             onnx_models.write_onnx(site / f"{part}.onnx", model)
-        files.write_json(site / "lamp.json", _describe(lamp, name))
+        files.write_json(site / "lamp.json", _describe(lamp, name, size))
 
 
-def _describe(lamp: Lamp, name: str) -> dict[str, object]:
+def _describe(lamp: Lamp, name: str, size: int) -> dict[str, object]:
     return {
         "checkpoint": name,
         "steps_per_second": lamp.steps_per_second,
         "latent_size": lamp.config.latent_size,
-        "resolution": lamp.config.resolution,
+        "resolution": size,
         "push_seconds": player.PUSH_SECONDS,
         "push_speed": player.PUSH_ANGLE / player.PUSH_SECONDS,  # radians per second
         "normal_bounds": player.normal_bounds(lamp.config.latent_size)._asdict(),

@@ -1,3 +1,4 @@
+import dataclasses
 import functools
 
 import jax
@@ -15,6 +16,9 @@ CONFIGS = {
         generator_channels=(12, 8),
         transition_layers=2,
         refresh=0.3,
+    ),
+    "field": dataclasses.replace(
+        tiny.FIELD, generator_hidden=16, generator_channels=(12, 8), refresh=0.3
     ),
     "mlp": tiny.model(
         generator_background=False,

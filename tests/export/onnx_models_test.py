@@ -3,6 +3,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import tiny
 
 from duralava import models, weights
 from duralava.export import onnx_models
@@ -41,6 +42,26 @@ def test_a_step_equals_that_of_jax_for_any_number_of_lamps(lamp, arrays, tmp_pat
         results = session.run(None, {"latent": latents, "noise": noise})
         assert np.abs(results[1] - latents).max() > 0.1  # it moves
         assert_same(results, by_jax(lamp, latents, noise))
+
+
+@pytest.mark.parametrize("size", [16, 40])
+def test_a_field_is_exported_at_any_size(arrays, size):
+    lamp = tiny.lamp(of=tiny.FIELD)
+    latents, noise = arrays(2, 8)
+    session = opened(onnx_models.step_model(lamp, size=size))
+    assert session.get_outputs()[0].shape == ["n", size, size, 3]
+    frame, _ = session.run(None, {"latent": latents, "noise": noise})
+    expected = models.generate(
+        lamp.params["generator"], latents, size=size, config=lamp.config
+    )
+    grey_levels = 127.5 * np.abs(frame - expected)
+    assert grey_levels.max() < 1e-3
+    assert frame.std() > 0.1
+
+
+def test_a_convolution_is_exported_at_its_own_size_only():
+    with pytest.raises(ValueError, match="draws whole frames of 16 pixels only"):
+        onnx_models.generator_model(tiny.lamp(), size=17)
 
 
 def test_a_step_of_the_shipped_weights_equals_that_of_jax(arrays):

@@ -46,6 +46,20 @@ def test_each_transition_is_the_same_in_onnx_or_an_error(name, arrays):
     assert np.abs(moved - latents).max() > 0.1
 
 
+def test_every_generator_has_a_writer():
+    assert onnx_networks.GENERATORS.keys() == models.GENERATORS.keys()
+
+
+def test_a_generator_without_a_writer_is_an_error_that_lists_those_with_one():
+    with pytest.raises(
+        ValueError,
+        match="generator oil cannot be exported to ONNX; field, convolution can",
+    ):
+        onnx_networks.generate(
+            Graph(), {}, "latent", size=16, config=tiny.model(generator="oil")
+        )
+
+
 def test_a_transition_without_a_writer_is_an_error_that_lists_those_with_one():
     with pytest.raises(
         ValueError,
