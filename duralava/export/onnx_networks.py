@@ -240,18 +240,16 @@ def _dense_of_pixels(graph: Graph, x: str, params: Any) -> tuple[str, Pullback]:
 
 def _interpolate_rows(graph: Graph, x: str, matrix: np.ndarray) -> tuple[str, Pullback]:
     """Adds a product with f32[n, S]: f32[N, C, S, W] -> f32[N, C, n, W]."""
-    weights, transposed = graph.constant(matrix), graph.constant(matrix.T)
-    y = graph.add("MatMul", weights, x)
-    return y, lambda gradient: graph.add("MatMul", transposed, gradient)
+    y = graph.add("MatMul", graph.constant(matrix), x)
+    return y, lambda grad: graph.add("MatMul", graph.constant(matrix.T), grad)
 
 
 def _interpolate_columns(
     graph: Graph, x: str, matrix: np.ndarray
 ) -> tuple[str, Pullback]:
     """Adds a product with f32[n, S]: f32[N, C, H, S] -> f32[N, C, H, n]."""
-    weights, transposed = graph.constant(matrix), graph.constant(matrix.T)
-    y = graph.add("MatMul", x, transposed)
-    return y, lambda gradient: graph.add("MatMul", gradient, weights)
+    y = graph.add("MatMul", x, graph.constant(matrix.T))
+    return y, lambda grad: graph.add("MatMul", grad, graph.constant(matrix))
 
 
 def _add(graph: Graph, x: str, value: np.ndarray) -> tuple[str, Pullback]:

@@ -16,10 +16,6 @@ from duralava.models import head, layers
 from duralava.models.head import Window
 from duralava.models.pixels import to_uint8
 
-# Their activations stay in a processor's cache.
-_FRAMES_AT_ONCE = 20
-_PIXELS_AT_ONCE = 20 * 64**2
-
 
 class Trunk(nn.Module):
     """Dense to 4x4, then transposed convolutions up to a map of `size` cells.
@@ -169,7 +165,7 @@ def generate_uint8(
     frames = jax.lax.map(
         frame,
         latents.reshape(-1, latents.shape[-1]),
-        batch_size=max(1, min(_FRAMES_AT_ONCE, _PIXELS_AT_ONCE // size**2)),
+        batch_size=head.frames_per_group(size),
     )
     return frames.reshape(*latents.shape[:-1], *frames.shape[1:])
 

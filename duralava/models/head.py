@@ -16,7 +16,10 @@ from duralava.config import ModelConfig
 from duralava.models import layers
 from duralava.models.pixels import to_uint8
 
-_PIXELS_AT_ONCE = 8_192  # their activations stay in a processor's cache
+# What is computed together, so that its activations stay in a processor's cache.
+_MOST_FRAMES = 20
+_MOST_PIXELS = 20 * 64**2  # of all these frames
+_MOST_COLOURED = 16_384  # pixels in the head at a time
 
 
 class Window(NamedTuple):
@@ -33,6 +36,11 @@ class Window(NamedTuple):
     left: jax.Array | float
     top: jax.Array | float
     pixel: jax.Array | float
+
+
+def frames_per_group(size: int) -> int:
+    """Returns how many frames of `size` pixels to compute together for display."""
+    return max(1, min(_MOST_FRAMES, _MOST_PIXELS // size**2))
 
 
 def whole_frame(size: int) -> Window:
@@ -53,9 +61,10 @@ class Head(nn.Module):
           features: f32[..., C].
           pixel: width of the pixels in widths of the frame, broadcasts to f32[...].
         """
-        small = nn.initializers.constant(0.1)
-        weights = self.param("pixel_size", small, features.shape[-1:])
-        # Zero where pixels have the size that the encoder sees.
+        # Zero at first, so that a head that has learned from frames of `resolution`
+        # alone, where the size has no effect, shows the same at other sizes.
+        zeros = nn.initializers.zeros
+        weights = self.param("pixel_size", zeros, features.shape[-1:])
         octaves = jnp.log2(jnp.asarray(pixel) * self.config.resolution)
         x = layers.activate(features + octaves[..., None] * weights)
         # As a list of pixels, so that gradients are plain matrix products.
@@ -105,7 +114,8 @@ def colour_uint8(
     """Colours a window of one map of features for display, fast and in little memory.
 
     The result is that of `colour`, but for rounding. Rows are interpolated from the
-    four rows of the map that have a weight, a few at a time.
+    four rows of the map that have a weight, a few at a time. Callers vectorise this
+    function over `frames_per_group(size)` frames.
 
     Args:
       params: of `Head`.
@@ -130,7 +140,8 @@ def colour_uint8(
     taps = spline_taps(
         pixel_centres(window.top, window.pixel, size), features.shape[-3]
     )
-    return jax.lax.map(row, taps, batch_size=max(1, _PIXELS_AT_ONCE // size))
+    rows = max(1, _MOST_COLOURED // (size * frames_per_group(size)))
+    return jax.lax.map(row, taps, batch_size=rows)
 
 
 def spline_taps(places: jax.Array, num_cells: int) -> tuple[jax.Array, jax.Array]:

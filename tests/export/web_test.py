@@ -1,5 +1,6 @@
 import base64
 import functools
+import json
 import re
 import shutil
 import subprocess
@@ -9,7 +10,9 @@ from urllib.parse import urlsplit
 import jax
 import lamp_page
 import numpy as np
+import onnxruntime
 import pytest
+import tiny
 from lamp_page import frames, picture, troubles_of
 from live_cases import CASES
 from playwright.sync_api import expect
@@ -48,6 +51,18 @@ def address(tmp_path_factory):
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+def test_a_site_has_frames_of_any_size(tmp_path):
+    lamp = tiny.lamp(of=tiny.FIELD)
+    web.write_site(tmp_path / "site", lamp, name="field", size=24)
+    about = json.loads((tmp_path / "site/lamp.json").read_text())
+    assert (about["resolution"], about["latent_size"]) == (24, 8)
+    session = onnxruntime.InferenceSession(tmp_path / "site/generator.onnx")
+    latents = np.ones((1, 8), np.float32)
+    (frame,) = session.run(None, {"latent": latents})
+    expected = lamp.generate(latents, size=24)
+    assert grey_levels(models.to_uint8(frame), expected) <= 1
 
 
 @pytest.fixture

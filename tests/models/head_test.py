@@ -152,7 +152,7 @@ def test_the_size_of_a_pixel_has_no_effect_at_the_resolution_alone():
 
 @pytest.mark.parametrize("size", [1, 7, 16, 130])
 def test_a_picture_for_display_is_that_of_the_head(size, monkeypatch):
-    monkeypatch.setattr(head, "_PIXELS_AT_ONCE", 1000)  # some rows of the largest
+    monkeypatch.setattr(head, "_MOST_COLOURED", 1000)  # some rows of the largest
     features, window = features_of(), Window(0.1, 0.3, 0.6 / size)
     shown = colour_uint8(PARAMS["head"], features, window, size, CONFIG)
     frame = colour(PARAMS, features, size=size, window=window, config=CONFIG)
