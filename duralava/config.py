@@ -119,11 +119,11 @@ class ModelConfig(Checked, section="model"):
     latent_size: int = number(64, least=4)
     generator: str = "field"
     generator_hidden: int = number(256, least=0)
-    generator_channels: tuple[int, ...] = number((128, 96, 64, 32), least=1)
+    generator_channels: tuple[int, ...] = number((128, 96, 64), least=1)
     generator_background: bool = True
-    feature_size: int = number(64, least=8)
-    feature_channels: int = number(24, least=1)
-    head_hidden: int = number(24, least=1)
+    feature_size: int = number(32, least=8)
+    feature_channels: int = number(32, least=1)
+    head_hidden: int = number(32, least=1)
     pixel_norm: bool = True
     discriminator_channels: tuple[int, ...] = number((32, 64, 128), least=1)
     discriminator_code: int = number(128, least=1)

@@ -171,10 +171,10 @@ def test_values_that_do_not_go_together_are_refused_by_name(values, message):
 
 
 def test_layers_that_do_not_lead_to_the_smallest_size_are_refused():
-    with pytest.raises(ValueError, match=r"channels do not fit model.resolution: 4 la"):
+    with pytest.raises(ValueError, match=r"channels do not fit model.resolution: 3 la"):
         ModelConfig(generator="convolution", resolution=66)
-    with pytest.raises(ValueError, match=r"channels do not fit model.feature_size: 4 "):
-        ModelConfig(feature_size=66)
+    with pytest.raises(ValueError, match=r"channels do not fit model.feature_size: 3 "):
+        ModelConfig(feature_size=34)
     with pytest.raises(ValueError, match=r"loss.rollout_frames must be at most"):
         LossConfig(rollout_frames=9)
 

@@ -19,7 +19,9 @@ def get_config() -> ConfigDict:
         c.to_dict(
             c.Config(
                 data=c.DataConfig(dataset="lava_lamp/64x64"),
-                model=c.ModelConfig(generator="convolution"),
+                model=c.ModelConfig(
+                    generator="convolution", generator_channels=(128, 96, 64, 32)
+                ),
                 loss=c.ENCODER_ASSISTED,
                 optimizer=c.OptimizerConfig(gradient_clip=1.0, warmup_steps=100),
                 training=c.TrainingConfig(num_steps=6_000),

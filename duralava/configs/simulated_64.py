@@ -16,6 +16,9 @@ from ml_collections import ConfigDict
 
 from duralava import config as c
 
+MODEL = c.ModelConfig(
+    generator="convolution", generator_channels=(128, 96, 64, 32), refresh=0.01
+)
 ADVERSARIAL_LOSS = dataclasses.replace(
     c.ENCODER_ASSISTED,
     adversarial_weight=0.05,
@@ -40,7 +43,7 @@ def get_config() -> ConfigDict:
                 data=c.DataConfig(
                     dataset="simulated_lava_lamp/64x64_1h", horizontal_flip=True
                 ),
-                model=c.ModelConfig(generator="convolution", refresh=0.01),
+                model=MODEL,
                 loss=c.ENCODER_ASSISTED,
                 optimizer=c.OptimizerConfig(gradient_clip=1.0, warmup_steps=100),
                 training=c.TrainingConfig(num_steps=8_000),

@@ -14,7 +14,11 @@ import dataclasses
 from ml_collections import ConfigDict
 
 from duralava import config as c
-from duralava.configs.simulated_64 import ADVERSARIAL_LOSS, ADVERSARIAL_OPTIMIZER
+from duralava.configs.simulated_64 import (
+    ADVERSARIAL_LOSS,
+    ADVERSARIAL_OPTIMIZER,
+    MODEL,
+)
 
 
 def _carried_for_longer(
@@ -40,9 +44,7 @@ def get_config() -> ConfigDict:
                 data=c.DataConfig(
                     dataset="simulated_lava_lamp/64x64_1h", horizontal_flip=True
                 ),
-                model=c.ModelConfig(
-                    generator="convolution", transition="mlp", refresh=0.01
-                ),
+                model=dataclasses.replace(MODEL, transition="mlp"),
                 loss=dataclasses.replace(
                     c.ENCODER_ASSISTED,
                     normality_weight=0.1,
