@@ -1,5 +1,6 @@
-"""Strided convolutions that are fast on every backend, gradients included.
+"""Convolutions that are fast on every backend, gradients included.
 
+Strided ones have kernels of twice the stride, those of stride 1 have kernels of 3x3.
 A convolution of images x with a kernel k defines a form that is linear in x, in k and
 in an image y of the size of its output: f(x, k, y) = sum(y * convolve(x, k)). The
 gradients of f are the convolution, its transpose (which enlarges) and the kernel's
@@ -9,7 +10,8 @@ On accelerators XLA compiles all three as convolutions. On a CPU, XLA is fast fo
 convolutions only. There the other two are written for kernels of twice the stride s,
 which are 2x2 convolutions of blocks of s x s pixels: the transpose is a plain
 convolution whose output channels are the pixels of a block, and the kernel's gradient
-is four matrix products.
+is four matrix products. At stride 1 the transpose is a convolution with the mirrored
+kernel, and the kernel's gradient is nine matrix products.
 """
 
 from collections.abc import Callable
@@ -50,6 +52,19 @@ def upsample(images: jax.Array, kernel: jax.Array) -> jax.Array:
     return _transpose(images, jnp.swapaxes(kernel, 2, 3))
 
 
+def same(images: jax.Array, kernel: jax.Array) -> jax.Array:
+    """Convolves with stride 1 and a kernel of 3x3, padding 1 on every side.
+
+    Args:
+      images: f32[N, H, W, C].
+      kernel: f32[3, 3, C, D].
+
+    Returns:
+      f32[N, H, W, D].
+    """
+    return _same(images, kernel)
+
+
 @jax.custom_vjp
 def _convolve(x: jax.Array, k: jax.Array) -> jax.Array:
     """x[N, sH, sW, C], k[2s, 2s, C, D] -> y[N, H, W, D]."""
@@ -74,6 +89,27 @@ def _kernel_gradient(x: jax.Array, y: jax.Array) -> jax.Array:
     return lax.platform_dependent(
         x, y, cpu=_kernel_gradient_of_blocks, default=_xla_kernel_gradient
     )
+
+
+@jax.custom_vjp
+def _same(x: jax.Array, k: jax.Array) -> jax.Array:
+    """x[N, H, W, C], k[3, 3, C, D] -> y[N, H, W, D]."""
+    return lax.conv_general_dilated(
+        x, k, (1, 1), ((1, 1), (1, 1)), dimension_numbers=_LAYOUT
+    )
+
+
+@jax.custom_vjp
+def _same_kernel_gradient(x: jax.Array, y: jax.Array) -> jax.Array:
+    """x[N, H, W, C], y[N, H, W, D] -> k[3, 3, C, D]."""
+    return lax.platform_dependent(
+        x, y, cpu=_kernel_gradient_of_shifts, default=_xla_same_kernel_gradient
+    )
+
+
+def _mirrored(k: jax.Array) -> jax.Array:
+    """k[3, 3, C, D] -> [3, 3, D, C], the kernel of the transpose of `_same`."""
+    return jnp.swapaxes(k[::-1, ::-1], 2, 3)
 
 
 def _define_gradients(
@@ -107,6 +143,16 @@ _define_gradients(
     lambda x, y, k: _transpose(y, k),
     lambda x, y, k: _convolve(x, k),
 )
+_define_gradients(
+    _same,
+    lambda x, k, y: _same(y, _mirrored(k)),
+    lambda x, k, y: _same_kernel_gradient(x, y),
+)
+_define_gradients(
+    _same_kernel_gradient,
+    lambda x, y, k: _same(y, _mirrored(k)),
+    lambda x, y, k: _same(x, k),
+)
 
 
 def _xla_transpose(y: jax.Array, k: jax.Array) -> jax.Array:
@@ -120,6 +166,24 @@ def _xla_kernel_gradient(x: jax.Array, y: jax.Array) -> jax.Array:
     size = 2 * x.shape[1] // y.shape[1]
     k = jax.ShapeDtypeStruct((size, size, x.shape[3], y.shape[3]), x.dtype)
     return jax.linear_transpose(lambda k: _convolve.fun(x, k), k)(y)[0]
+
+
+def _xla_same_kernel_gradient(x: jax.Array, y: jax.Array) -> jax.Array:
+    k = jax.ShapeDtypeStruct((3, 3, x.shape[3], y.shape[3]), x.dtype)
+    return jax.linear_transpose(lambda k: _same.fun(x, k), k)(y)[0]
+
+
+def _kernel_gradient_of_shifts(x: jax.Array, y: jax.Array) -> jax.Array:
+    height, width, features = y.shape[1:]
+    flat = y.reshape(-1, features)
+    padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    shifts = [
+        padded[:, row : row + height, column : column + width].reshape(-1, x.shape[3]).T
+        @ flat
+        for row in range(3)
+        for column in range(3)
+    ]
+    return jnp.stack(shifts).reshape(3, 3, x.shape[3], features)
 
 
 def _transpose_of_blocks(y: jax.Array, k: jax.Array) -> jax.Array:

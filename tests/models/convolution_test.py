@@ -27,6 +27,12 @@ def library_downsample(images, kernel):
     )
 
 
+def library_same(images, kernel):
+    return jax.lax.conv_general_dilated(
+        images, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+
+
 def library_upsample(images, kernel):
     stride = kernel.shape[0] // 2
     n, h, w, _ = images.shape
@@ -61,6 +67,12 @@ def test_downsample_is_a_strided_convolution_and_so_are_its_gradients(
     assert_same(convolution.downsample, library_downsample, images, kernel, cotangent)
 
 
+def test_same_is_a_convolution_and_so_are_its_gradients():
+    images, kernel = normal(0, 2, 5, 7, 3), normal(1, 3, 3, 3, 4)
+    cotangent = normal(2, 2, 5, 7, 4)
+    assert_same(convolution.same, library_same, images, kernel, cotangent)
+
+
 @CASES
 def test_upsample_is_a_transposed_convolution_and_so_are_its_gradients(
     stride, height, width
@@ -92,8 +104,16 @@ def test_upsampling_one_pixel_gives_the_kernel_around_it():
     np.testing.assert_array_equal(enlarged, expected)
 
 
-def test_gradients_of_gradients_equal_those_of_the_library():
-    images, kernel = normal(0, 2, 6, 6, 3), normal(1, 4, 4, 3, 4)
+@pytest.mark.parametrize(
+    ("ours", "library", "size"),
+    [
+        (convolution.downsample, library_downsample, 4),
+        (convolution.same, library_same, 3),
+    ],
+    ids=["downsample", "same"],
+)
+def test_gradients_of_gradients_equal_those_of_the_library(ours, library, size):
+    images, kernel = normal(0, 2, 6, 6, 3), normal(1, size, size, 3, 4)
 
     def penalty(convolve, images, kernel):
         # A gradient penalty: the square of a gradient is differentiated.
@@ -103,8 +123,8 @@ def test_gradients_of_gradients_equal_those_of_the_library():
     for argument in (1, 2):
         gradient = jax.grad(penalty, argument)
         np.testing.assert_allclose(
-            gradient(convolution.downsample, images, kernel),
-            gradient(library_downsample, images, kernel),
+            gradient(ours, images, kernel),
+            gradient(library, images, kernel),
             rtol=1e-4,
             atol=1e-4,
         )
@@ -120,6 +140,11 @@ def test_all_backends_compute_the_same():
             convolution._kernel_gradient_of_blocks,
             convolution._xla_kernel_gradient,
             (x, y),
+        ),
+        (
+            convolution._kernel_gradient_of_shifts,
+            convolution._xla_same_kernel_gradient,
+            (x, normal(3, 2, 8, 12, 5)),
         ),
     ):
         np.testing.assert_allclose(
