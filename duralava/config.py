@@ -56,7 +56,12 @@ class DataConfig(Checked, section="data"):
       frame_stride: film frames per step; 6 of a film at 30 fps make a step 0.2 s.
       film_fps: frames per second of the film; training sets it from the data set.
       batch_size: number of clips B of a step, over all devices.
-      horizontal_flip: whether each clip is mirrored with probability 1/2.
+      horizontal_flip: whether each clip is mirrored with probability 1/2, and each
+        window.
+      windows: number of windows N of a step for the still critic, over all devices:
+        each of a frame of its own, of the model's resolution.
+      whole_windows: share of these windows that show whole frames. The others show
+        parts of larger pictures, where the film has them.
     """
 
     dataset: str = "simulated_lava_lamp/64x64_10min"
@@ -65,6 +70,8 @@ class DataConfig(Checked, section="data"):
     film_fps: float = number(30.0, above=0)
     batch_size: int = number(16, least=1)
     horizontal_flip: bool = False
+    windows: int = number(0, least=0)
+    whole_windows: float = number(1 / 3, least=0, most=1)
 
     @property
     def steps_per_second(self) -> float:
@@ -102,6 +109,14 @@ class ModelConfig(Checked, section="model"):
       discriminator_hidden: width of the discriminator's dense layers.
       discriminator_time: how logits depend on other steps: `recurrent` updates a memory
         step by step, `shift` exchanges features with neighbouring steps.
+      still_channels: channels of the still critic, as `discriminator_channels`.
+      still_blocks: number of residual blocks after each of these layers.
+      still_group: number of windows whose features the still critic compares; 1 for
+        none.
+      motion_size: height and width of the motion critic's frames, pixels.
+      motion_channels: channels of the motion critic, as `discriminator_channels`.
+      motion_blocks: as `still_blocks`.
+      critic_dtype: in which the convolutions of the critics compute.
       encoder_channels: as `discriminator_channels`, of the encoder.
       encoder_hidden: width of the encoder's dense layer.
       transition: a key of `models.TRANSITIONS`: `rotation` (exactly normal by
@@ -112,7 +127,8 @@ class ModelConfig(Checked, section="model"):
       refresh: share s of noise in a step, `sqrt(1 - s^2) z + s noise`.
       convolution_dtype: in which the convolutions of generator and encoder compute.
         All else is float32: in the discriminator, differences of logits for the
-        gradient penalty would be lost in rounding.
+        gradient penalty would be lost in rounding. (The penalties of the critics are
+        exact, so `critic_dtype` may be bfloat16.)
     """
 
     resolution: int = number(64, least=8)
@@ -129,6 +145,13 @@ class ModelConfig(Checked, section="model"):
     discriminator_code: int = number(128, least=1)
     discriminator_hidden: int = number(128, least=1)
     discriminator_time: Literal["recurrent", "shift"] = "shift"
+    still_channels: tuple[int, ...] = number((64, 96, 128, 192), least=1)
+    still_blocks: tuple[int, ...] = number((0, 1, 1, 1), least=0)
+    still_group: int = number(4, least=1)
+    motion_size: int = number(32, least=8)
+    motion_channels: tuple[int, ...] = number((64, 96, 128), least=1)
+    motion_blocks: tuple[int, ...] = number((0, 1, 1), least=0)
+    critic_dtype: Literal["float32", "bfloat16"] = "float32"
     encoder_channels: tuple[int, ...] = number((64, 96, 128), least=1)
     encoder_hidden: int = number(256, least=1)
     transition: str = "rotation"
@@ -153,8 +176,17 @@ class ModelConfig(Checked, section="model"):
           ValueError: they do not.
         """
         channels = getattr(self, f"{network}_channels")
-        makes_features = (network, self.generator) == ("generator", "field")
-        largest = "feature_size" if makes_features else "resolution"
+        blocks = getattr(self, f"{network}_blocks", (0,) * len(channels))
+        if len(blocks) != len(channels):
+            raise ValueError(
+                f"model.{network}_blocks must have {len(channels)} entries as "
+                f"model.{network}_channels, not {len(blocks)}"
+            )
+        largest = "resolution"
+        if network == "motion":
+            largest = "motion_size"
+        elif (network, self.generator) == ("generator", "field"):
+            largest = "feature_size"
         try:
             strides(getattr(self, largest), len(channels))
         except ValueError as error:
@@ -168,6 +200,9 @@ class LossConfig(Checked, section="loss"):
     """Terms of the two losses; a weight of zero switches a term off at no cost.
 
     Attributes:
+      adversary: a key of `training.adversaries.ADVERSARIES`: `discriminator` (one
+        network for whole clips, as the original) or `critics` (a still critic for
+        single frames, a motion critic for short clips).
       adversarial: a key of `losses.ADVERSARIAL`: `relativistic` (R3GAN) or `bce` (the
         original GAN).
       adversarial_weight: weight of the adversarial term in the generator's loss.
@@ -181,12 +216,34 @@ class LossConfig(Checked, section="loss"):
         backward, `finite_difference` from D(clip + noise) - D(clip), or `none`.
       gradient_penalty_weight: gamma of gamma / 2 |dD/dclip|^2, on real and on fake.
       gradient_penalty_noise: standard deviation of that noise, in units of [-1, 1].
+      critic_lead_steps: number of first steps in which the critics learn, but do not
+        train the generator yet.
+      critic_flip: whether half of the windows and clips are mirrored for the critics,
+        real and generated ones alike.
+      still_weight: weight of the still critic's term in the adversarial term.
+      still_penalty_weight: gamma of its gradient penalties, at the start.
+      still_far: share of its generated windows whose latents come from carried lamps,
+        the others from N(0, I).
+      motion_weight: weight of the motion critic's term in the adversarial term.
+      motion_penalty_weight: gamma of its gradient penalties, at the start.
+      motion_clips: number of clips of a step that it sees, film and generated each.
+      motion_frames: number of frames of such a clip.
+      motion_spacing: largest distance of two of its frames, in model steps; each clip
+        has its own, from 1 up, short ones more often.
+      critic_penalty_scale: gamma ends at this share, after a cosine.
+      critic_penalty_share: share of windows and clips on which penalties are computed
+        in a step. They cost as much as all else, and their mean over a part of a batch
+        has the same expectation (compare lazy regularisation, StyleGAN2).
       normality_weight: weight of the normality penalty on the latents of a rollout.
       normality_lamps: number of lamps whose latents enter the penalty, those of the
         batch among them; 0 for the batch alone. Their latents cost nearly nothing, and
         the moments of a few lamps differ from those of N(0, I) even where all is well.
       reset_probability: probability that a carried latent starts anew from N(0, I).
+      encoder_scale: the weights of the encoder's terms end at this share, after a
+        cosine.
       reconstruction_weight: weight of `reconstruction`.
+      window_weight: weight of `window`.
+      slope_weight: weight of `slope`.
       rollout_weight: weight of `rollout`.
       change_weight: weight of `change`.
       code_divergence_weight: weight of `code_divergence`.
@@ -198,6 +255,7 @@ class LossConfig(Checked, section="loss"):
         that is decoded; at least 2.
     """
 
+    adversary: str = "discriminator"
     adversarial: Literal["relativistic", "bce"] = "relativistic"
     adversarial_weight: float = number(1.0, least=0)
     adversarial_start_step: int = number(0, least=0)
@@ -208,10 +266,25 @@ class LossConfig(Checked, section="loss"):
     )
     gradient_penalty_weight: float = number(1.0, least=0)
     gradient_penalty_noise: float = number(0.05, above=0)
+    critic_lead_steps: int = number(0, least=0)
+    critic_flip: bool = False
+    still_weight: float = number(1.0, least=0)
+    still_penalty_weight: float = number(1.0, least=0)
+    still_far: float = number(0.0, least=0, most=1)
+    motion_weight: float = number(1.0, least=0)
+    motion_penalty_weight: float = number(1.0, least=0)
+    motion_clips: int = number(8, least=1)
+    motion_frames: int = number(4, least=2)
+    motion_spacing: int = number(6, least=1)
+    critic_penalty_scale: float = number(0.1, least=0)
+    critic_penalty_share: float = number(0.125, above=0, most=1)
     normality_weight: float = number(0.1, least=0)
     normality_lamps: int = number(0, least=0)
     reset_probability: float = number(0.5, least=0, most=1)
+    encoder_scale: float = number(1.0, least=0, most=1)
     reconstruction_weight: float = number(0.0, least=0, of_codes=True)
+    window_weight: float = number(0.0, least=0, of_codes=True)
+    slope_weight: float = number(0.0, least=0, of_codes=True)
     rollout_weight: float = number(0.0, least=0, of_codes=True)
     change_weight: float = number(0.0, least=0, of_codes=True)
     code_divergence_weight: float = number(0.0, least=0, of_codes=True)
@@ -222,8 +295,19 @@ class LossConfig(Checked, section="loss"):
 
     @property
     def uses_adversary(self) -> bool:
-        """Whether a discriminator is trained."""
+        """Whether a discriminator, or critics, are trained."""
         return self.adversarial_weight > 0
+
+    @property
+    def critic_names(self) -> tuple[str, ...]:
+        """The critics that have a weight."""
+        return tuple(
+            name for name in ("still", "motion") if getattr(self, f"{name}_weight") > 0
+        )
+
+    def num_carried(self, num_windows: int) -> int:
+        """Returns how many of the generated windows are of carried lamps."""
+        return round(self.still_far * num_windows)
 
     def _check(self) -> None:
         if self.rollout_frames > self.rollout_steps:
@@ -249,29 +333,37 @@ ENCODER_ASSISTED = LossConfig(
 
 @dataclasses.dataclass(frozen=True)
 class OptimizerConfig(Checked, section="optimizer"):
-    """Optimisers of generator and discriminator.
+    """Optimisers of generator and discriminator or critics.
 
     Attributes:
       name: `adam` or `sgd`.
       learning_rate: of the generator, transition and encoder, at the start.
       discriminator_learning_rate: of the discriminator, at the start.
-      final_learning_rate_scale: both end at this share, after a cosine.
-      warmup_steps: steps of linear warm-up of both.
+      still_learning_rate: of the still critic, at the start.
+      motion_learning_rate: of the motion critic, at the start.
+      final_learning_rate_scale: all end at this share, after a cosine.
+      warmup_steps: steps of linear warm-up of all.
       b1: Adam's decay of the mean gradient.
-      b2: Adam's decay of the mean squared gradient.
+      b2: Adam's decay of the mean squared gradient. The critics have this one, and no
+        mean gradient (b1 is 0).
       gradient_clip: largest global norm of a gradient; 0 for no limit.
       ema_decay: decay of the averaged generator that is rendered.
+      ema_half_life: half-life of that average in clips and windows, so that it does not
+        depend on the size of a batch; 0 for `ema_decay`.
     """
 
     name: Literal["adam", "sgd"] = "adam"
     learning_rate: float = number(1e-3, least=0)
     discriminator_learning_rate: float = number(3e-4, least=0)
+    still_learning_rate: float = number(2e-4, least=0)
+    motion_learning_rate: float = number(2e-4, least=0)
     final_learning_rate_scale: float = number(0.1, least=0)
     warmup_steps: int = number(0, least=0)
     b1: float = number(0.9, least=0, below=1)
     b2: float = number(0.99, least=0, below=1)
     gradient_clip: float = number(0.0, least=0)
     ema_decay: float = number(0.998, least=0, below=1)
+    ema_half_life: int = number(0, least=0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -281,8 +373,8 @@ class TrainingConfig(Checked, section="training"):
     Attributes:
       num_steps: training steps.
       seed: of parameters, latents and the order of clips.
-      clips_at_once: clips of a microbatch of the adversarial part, a divisor of the
-        batch; 0 for as many as suit the machine.
+      clips_at_once: clips of a microbatch of the discriminator, a divisor of the batch;
+        0 for as many as suit the machine.
       log_every: steps between scalars.
       sample_every: steps between pictures.
       checkpoint_every: steps between checkpoints.
@@ -364,7 +456,9 @@ class Config(Checked):
 
 def _check_phase(data: DataConfig, model: ModelConfig, phase: Any) -> None:
     loss, length = phase.loss, data.clip_length
-    if loss.uses_adversary:
+    if loss.uses_adversary and loss.adversary == "critics":
+        _check_critics(data, model, loss)
+    elif loss.uses_adversary:
         model.check_layers("discriminator")
     if loss.adversarial_steps > length:
         raise ValueError(
@@ -383,6 +477,38 @@ def _check_phase(data: DataConfig, model: ModelConfig, phase: Any) -> None:
         raise ValueError(
             f"training.clips_at_once must divide data.batch_size ({data.batch_size}), "
             f"not {group}"
+        )
+
+
+def _check_critics(data: DataConfig, model: ModelConfig, loss: LossConfig) -> None:
+    for name in loss.critic_names:
+        model.check_layers(name)
+    if not loss.critic_names:
+        raise ValueError("loss.still_weight or loss.motion_weight must be above 0")
+    if loss.critic_flip and not data.horizontal_flip:
+        raise ValueError("loss.critic_flip is for film with data.horizontal_flip")
+    if loss.still_weight and (not data.windows or data.windows % model.still_group):
+        raise ValueError(
+            "the still critic needs data.windows, a multiple of model.still_group "
+            f"({model.still_group}), not {data.windows}"
+        )
+    if not loss.motion_weight:
+        return
+    if model.resolution % model.motion_size:
+        raise ValueError(
+            f"model.motion_size must divide model.resolution ({model.resolution}), "
+            f"not {model.motion_size}"
+        )
+    if loss.motion_clips > data.batch_size:
+        raise ValueError(
+            f"loss.motion_clips must be at most data.batch_size ({data.batch_size}), "
+            f"not {loss.motion_clips}"
+        )
+    span = (loss.motion_frames - 1) * loss.motion_spacing + 1
+    if span > data.clip_length:
+        raise ValueError(
+            f"loss.motion_frames and loss.motion_spacing span {span} steps, but "
+            f"data.clip_length is {data.clip_length}"
         )
 
 

@@ -29,6 +29,15 @@ FIELD = dataclasses.replace(
 )
 """The same with a generator that draws frames of any size."""
 
+CRITICS = dataclasses.replace(
+    FIELD,
+    still_channels=(8,),
+    still_blocks=(1,),
+    still_group=2,
+    motion_size=8,
+    motion_channels=(8,),
+    motion_blocks=(1,),
+)
 CONFIG = Config(
     data=DataConfig(
         dataset=f"lava_lamp/{SIZE}x{SIZE}", clip_length=4, frame_stride=2, batch_size=2
@@ -45,6 +54,15 @@ ENCODER_LOSS = LossConfig(
     rollout_weight=1.0,
     rollout_steps=3,
     rollout_frames=2,
+)
+
+CRITICS_LOSS = LossConfig(
+    adversary="critics",
+    adversarial_shift=1,
+    normality_weight=0.0,
+    motion_clips=2,
+    motion_frames=2,
+    motion_spacing=3,
 )
 
 # Compiled as one program: call by call it takes four times as long.

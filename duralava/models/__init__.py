@@ -1,5 +1,11 @@
 """The networks, as pure functions of parameters and arrays."""
 
+from duralava.models.critics import (
+    init_motion_critic,
+    init_still_critic,
+    motion_critic,
+    still_critic,
+)
 from duralava.models.discriminator import discriminate, init_discriminator
 from duralava.models.encoder import encode, encode_posterior, init_encoder
 from duralava.models.generator import (
@@ -14,7 +20,7 @@ from duralava.models.generator import (
 )
 from duralava.models.head import Window
 from duralava.models.networks import check_fit, init_networks, named_leaves
-from duralava.models.pixels import from_uint8, to_uint8
+from duralava.models.pixels import from_uint8, shrink, to_uint8
 from duralava.models.rollout import rollout
 from duralava.models.transition import (
     TRANSITIONS,
@@ -42,10 +48,15 @@ __all__ = [
     "init_discriminator",
     "init_encoder",
     "init_generator",
+    "init_motion_critic",
     "init_networks",
+    "init_still_critic",
     "init_transition",
+    "motion_critic",
     "named_leaves",
     "rollout",
+    "shrink",
+    "still_critic",
     "to_uint8",
     "transition",
 ]

@@ -108,6 +108,34 @@ class Upsample(nn.Module):
         return (convolution.upsample(x, kernel) + bias).astype(self.dtype)
 
 
+class Residual(nn.Module):
+    """Adds two 3x3 convolutions of the input to it, the first to half of the channels.
+
+    The second begins at zero, so that a fresh block changes nothing, and the scale of
+    activations does not grow with the number of blocks (Zhang et al. 2019, Fixup).
+    """
+
+    dtype: str = "float32"
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """[N, H, W, C] -> dtype[N, H, W, C]."""
+        features = x.shape[-1]
+        hidden = max(1, features // 2)
+        y = activate(self._convolve("first", activate(x), hidden, by_fan_in(2.0)))
+        y = self._convolve("second", y, features, nn.initializers.zeros)
+        return x + y
+
+    def _convolve(
+        self, name: str, x: jax.Array, features: int, init: nn.initializers.Initializer
+    ) -> jax.Array:
+        kernel = self.param(f"{name}_kernel", init, (3, 3, x.shape[-1], features))
+        bias = self.param(f"{name}_bias", nn.initializers.zeros, (features,))
+        x, kernel = nn.dtypes.promote_dtype(x, kernel, dtype=self.dtype)
+        # The bias is added in float32: its gradient is a sum over all pixels.
+        return (convolution.same(x, kernel) + bias).astype(self.dtype)
+
+
 class FrameCode(nn.Module):
     """Strided convolutions from a frame down to 4x4, flattened.
 
