@@ -42,6 +42,7 @@ def train(config: dict[str, Any]) -> Task:
     import numpy as np
 
     from duralava import config as c
+    from duralava.datasets.clips import batch_of
     from duralava.training import step
 
     config = c.from_dict(c.Config, config)
@@ -49,12 +50,13 @@ def train(config: dict[str, Any]) -> Task:
     init_state, train_step = step.compiled()
     state = init_state(key, config=config)
     shape = (config.data.clip_length, config.data.batch_size, size, size, 3)
-    clips = jax.device_put(np.random.default_rng(0).integers(0, 256, shape, np.uint8))
-    program = train_step.lower(state, clips, key, config=config).compile()
+    clips = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    batch = jax.device_put(batch_of(clips))
+    program = train_step.lower(state, batch, key, config=config).compile()
 
     def run() -> None:
         nonlocal state
-        state, metrics = program(state, clips, key)
+        state, metrics = program(state, batch, key)
         jax.block_until_ready(metrics)
 
     def count_flops() -> float:
@@ -62,7 +64,7 @@ def train(config: dict[str, Any]) -> Task:
         # loop over groups.
         training = dataclasses.replace(config.training, clips_at_once=shape[1])
         whole = dataclasses.replace(config, training=training)
-        lowered = train_step.lower(state, clips, key, config=whole)
+        lowered = train_step.lower(state, batch, key, config=whole)
         return lowered.cost_analysis()["flops"]
 
     return Task(run, shape[0] * shape[1], count_flops)
@@ -140,7 +142,7 @@ def read_clips(config: dict[str, Any], num_batches: int, film_seconds: int) -> T
         for frame in frames:
             frame[:] = rng.integers(0, 256, shape[1:], np.uint8)
         film = clips.Film(np.load(file.name, mmap_mode="r"), data.film_fps)
-        batches = clips.clip_iterator(film, data, seed=0)
+        batches = clips.batch_iterator(film, data, seed=0)
 
     def run() -> None:
         for _ in itertools.islice(batches, num_batches):
