@@ -15,11 +15,11 @@ from jax.nn import softplus
 from duralava.config import LossConfig
 
 Discriminator = Callable[[jax.Array], jax.Array]
-"""f32[T, B, H, W, 3] -> logits f32[T, B]."""
+"""f32[T, B, H, W, 3] -> logits f32[T, B], or f32[N, H, W, 3] -> logits f32[N]."""
 
 
 class Logits(NamedTuple):
-    """Logits of real and of generated clips, f32[T, B] each."""
+    """Logits of real and of generated clips, f32[T, B], or windows, f32[N]."""
 
     real: jax.Array
     fake: jax.Array
@@ -39,7 +39,7 @@ def bce_losses(logits: Logits) -> tuple[jax.Array, jax.Array]:
 def relativistic_losses(logits: Logits) -> tuple[jax.Array, jax.Array]:
     """Relativistic pairing loss (Jolicoeur-Martineau 2019; R3GAN, Huang et al. 2024).
 
-    Each step of a generated clip is paired with the same step of a real one.
+    Each logit of a generated picture is paired with that of a real one.
 
     Returns:
       Discriminator's and generator's loss, f32[] each; both log 2 where the logits of
@@ -165,6 +165,20 @@ def frame_error(generated: jax.Array, film: jax.Array) -> jax.Array:
     return jnp.mean(difference * (1 + difference)) / 2
 
 
+def slope_error(generated: jax.Array, film: jax.Array) -> jax.Array:
+    """Mean absolute error of the differences of neighbouring pixels, f32[].
+
+    Where two bodies of wax meet, a crease changes few colours, but many slopes.
+
+    Args:
+      generated: f32[..., H, W, 3].
+      film: of the same shape.
+    """
+    difference = generated - film
+    down, across = (jnp.diff(difference, axis=axis) for axis in (-3, -2))
+    return (jnp.abs(down).mean() + jnp.abs(across).mean()) / 2
+
+
 def change_error(generated: jax.Array, film: jax.Array) -> jax.Array:
     """Mean squared error of the change from each step to the next, f32[].
 
@@ -195,6 +209,11 @@ def normal_divergence(mean: jax.Array, log_std: jax.Array) -> jax.Array:
     return 0.5 * jnp.mean(jnp.square(mean) + variance - 1 - 2 * log_std)
 
 
+def ends(frames: jax.Array) -> jax.Array:
+    """Returns the first and the last of at least two frames [N, ...]."""
+    return frames[:: len(frames) - 1]
+
+
 ADVERSARIAL = {"relativistic": relativistic_losses, "bce": bce_losses}
 """The values that `LossConfig.adversarial` can take."""
 
@@ -212,6 +231,8 @@ class EncodedClips(NamedTuple):
       rollout: frames generated in a window of the rollout from the first code,
         f32[R, B, H, W, 3].
       film: frames of the clip at the same steps, f32[R, B, H, W, 3].
+      views: windows generated from the first and the last code, f32[2, B, H, W, 3].
+      film_views: the same windows of the film, f32[2, B, H, W, 3].
     """
 
     frames: jax.Array
@@ -221,6 +242,8 @@ class EncodedClips(NamedTuple):
     decoded: jax.Array
     rollout: jax.Array
     film: jax.Array
+    views: jax.Array
+    film_views: jax.Array
 
 
 @dataclasses.dataclass(frozen=True)
@@ -246,10 +269,19 @@ LATENT_TERMS = {
 
 ENCODER_TERMS = {
     "reconstruction": Term(
-        lambda clips: frame_error(
-            clips.decoded, clips.frames[:: len(clips.frames) - 1]
-        ),
+        lambda clips: frame_error(clips.decoded, ends(clips.frames)),
         "reconstruction_weight",
+    ),
+    "window": Term(
+        lambda clips: frame_error(clips.views, clips.film_views), "window_weight"
+    ),
+    "slope": Term(
+        lambda clips: (
+            slope_error(clips.decoded, ends(clips.frames))
+            + slope_error(clips.rollout, clips.film)
+            + slope_error(clips.views, clips.film_views)
+        ),
+        "slope_weight",
     ),
     "rollout": Term(
         lambda clips: frame_error(clips.rollout, clips.film), "rollout_weight"

@@ -300,3 +300,18 @@ def test_moment_distance_of_normal_codes_is_zero_in_the_mean_for_small_batches()
     values = np.asarray(distance(codes + shift))
     expected = shift**2 + shift**4 * size
     np.testing.assert_allclose(values.mean(), expected, atol=0.1)
+
+
+def test_slope_error_of_a_brighter_picture_is_zero_and_of_a_crease_its_height():
+    film = jnp.zeros((2, 4, 5, 3))
+    np.testing.assert_allclose(losses.slope_error(film + 0.3, film), 0.0, atol=1e-7)
+    # A dark column: of four differences across, two are 0.6; none down.
+    crease = film.at[:, :, 2].set(-0.6)
+    np.testing.assert_allclose(
+        losses.slope_error(crease, film), (2 / 4 * 0.6) / 2, rtol=1e-6
+    )
+    # Two of three differences down, and none across.
+    crease = film.at[:, 1].set(0.6)
+    np.testing.assert_allclose(
+        losses.slope_error(crease, film), (2 / 3 * 0.6) / 2, rtol=1e-6
+    )
