@@ -21,7 +21,7 @@ from duralava.config import Config, from_dict, to_dict
 from duralava.lamp import Lamp
 
 CONFIG = "config.json"
-_FOLDER = "checkpoints"
+FOLDER = "checkpoints"
 _NO_METRIC = float("inf")
 
 
@@ -36,7 +36,7 @@ class Checkpoints:
         _quiet()
         policies = ocp.training.preservation_policies
         self._checkpointer = ocp.training.Checkpointer(
-            _absolute(workdir) / _FOLDER,
+            _absolute(workdir) / FOLDER,
             preservation_policy=policies.AnyPreservationPolicy(
                 [
                     policies.LatestN(keep),
@@ -164,24 +164,38 @@ def load_lamp(workdir: str | os.PathLike[str]) -> Lamp:
       ValueError: no checkpoint there, or parameters that are not those of its config.
     """
     _quiet()
-    folder = _absolute(workdir)
-    config = read_config(folder)
-    for number in itertools.count(2):
-        following = phase_workdir(workdir, number)
-        if not _steps(following):
-            break
-        folder, config = following, read_config(following)
-    steps = _steps(folder)
-    if not steps:
-        raise ValueError(f"{workdir} has no checkpoint yet")
-    path = folder / _FOLDER / str(max(steps))
+    path = latest_checkpoint(workdir)
+    config = read_config(path.parents[1])
     like = _on_default_device(_check_averaged(path, config))
     loaded = ocp.load_checkpointables(path, {"averaged": like})
     return Lamp(loaded["averaged"], config.model, config.data.steps_per_second, config)
 
 
+def latest_checkpoint(workdir: str | os.PathLike[str]) -> pathlib.Path:
+    """Returns the folder of the latest checkpoint of the last phase that has one.
+
+    Raises:
+      ValueError: the workdir has none, or is not a training's workdir.
+    """
+    folder = phase_workdir(workdir, last_phase(workdir))
+    steps = _steps(folder)
+    if not steps:
+        read_config(workdir)
+        raise ValueError(f"{workdir} has no checkpoint yet")
+    return folder / FOLDER / str(max(steps))
+
+
+def last_phase(workdir: str | os.PathLike[str]) -> int:
+    """Returns the number of the last phase that has a checkpoint, 1 if none has."""
+    return next(
+        number
+        for number in itertools.count(1)
+        if not _steps(phase_workdir(workdir, number + 1))
+    )
+
+
 def _steps(workdir: pathlib.Path) -> list[int]:
-    folder = workdir / _FOLDER
+    folder = workdir / FOLDER
     return [int(path.name) for path in folder.glob("*") if path.name.isdigit()]
 
 

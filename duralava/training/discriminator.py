@@ -1,4 +1,4 @@
-"""The adversarial part of a step: gradients of generator and discriminator.
+"""The discriminator's part of a step: whole clips, with one network for them.
 
 From the outside in: `on_random_window` cuts a window out of the clips,
 `in_microbatches` takes some clips at a time, and `adversarial_gradients` computes the
@@ -7,67 +7,42 @@ gradients of both networks from one forward pass of the discriminator.
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from duralava import losses, models
 from duralava.config import Config
-from duralava.training.state import Metrics, Params, TrainState
+from duralava.datasets.clips import Batch
+from duralava.training.gradients import AdversarialGradients, Params, zeros_like
 
 _FRAMES_IN_CACHE = 40  # activations of so many frames, on a CPU
 
 
-class AdversarialGradients(NamedTuple):
-    """Gradients of the adversarial losses.
-
-    Attributes:
-      generator: for the parameters of `generate`.
-      trajectory: for the latents of the generated clips, f32[T, B, Z].
-      discriminator: for the discriminator's parameters.
-      metrics: losses and logits.
-    """
-
-    generator: Params
-    trajectory: jax.Array
-    discriminator: Params
-    metrics: Metrics
-
-
-def from_start_step(
-    state: TrainState,
-    clips: jax.Array,
+def gradients(
+    generator: Params,
+    discriminator: Params,
+    step: jax.Array,
+    batch: Batch,
     trajectory: jax.Array,
     key: jax.Array,
     *,
     config: Config,
 ) -> AdversarialGradients:
-    """Adversarial gradients; zeros before `adversarial_start_step`.
-
-    Args:
-      state: of the run.
-      clips: film u8[T, B, H, W, 3].
-      trajectory: latents of the generated clips, f32[T, B, Z].
-      key: of all that is random.
-      config: of the run.
-    """
-    compute = functools.partial(on_random_window, config=config)
-    arguments = (
-        state.generator["generator"],
-        state.discriminator,
-        clips,
-        trajectory,
+    """Gradients from the clips of a batch, as `adversarial.Gradients`."""
+    del step  # no weight depends on it
+    shown = slice(batch.clips.shape[1])
+    found = on_random_window(
+        generator,
+        discriminator,
+        batch.clips,
+        trajectory[:, shown],
         key,
+        config=config,
     )
-    start = config.loss.adversarial_start_step
-    if start == 0:
-        return compute(*arguments)
-
-    def zeros(*arguments: Any) -> AdversarialGradients:
-        return _zeros_like(jax.eval_shape(compute, *arguments))
-
-    return jax.lax.cond(state.step >= start, compute, zeros, *arguments)
+    whole = jnp.zeros_like(trajectory).at[:, shown].set(found.trajectory)
+    return found._replace(trajectory=whole)
 
 
 def on_random_window(
@@ -161,7 +136,7 @@ def in_microbatches(
 
     groups = (split(clips), split(trajectory), split(keys[None])[:, 0])
     shapes = jax.eval_shape(compute, *jax.tree.map(lambda leaf: leaf[0], groups))
-    zeros = _zeros_like(shapes._replace(trajectory=None))
+    zeros = zeros_like(shapes._replace(trajectory=None))
     total, gradients = jax.lax.scan(add, zeros, groups)
     total = total._replace(
         trajectory=jnp.moveaxis(gradients, 0, 2).reshape(trajectory.shape)
@@ -210,7 +185,7 @@ def adversarial_gradients(
     for_generator = jax.grad(lambda logits: both_losses(logits)[1])(logits)
 
     penalty = jnp.zeros(())
-    penalty_gradient = _zeros_like(discriminator)
+    penalty_gradient = zeros_like(discriminator)
     if loss.gradient_penalty != "none":
         (penalty, direct), penalty_gradient = jax.value_and_grad(
             functools.partial(gradient_penalty, config=config), has_aux=True
@@ -295,7 +270,7 @@ def gradient_penalty(
     if loss.gradient_penalty == "exact":
         signs = random(jax.random.rademacher, logits.real.shape)
         both = 2 * losses.exact_gradient_penalty(discriminate, clips, signs)
-        direct = _zeros_like(logits)
+        direct = zeros_like(logits)
     else:
         std = loss.gradient_penalty_noise
         noisy = discriminate(clips + std * random(jax.random.normal, clips.shape))
@@ -321,7 +296,3 @@ def _microbatch_size(num_steps: int, count: int) -> int:
     most = max(1, _FRAMES_IN_CACHE // num_steps)
     share = count // devices
     return devices * max(n for n in range(1, most + 1) if share % n == 0)
-
-
-def _zeros_like(tree: Any) -> Any:
-    return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), tree)

@@ -17,6 +17,7 @@ from duralava.lamp import Lamp
 from duralava.rendering import pictures, writers
 
 _SAMPLES = 256  # generated frames, against as many of held-out film
+_SCORED_SIZE = 16  # height and width of the frames that are scored
 _STILLS = (4, 8)  # rows and columns
 _CLIP_LAMPS = 4
 
@@ -62,7 +63,7 @@ def scorer(held_out: np.ndarray, *, seed: int) -> Callable[[Lamp], float]:
       seed: of the latents.
     """
     chosen = np.linspace(0, len(held_out) - 1, _SAMPLES).astype(int)
-    real = _shrink(models.from_uint8(jnp.asarray(held_out[chosen])))
+    real = models.shrink(models.from_uint8(jnp.asarray(held_out[chosen])), _SCORED_SIZE)
 
     @jax.jit
     def score(lamp: Lamp) -> jax.Array:
@@ -74,7 +75,7 @@ def scorer(held_out: np.ndarray, *, seed: int) -> Callable[[Lamp], float]:
             latents,
             batch_size=8,
         )
-        return energy_distance(_shrink(fake), real)
+        return energy_distance(models.shrink(fake, _SCORED_SIZE), real)
 
     return lambda lamp: float(score(lamp))
 
@@ -104,10 +105,3 @@ def write_pictures(
     )
     summary = Summary(value=[Summary.Value(tag="clip", image=picture)])
     writer.file_writer.add_summary(summary, step)
-
-
-def _shrink(frames: jax.Array) -> jax.Array:
-    """Returns frames f32[N, H, W, 3] as means over blocks, f32[N, 16, 16, 3]."""
-    count, size = frames.shape[:2]
-    block = size // 16
-    return frames.reshape(count, 16, block, 16, block, 3).mean(axis=(2, 4))

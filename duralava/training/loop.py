@@ -12,12 +12,16 @@ from typing import Any
 import grain
 import jax
 import jax.numpy as jnp
-import numpy as np
 import tensorboardX
 import tqdm
 
 from duralava import datasets, models, weights
-from duralava.checkpoints import Checkpoints, open_workdir, phase_workdir
+from duralava.checkpoints import (
+    Checkpoints,
+    last_phase,
+    open_workdir,
+    phase_workdir,
+)
 from duralava.config import Config
 from duralava.datasets import clips
 from duralava.lamp import Lamp
@@ -33,14 +37,15 @@ def train(
     data_dir: str | os.PathLike[str] = datasets.DATA_DIR,
     start_from: str | os.PathLike[str] | None = None,
     max_seconds: float = math.inf,
+    counts_compilation: bool = False,
 ) -> TrainState:
     """Trains all phases of a config, for a time, or until SIGTERM or Ctrl-C.
 
     The first phase trains in `workdir`, the others in folders `phase_2`, ... in it,
-    each from the averaged weights of the one before. A run goes on from its latest
-    checkpoint, if there is one; its parameters at the end are, bit for bit, those of a
-    run that was never interrupted. When the time is over, or at either signal, it
-    finishes the step, saves and returns.
+    each from the averaged weights of the one before. A run goes on from the latest
+    checkpoint of its last phase, if there is one; its parameters at the end are, bit
+    for bit, those of a run that was never interrupted. When the time is over, or at
+    either signal, it finishes the step, saves and returns.
 
     All devices of all processes of `jax.distributed` train together: each process reads
     its own clips, and the first one alone writes what is written once. The workdir is
@@ -55,6 +60,7 @@ def train(
         `weights.load` takes them; None for fresh ones.
       max_seconds: training time, counted from the end of the first step of this call,
         which is compiled before.
+      counts_compilation: whether it is counted from the start of this call instead.
 
     Returns:
       The last state.
@@ -66,9 +72,17 @@ def train(
       FloatingPointError: a loss is not finite any more.
     """
     deadline = _Deadline(max_seconds)
+    if counts_compilation:
+        deadline.start()
+    phases = config.phases()
+    begun = min(last_phase(workdir), len(phases))
     with stop_signals() as stopped:
-        for number, phase in enumerate(config.phases(), start=1):
+        for number, phase in enumerate(phases, start=1):
             folder = phase_workdir(workdir, number)
+            if number < begun:  # complete
+                film = _load_film(phase, data_dir, "train")
+                open_workdir(folder, _with_film_rate(phase, film))
+                continue
             state, ended = _train_phase(
                 phase,
                 folder,
@@ -111,8 +125,8 @@ def _train_phase(
     """Trains one phase; returns its last state and whether it is complete."""
     config, batches = _open_film(config, data_dir)
     training = config.training
-    held_out = clips.load_film(config.data.dataset, data_dir, "test")
-    place_state, place_clips = sharding.placement(config)
+    held_out = _load_film(config, data_dir, "test")
+    place_state, place_batch = sharding.placement(config)
     open_workdir(workdir, config)
 
     is_first = jax.process_index() == 0
@@ -150,7 +164,7 @@ def _train_phase(
         while count < training.num_steps and not sharding.any_process(
             stops(), count, training
         ):
-            batch = place_clips(next(batches))
+            batch = place_batch(next(batches))
             state, metrics = make_step(state, batch, key, config=config)
             first_step_done()
             count += 1
@@ -186,13 +200,13 @@ def seconds_per_step(
       ValueError: the data set is not prepared or does not fit the config.
     """
     config, batches = _open_film(config, data_dir)
-    place_state, place_clips = sharding.placement(config)
+    place_state, place_batch = sharding.placement(config)
     key = jax.random.key(config.training.seed)
     init_state, make_step = step.compiled()
     state = place_state(init_state(key, config=config))
 
     def next_state(state: TrainState) -> TrainState:
-        return make_step(state, place_clips(next(batches)), key, config=config)[0]
+        return make_step(state, place_batch(next(batches)), key, config=config)[0]
 
     state = jax.block_until_ready(next_state(state))
     start = time.monotonic()
@@ -224,15 +238,28 @@ def _with_weights(
 
 def _open_film(
     config: Config, data_dir: str | os.PathLike[str]
-) -> tuple[Config, grain.DatasetIterator[np.ndarray]]:
-    """Returns the config with the film's rate in it, and the clips to learn from."""
+) -> tuple[Config, grain.DatasetIterator[clips.Batch]]:
+    """Returns the config with the film's rate in it, and the batches to learn from."""
+    film = _load_film(config, data_dir, "train")
+    config = _with_film_rate(config, film)
+    batches = clips.batch_iterator(film, config.data, seed=config.training.seed)
+    return config, batches
+
+
+def _with_film_rate(config: Config, film: clips.Film) -> Config:
+    data = dataclasses.replace(config.data, film_fps=film.fps)
+    return dataclasses.replace(config, data=data)
+
+
+def _load_film(
+    config: Config, data_dir: str | os.PathLike[str], split: str
+) -> clips.Film:
+    """Returns film of a split, its frames of the resolution of the model."""
     size = config.model.resolution
-    film = clips.load_film(config.data.dataset, data_dir, "train")
+    film = clips.load_film(config.data.dataset, data_dir, split, resolution=size)
     if film.frames.shape[1:] != (size, size, 3):
         raise ValueError(
             f"{config.data.dataset} has frames of {film.frames.shape[1]}x"
             f"{film.frames.shape[2]}, the model draws {size}x{size}"
         )
-    data = dataclasses.replace(config.data, film_fps=film.fps)
-    batches = clips.clip_iterator(film, data, seed=config.training.seed)
-    return dataclasses.replace(config, data=data), batches
+    return film

@@ -1,4 +1,4 @@
-"""The optimisers of generator and discriminator."""
+"""The optimisers of generator, discriminator and critics."""
 
 from typing import Any
 
@@ -6,24 +6,35 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from duralava.config import Config, OptimizerConfig
+from duralava.config import Config
 
 Params = Any
 
 
-def make(
-    config: Config,
-) -> tuple[optax.GradientTransformation, optax.GradientTransformation]:
-    """Returns the optimisers of the generator's side and of the discriminator.
+def for_generator(config: Config) -> optax.GradientTransformation:
+    """Returns the optimiser of the generator's side."""
+    return _optimizer(config.optimizer.learning_rate, config=config)
 
-    Without a discriminator, the second one has no state.
-    """
-    optimizer, num_steps = config.optimizer, config.training.num_steps
-    generator = _optimizer(optimizer.learning_rate, num_steps, config=optimizer)
-    if not config.loss.uses_adversary:
-        return generator, optax.identity()
-    rate = optimizer.discriminator_learning_rate
-    return generator, _optimizer(rate, num_steps, config=optimizer)
+
+def for_discriminator(config: Config) -> optax.GradientTransformation:
+    """Returns the optimiser of the discriminator."""
+    return _optimizer(config.optimizer.discriminator_learning_rate, config=config)
+
+
+def for_critics(config: Config) -> optax.GradientTransformation:
+    """Returns the optimiser of all critics; each has its own learning rate."""
+    names = config.loss.critic_names
+    return optax.partition(
+        {
+            name: _optimizer(
+                getattr(config.optimizer, f"{name}_learning_rate"),
+                config=config,
+                with_momentum=False,
+            )
+            for name in names
+        },
+        {name: name for name in names},
+    )
 
 
 def update(
@@ -38,30 +49,47 @@ def update(
 
 
 def update_average(
-    average: Params, params: Params, step: jax.Array, *, decay: float
+    average: Params, params: Params, step: jax.Array, *, config: Config
 ) -> Params:
     """Returns the exponential moving average of parameters after step `step`."""
     # Early averages are short, so that they soon forget the first steps.
-    decay = jnp.minimum(decay, (step + 1) / (step + 10))
+    decay = jnp.minimum(_average_decay(config), (step + 1) / (step + 10))
     return optax.incremental_update(params, average, 1 - decay)
 
 
+def _average_decay(config: Config) -> float:
+    half_life = config.optimizer.ema_half_life
+    if not half_life:
+        return config.optimizer.ema_decay
+    return 0.5 ** ((config.data.batch_size + config.data.windows) / half_life)
+
+
 def _optimizer(
-    learning_rate: float, num_steps: int, *, config: OptimizerConfig
+    learning_rate: float, *, config: Config, with_momentum: bool = True
 ) -> optax.GradientTransformation:
+    optimizer = config.optimizer
     schedule = optax.warmup_cosine_decay_schedule(
-        init_value=0.0 if config.warmup_steps else learning_rate,
+        init_value=0.0 if optimizer.warmup_steps else learning_rate,
         peak_value=learning_rate,
-        warmup_steps=config.warmup_steps,
-        decay_steps=max(num_steps, config.warmup_steps + 1),
-        end_value=learning_rate * config.final_learning_rate_scale,
+        warmup_steps=optimizer.warmup_steps,
+        decay_steps=max(config.training.num_steps, optimizer.warmup_steps + 1),
+        end_value=learning_rate * optimizer.final_learning_rate_scale,
     )
-    method = (
-        optax.sgd(schedule)
-        if config.name == "sgd"
-        else optax.adam(schedule, b1=config.b1, b2=config.b2)
-    )
-    if config.gradient_clip:
-        method = optax.chain(optax.clip_by_global_norm(config.gradient_clip), method)
+    if optimizer.name == "sgd":
+        method = optax.sgd(schedule)
+    elif with_momentum:
+        method = optax.adam(schedule, b1=optimizer.b1, b2=optimizer.b2)
+    else:
+        # Adam with b1 = 0, without storing a mean that is the gradient itself.
+        method = optax.rmsprop(
+            schedule,
+            decay=optimizer.b2,
+            eps=1e-8,
+            eps_in_sqrt=False,
+            bias_correction=True,
+        )
+    if optimizer.gradient_clip:
+        clip = optax.clip_by_global_norm(optimizer.gradient_clip)
+        method = optax.chain(clip, method)
     # On one long vector: a loop for each parameter would take longer to compile.
     return optax.flatten(method)

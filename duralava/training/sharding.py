@@ -9,22 +9,29 @@ from jax.experimental import multihost_utils
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from duralava.config import Config, TrainingConfig
+from duralava.datasets.clips import Batch
 from duralava.training.state import TrainState
 
 
 def placement(
     config: Config,
-) -> tuple[Callable[[TrainState], TrainState], Callable[[np.ndarray], jax.Array]]:
+) -> tuple[Callable[[TrainState], TrainState], Callable[[Batch], Batch]]:
     """Returns functions that place the state and a batch on all devices.
 
-    Parameters are replicated; clips and the latents that are carried are sharded.
+    Parameters are replicated; clips, windows and the latents that are carried are
+    sharded.
 
     Raises:
       ValueError: batch or lamps cannot be shared equally between the devices.
     """
     devices = jax.device_count()
-    batch_size, num_lamps = config.data.batch_size, config.loss.normality_lamps
-    for count, what in ((batch_size, "a batch of {} clips"), (num_lamps, "{} lamps")):
+    num_windows = config.data.windows
+    for count, what in (
+        (config.data.batch_size, "a batch of {} clips"),
+        (num_windows, "a batch of {} windows"),
+        (config.loss.normality_lamps, "{} lamps"),
+        (config.loss.num_carried(num_windows), "{} carried lamps"),
+    ):
         if count % devices:
             raise ValueError(
                 f"{what.format(count)} cannot be shared equally between {devices} "
@@ -45,10 +52,15 @@ def placement(
         placed = jax.tree.map(lambda leaf: place(leaf, replicated), rest)
         return placed._replace(latent_pool=place(pool, by_lamp))
 
-    def place_clips(batch: np.ndarray) -> jax.Array:
-        return jax.make_array_from_process_local_data(by_clip, batch)
+    by_window = by_lamp if num_windows else replicated
+    shardings = Batch(by_clip, by_clip, by_clip, by_window, by_window)
 
-    return place_state, place_clips
+    def place_batch(batch: Batch) -> Batch:
+        return jax.tree.map(
+            jax.make_array_from_process_local_data, shardings, Batch(*batch)
+        )
+
+    return place_state, place_batch
 
 
 def any_process(condition: bool, step: int, training: TrainingConfig) -> bool:

@@ -1,6 +1,6 @@
 """All that changes in training."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -8,10 +8,8 @@ import optax
 
 from duralava import losses, models
 from duralava.config import Config
-from duralava.training import optimizers
-
-Params = Any
-Metrics = dict[str, jax.Array]
+from duralava.training import adversarial, optimizers
+from duralava.training.gradients import Params
 
 
 class TrainState(NamedTuple):
@@ -20,12 +18,13 @@ class TrainState(NamedTuple):
     Attributes:
       step: i32[], steps made.
       generator: parameters `{generator, transition[, encoder]}`.
-      discriminator: parameters of the discriminator; empty where none is trained.
+      discriminator: parameters of the discriminator, or of the critics by name; empty
+        where none is trained.
       ema: running average of `generator`; what is rendered.
       generator_optimizer: optimiser's state.
       discriminator_optimizer: optimiser's state.
       latent_pool: f32[N, Z], where the rollouts of the last step ended. The first B
-        of these N lamps are those whose frames the discriminator sees.
+        of these N lamps are those whose clips the discriminator or the critics see.
     """
 
     step: jax.Array
@@ -45,13 +44,14 @@ def init_train_state(key: jax.Array, *, config: Config) -> TrainState:
         config=config.model,
         with_encoder=losses.has_weight(losses.ENCODER_TERMS, config=config.loss),
     )
-    discriminator = (
-        models.init_discriminator(discriminator_key, config=config.model)
-        if config.loss.uses_adversary
-        else {}
+    discriminator = adversarial.init_adversary(discriminator_key, config=config)
+    generator_optimizer = optimizers.for_generator(config)
+    discriminator_optimizer = adversarial.make_optimizer(config)
+    num_lamps = max(
+        config.data.batch_size,
+        config.loss.normality_lamps,
+        config.loss.num_carried(config.data.windows),
     )
-    generator_optimizer, discriminator_optimizer = optimizers.make(config)
-    num_lamps = max(config.data.batch_size, config.loss.normality_lamps)
     pool_shape = (num_lamps, config.model.latent_size)
     return TrainState(
         step=jnp.zeros((), jnp.int32),

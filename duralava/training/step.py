@@ -2,29 +2,32 @@
 
 The generator's side holds generator, transition and (where the losses need one) the
 encoder; they share an optimiser. Both sides are updated at once, from one forward pass
-of the discriminator.
+of the discriminator or of the critics.
 """
 
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from duralava import compilation, losses, models
 from duralava.config import Config
+from duralava.datasets.clips import Batch
 from duralava.training import adversarial, optimizers
 from duralava.training.encoder import encoder_loss
-from duralava.training.state import Metrics, Params, TrainState, init_train_state
+from duralava.training.gradients import Metrics, Params
+from duralava.training.state import TrainState, init_train_state
 
 
 def train_step(
-    state: TrainState, clips: jax.Array, key: jax.Array, *, config: Config
+    state: TrainState, batch: Batch, key: jax.Array, *, config: Config
 ) -> tuple[TrainState, Metrics]:
     """Makes one update of all networks.
 
     Args:
       state: before the step.
-      clips: film u8[T, B, H, W, 3].
+      batch: of the film.
       key: base key of the run; all randomness is `fold_in(key, state.step)`.
       config: of the run.
 
@@ -32,14 +35,16 @@ def train_step(
       The state after the step, and scalars f32[] by name.
     """
     gradients, discriminator_gradients, pool, metrics = loss_gradients(
-        state, clips, jax.random.fold_in(key, state.step), config=config
+        state, batch, jax.random.fold_in(key, state.step), config=config
     )
-    generator_optimizer, discriminator_optimizer = optimizers.make(config)
     generator, generator_state = optimizers.update(
-        generator_optimizer, gradients, state.generator_optimizer, state.generator
+        optimizers.for_generator(config),
+        gradients,
+        state.generator_optimizer,
+        state.generator,
     )
     discriminator, discriminator_state = optimizers.update(
-        discriminator_optimizer,
+        adversarial.make_optimizer(config),
         discriminator_gradients,
         state.discriminator_optimizer,
         state.discriminator,
@@ -48,9 +53,7 @@ def train_step(
         step=state.step + 1,
         generator=generator,
         discriminator=discriminator,
-        ema=optimizers.update_average(
-            state.ema, generator, state.step, decay=config.optimizer.ema_decay
-        ),
+        ema=optimizers.update_average(state.ema, generator, state.step, config=config),
         generator_optimizer=generator_state,
         discriminator_optimizer=discriminator_state,
         latent_pool=pool,
@@ -58,7 +61,7 @@ def train_step(
 
 
 def loss_gradients(
-    state: TrainState, clips: jax.Array, key: jax.Array, *, config: Config
+    state: TrainState, batch: Batch, key: jax.Array, *, config: Config
 ) -> tuple[Params, Params, jax.Array, Metrics]:
     """Gradients of all losses.
 
@@ -67,7 +70,7 @@ def loss_gradients(
 
     Args:
       state: before the step.
-      clips: film u8[T, B, H, W, 3].
+      batch: of the film.
       key: of this step.
       config: of the run.
 
@@ -86,7 +89,7 @@ def loss_gradients(
             starts,
             rollout_key,
             0,
-            num_steps=clips.shape[0],
+            num_steps=len(batch.clips),
             config=config.model,
         )
         return trajectory, final
@@ -98,25 +101,41 @@ def loss_gradients(
     generator = jax.tree.map(jnp.zeros_like, state.generator)
     discriminator = jax.tree.map(jnp.zeros_like, state.discriminator)
     if config.loss.uses_adversary:
-        shown = slice(clips.shape[1])
         gradients = adversarial.from_start_step(
-            state, clips, trajectory[:, shown], adversary_key, config=config
+            state.generator["generator"],
+            state.discriminator,
+            state.step,
+            batch,
+            trajectory,
+            adversary_key,
+            config=config,
         )
         generator["generator"] = gradients.generator
         discriminator = gradients.discriminator
-        trajectory_gradient = trajectory_gradient.at[:, shown].add(gradients.trajectory)
+        trajectory_gradient += gradients.trajectory
         metrics |= gradients.metrics
     if config.loss.uses_adversary or losses.has_weight(
         losses.LATENT_TERMS, config=config.loss
     ):
         (generator["transition"],) = pull_transition(trajectory_gradient)
     if losses.has_weight(losses.ENCODER_TERMS, config=config.loss):
-        (_, terms), encoder_gradients = jax.value_and_grad(encoder_loss, has_aux=True)(
-            state.generator, clips, encoder_key, config=config
-        )
+        scale = encoder_scale(state.step, config=config)
+
+        def scaled_loss(params: Params) -> tuple[jax.Array, Metrics]:
+            loss, terms = encoder_loss(params, batch, encoder_key, config=config)
+            return scale * loss, terms
+
+        encoder_gradients, terms = jax.grad(scaled_loss, has_aux=True)(state.generator)
         generator = jax.tree.map(jnp.add, generator, encoder_gradients)
         metrics |= terms
     return generator, discriminator, final, metrics
+
+
+def encoder_scale(step: jax.Array, *, config: Config) -> jax.Array:
+    """Returns the factor of the encoder's terms at a step: it falls along a cosine."""
+    return optax.cosine_decay_schedule(
+        1.0, config.training.num_steps, config.loss.encoder_scale
+    )(step)
 
 
 def latent_gradients(

@@ -16,6 +16,7 @@ from duralava.config import (
     OptimizerConfig,
     TrainingConfig,
 )
+from duralava.datasets.clips import batch_of
 from duralava.training import step as training_step
 from duralava.training.encoder import encoder_loss
 from duralava.training.state import init_train_state
@@ -33,7 +34,7 @@ GRADIENT = OptimizerConfig(
 KEY = jax.random.key(5)
 
 rollout = jax.jit(models.rollout, static_argnames=("num_steps", "config"))
-train_step = jax.jit(training_step.train_step, static_argnames="config")
+compiled_step = jax.jit(training_step.train_step, static_argnames="config")
 
 
 def make_config(loss, *, model=MODEL, optimizer=GRADIENT):
@@ -67,6 +68,10 @@ def random_state(config, scale=0.2):
 def film(seed=1):
     values = np.random.default_rng(seed).integers(0, 256, (5, 2, 16, 16, 3))
     return values.astype(np.uint8)
+
+
+def train_step(state, clips, key, *, config):
+    return compiled_step(state, batch_of(clips), key, config=config)
 
 
 def step(state, config, *, clips=None, key=KEY):
@@ -366,7 +371,7 @@ def test_gradients_that_no_loss_has_are_zeros():
     )
     state = random_state(config)
     of_generator, of_discriminator, *_ = training_step.loss_gradients(
-        state, film(), KEY, config=config
+        state, batch_of(film()), KEY, config=config
     )
     for gradients, params in (
         (of_generator, state.generator),
@@ -433,7 +438,10 @@ def test_before_its_start_step_the_adversarial_loss_has_no_gradient():
     assert float(metrics["loss/generator"]) == 0.0
     expected = jax.jit(
         lambda params: jax.grad(encoder_loss, has_aux=True)(
-            params, jnp.asarray(film()), step_keys()[3], config=ENCODED
+            params,
+            jax.tree.map(jnp.asarray, batch_of(film())),
+            step_keys()[3],
+            config=ENCODED,
         )[0]
     )(state.generator)
     assert_trees_close(
@@ -467,7 +475,7 @@ def test_a_window_of_the_rollout_is_compared_with_the_film_of_its_steps():
 
     drawn = set()
     for key in jax.random.split(jax.random.key(3), 12):
-        _, terms = loss(params, film(), key, config=ENCODED)
+        _, terms = loss(params, batch_of(film()), key, config=ENCODED)
         found = (terms["loss/rollout"], terms["loss/change"])
         matches = [
             np.allclose(found, errors, rtol=1e-5)

@@ -1,0 +1,30 @@
+"""What the parts of a step return to it."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+Params = Any
+Metrics = dict[str, jax.Array]
+
+
+class AdversarialGradients(NamedTuple):
+    """Gradients of the adversarial losses.
+
+    Attributes:
+      generator: for the parameters of `generate`.
+      trajectory: for the latents of the generated clips, f32[T, B, Z].
+      discriminator: for the parameters of the discriminator or of the critics.
+      metrics: losses and logits.
+    """
+
+    generator: Params
+    trajectory: jax.Array
+    discriminator: Params
+    metrics: Metrics
+
+
+def zeros_like(tree: Any) -> Any:
+    """Returns zeros of the shapes and types of a tree's leaves."""
+    return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), tree)
