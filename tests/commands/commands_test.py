@@ -10,7 +10,13 @@ import duralava as package
 from duralava import commands, configs
 
 ROOT = pathlib.Path(__file__).parents[2]
-CONFIGS = ["lava_lamp_64", "original_64", "simulated_64", "simulated_64_mlp"]
+CONFIGS = [
+    "any_size",
+    "lava_lamp_64",
+    "original_64",
+    "simulated_64",
+    "simulated_64_mlp",
+]
 
 
 def duralava(*arguments, **options):
