@@ -1,6 +1,6 @@
 """Trains for some minutes on a borrowed machine, and packs the run to go on elsewhere.
 
-python experiments/lease.py --config=any_size --workdir=RUN --packed=DIR --minutes=9
+python experiments/lease.py --config=simulated --workdir=RUN --packed=DIR --minutes=9
 
 A packed run in DIR is unpacked first, unless the workdir exists. When the time is over,
 counted from the start of the program, the run is saved, and DIR holds it: its last

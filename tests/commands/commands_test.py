@@ -11,9 +11,9 @@ from duralava import commands, configs
 
 ROOT = pathlib.Path(__file__).parents[2]
 CONFIGS = [
-    "any_size",
     "lava_lamp_64",
     "original_64",
+    "simulated",
     "simulated_64",
     "simulated_64_mlp",
 ]
