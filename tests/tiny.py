@@ -1,13 +1,22 @@
 """The one tiny model of the tests: 16x16 pixels, 8 latent values."""
 
 import dataclasses
+import pathlib
 
 import jax
 
 from duralava import models
-from duralava.config import Config, DataConfig, LossConfig, ModelConfig, TrainingConfig
+from duralava.config import (
+    Config,
+    DataConfig,
+    LossConfig,
+    ModelConfig,
+    TrainingConfig,
+    to_dict,
+)
 from duralava.lamp import Lamp
 
+ROOT = pathlib.Path(__file__).parents[1]
 SIZE = 16
 LATENT_SIZE = 8
 MODEL = ModelConfig(
@@ -100,3 +109,19 @@ def faster(lamp, scale):
     """
     transition = jax.tree.map(lambda leaf: scale * leaf, lamp.params["transition"])
     return dataclasses.replace(lamp, params=lamp.params | {"transition": transition})
+
+
+def flags(config, workdir, data_dir):
+    """Returns the flags of a command that trains by a config of this file."""
+    values = to_dict(config)
+    return [
+        f"--config={ROOT / 'experiments' / 'configs' / 'lava_lamp_64.py'}",
+        f"--workdir={workdir}",
+        f"--data_dir={data_dir}",
+        "--config.loss.rollout_steps=3",
+        *(
+            f"--config.{section}.{name}={value}"
+            for section in ("data", "model", "training")
+            for name, value in values[section].items()
+        ),
+    ]

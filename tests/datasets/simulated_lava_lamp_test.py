@@ -239,6 +239,26 @@ def test_windows_come_with_the_whole_frames(windows):
     )
 
 
+def test_film_has_the_windows_of_its_frames_at_their_places(windows):
+    film = clips.load_film(
+        "simulated_lava_lamp/windows",
+        windows.data_dir.partition("/simulated")[0],
+        "train",
+        resolution=32,
+    )
+    examples = list(windows.as_data_source("train"))
+    rng = np.random.default_rng(0)
+    seen = set()
+    for index in range(0, len(film.frames), 7):
+        pixels, (left, top, pixel) = film.random_window(index, rng)
+        size = round(1 / pixel)
+        np.testing.assert_array_equal(pixels, examples[index][f"window_{size}"])
+        corner = [round(top * size), round(left * size)]
+        np.testing.assert_array_equal(corner, examples[index][f"place_{size}"])
+        seen.add(size)
+    assert seen == {48, 64}
+
+
 _SCRIPT = """
 import sys
 import jax

@@ -23,21 +23,6 @@ def command(*flags):
     return [sys.executable, str(ROOT / "experiments" / "train.py"), *flags]
 
 
-def tiny_flags(config, workdir, data_dir):
-    values = to_dict(config)
-    return [
-        f"--config={ROOT / 'experiments' / 'configs' / 'lava_lamp_64.py'}",
-        f"--workdir={workdir}",
-        f"--data_dir={data_dir}",
-        "--config.loss.rollout_steps=3",
-        *(
-            f"--config.{section}.{name}={value}"
-            for section in ("data", "model", "training")
-            for name, value in values[section].items()
-        ),
-    ]
-
-
 def environment():
     return os.environ | {
         "JAX_PLATFORMS": "cpu",
@@ -62,7 +47,7 @@ def test_interrupted_process_goes_on_to_the_same_end(
     config = with_training(
         tiny.CONFIG, num_steps=200, checkpoint_every=50, log_every=50, sample_every=1000
     )
-    flags = tiny_flags(config, tmp_path / "a", tiny_data_dir)
+    flags = tiny.flags(config, tmp_path / "a", tiny_data_dir)
     process = subprocess.Popen(command(*flags), env=environment())
     while not (tmp_path / "a" / "checkpoints" / "50").exists():
         assert process.poll() is None
@@ -76,7 +61,7 @@ def test_interrupted_process_goes_on_to_the_same_end(
     )
     assert again.stdout.splitlines()[-1] == f"trained 200 steps: {tmp_path / 'a'}"
     subprocess.run(
-        command(*tiny_flags(config, tmp_path / "b", tiny_data_dir)),
+        command(*tiny.flags(config, tmp_path / "b", tiny_data_dir)),
         env=environment(),
         check=True,
     )
@@ -116,7 +101,7 @@ def test_two_processes_killed_and_resumed_agree_with_one(
     config = with_training(
         tiny.CONFIG, num_steps=10**6, checkpoint_every=3, log_every=3, sample_every=999
     )
-    flags = [*tiny_flags(config, tmp_path / "two", tiny_data_dir), *PLAIN_DESCENT]
+    flags = [*tiny.flags(config, tmp_path / "two", tiny_data_dir), *PLAIN_DESCENT]
     saved = tmp_path / "two" / "checkpoints"
     processes = start_two(*flags)
     while not (saved / "6").exists():
@@ -129,7 +114,7 @@ def test_two_processes_killed_and_resumed_agree_with_one(
 
     end = f"--config.training.num_steps={last + 4}"
     assert [process.wait() for process in start_two(*flags, end)] == [0, 0]
-    one = [*tiny_flags(config, tmp_path / "one", tiny_data_dir), *PLAIN_DESCENT, end]
+    one = [*tiny.flags(config, tmp_path / "one", tiny_data_dir), *PLAIN_DESCENT, end]
     subprocess.run(command(*one), env=environment(), check=True)
 
     assert (saved / str(last + 4)).exists()
@@ -139,7 +124,7 @@ def test_two_processes_killed_and_resumed_agree_with_one(
 
 def test_interrupt_of_one_process_stops_both(tiny_data_dir, with_training, tmp_path):
     config = with_training(tiny.CONFIG, num_steps=10**6, sample_every=10**6)
-    first, second = start_two(*tiny_flags(config, tmp_path / "w", tiny_data_dir))
+    first, second = start_two(*tiny.flags(config, tmp_path / "w", tiny_data_dir))
     while not (tmp_path / "w" / "checkpoints" / "4").exists():
         time.sleep(0.01)
     second.send_signal(signal.SIGINT)
@@ -149,7 +134,7 @@ def test_interrupt_of_one_process_stops_both(tiny_data_dir, with_training, tmp_p
 def test_eight_devices_agree_with_one(tiny_data_dir, tmp_path):
     workdirs = tmp_path / "one", tmp_path / "eight"
     for workdir, devices in zip(workdirs, (1, 8), strict=True):
-        flags = [*tiny_flags(tiny.CONFIG, workdir, tiny_data_dir), *PLAIN_DESCENT]
+        flags = [*tiny.flags(tiny.CONFIG, workdir, tiny_data_dir), *PLAIN_DESCENT]
         flags += ["--config.data.batch_size=8", "--config.training.num_steps=3"]
         count = f"--xla_force_host_platform_device_count={devices}"
         subprocess.run(
@@ -176,7 +161,7 @@ def assert_close(first, second):
 )
 def test_bad_input_gets_one_clear_line(tiny_data_dir, tmp_path, flag, says):
     done = subprocess.run(
-        command(*tiny_flags(tiny.CONFIG, tmp_path / "w", tiny_data_dir), flag),
+        command(*tiny.flags(tiny.CONFIG, tmp_path / "w", tiny_data_dir), flag),
         env=environment(),
         capture_output=True,
         text=True,
