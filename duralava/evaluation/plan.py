@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 
 NEAR = 100_000  # steps; fewer lamps run to horizons beyond
+DEFAULT_HORIZONS = (20, 1_000, 10_000, 100_000, 1_000_000)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,14 +18,15 @@ class Plan:
       clip_length: steps in a clip, at least 4.
       num_lamps: lamps that run to horizons up to `NEAR`, at least 32. If they are fewer
         than the clips, each gives several clips.
-      num_far_lamps: lamps that run to horizons beyond, at least 32.
+      num_far_lamps: lamps that run to horizons beyond, at least 32. They are measured
+        at the first horizon as well: the effect of time shows in the same lamps.
       seed: of all random numbers.
 
     Raises:
       ValueError: horizons do not ascend, or a number is too small.
     """
 
-    horizons: tuple[int, ...] = (20, 1_000, 10_000)
+    horizons: tuple[int, ...] = DEFAULT_HORIZONS
     num_clips: int = 512
     clip_length: int = 16
     num_lamps: int = 1024
@@ -49,6 +51,8 @@ class Plan:
         """Returns the horizons of each run, and its number of lamps."""
         near = tuple(h for h in self.horizons if h <= NEAR)
         far = tuple(h for h in self.horizons if h > NEAR)
+        if near and far:
+            far = (near[0], *far)
         runs = [(near, self.num_lamps), (far, self.num_far_lamps)]
         return [(horizons, lamps) for horizons, lamps in runs if horizons]
 

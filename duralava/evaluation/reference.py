@@ -42,6 +42,7 @@ def make_reference(
     step_seconds: float,
     mirrored: bool,
     extractors: Mapping[str, features.Extractor] = features.EXTRACTORS,
+    windows: Segments | None = None,
 ) -> Reference:
     """Samples the films and extracts their features.
 
@@ -53,11 +54,13 @@ def make_reference(
       step_seconds: time from one step to the next.
       mirrored: whether the model was trained on mirror images too.
       extractors: of features.
+      windows: of the held-out film, as of `cut_sample`.
 
     Raises:
       ValueError: a film is too short.
     """
-    known, sample = (cut_sample(s, size, stride=stride) for s in (learned, held_out))
+    known = cut_sample(learned, size, stride=stride)
+    sample = cut_sample(held_out, size, stride=stride, windows=windows)
     known_rows, rows = (features.extract(s.clips, extractors) for s in (known, sample))
     extractors = {
         name: extractor

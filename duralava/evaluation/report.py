@@ -10,9 +10,9 @@ from typing import Any
 import matplotlib.figure
 
 from duralava import files, tables
-from duralava.evaluation import plots
+from duralava.evaluation import plots, thresholds
+from duralava.evaluation.distances import Untested
 from duralava.evaluation.evaluate import Evaluation
-from duralava.evaluation.latents import Untested
 from duralava.evaluation.measures import MEASURES, ClipFigures
 from duralava.evaluation.page import render_page
 from duralava.tables import Column
@@ -119,15 +119,17 @@ def _tables(evaluation: Evaluation) -> dict[str, Table]:
     """Returns the tables by title."""
     contenders, durability = evaluation.contenders, evaluation.durability
     some = next(iter(contenders.values()))
+    horizons = thresholds.rows(evaluation), thresholds.columns(evaluation)
     distances = itertools.chain(*map(_extractor_columns, some.features))
     values = itertools.chain(*map(_measure_columns, MEASURES))
     clips = Column("clips", lambda figures: figures.samples)
     tests = next(iter(durability.horizons.values()))
     return {
+        "The lamp against its thresholds": horizons,
+        "The lamp in the picture": _sideways(contenders, [*values, clips]),
         "Distances to film that was never learned": _sideways(
             contenders, list(distances)
         ),
-        "The lamp in the picture": _sideways(contenders, [clips, *values]),
         "Durability": _sideways(
             durability.horizons, _horizon_columns(tests.normality.p_values)
         ),

@@ -8,6 +8,8 @@ import numpy as np
 
 NUM_LAMPS = 8  # lamps in the long film of a sample
 MOST_STEPS = 300  # upper limit of its length
+PICTURE_SIZE = 256
+"""Height and width of the pictures that windows are cut from."""
 
 Segments = Sequence[np.ndarray]
 """Film as pieces without a cut, u8[N, H, W, 3] each."""
@@ -16,14 +18,20 @@ Segments = Sequence[np.ndarray]
 class Sample(NamedTuple):
     """The frames in which a contender is measured.
 
+    Clips are in the order of the film, or of the lamps that they show.
+
     Attributes:
       clips: u8[T, N, H, W, 3], N clips of T steps.
       film: u8[S, L, H, W, 3], longer film of L lamps, which shows their long-term
         motion.
+      windows: u8[T, N, h, w, 3], windows of pictures of `PICTURE_SIZE` pixels that show
+        the same as the clips, one of each frame, at places that are uniform over the
+        picture; None if the contender does not give them.
     """
 
     clips: np.ndarray
     film: np.ndarray
+    windows: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,20 +49,29 @@ class SampleSize:
     film_length: int
 
 
-def cut_sample(segments: Segments, size: SampleSize, *, stride: int) -> Sample:
+def cut_sample(
+    segments: Segments,
+    size: SampleSize,
+    *,
+    stride: int,
+    windows: Segments | None = None,
+) -> Sample:
     """Cuts a sample from film, spread evenly over all of it.
 
     Args:
       segments: the film.
       size: of the sample.
       stride: film frames per step.
+      windows: a window of each frame of the film, as of `Sample`.
 
     Raises:
       ValueError: the film is too short.
     """
+    count, length = size.num_clips, size.clip_length
     return Sample(
-        cut_clips(segments, size.num_clips, size.clip_length, stride=stride),
+        cut_clips(segments, count, length, stride=stride),
         cut_clips(segments, NUM_LAMPS, size.film_length, stride=stride),
+        windows and cut_clips(windows, count, length, stride=stride),
     )
 
 

@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from duralava.evaluation.motion import block_motion
-from duralava.signals.blobs import find_blobs
+from duralava.signals.blobs import label_blobs
+from duralava.signals.blobs import measure_blobs as measure_labels
 
 # Number of frames that the colours are fitted to, evenly spread over the film.
 _FITTED = 512
@@ -41,17 +42,19 @@ class WaxColour:
 
 
 class BlobSizes(NamedTuple):
-    """Number, heights and areas of the blobs of a film, ordered by time.
+    """Number, places and shapes of the blobs in the picture, ordered by time.
 
     Attributes:
       counts: number of blobs in each frame, i64[N].
       heights: of their centroids, 0 at the bottom of the glass to 1 at its top, f64[B].
       areas: as shares of the glass, f64[B].
+      roundness: of `roundness`, f64[B].
     """
 
     counts: np.ndarray
     heights: np.ndarray
     areas: np.ndarray
+    roundness: np.ndarray
 
 
 def fit_wax_colour(frames: np.ndarray) -> WaxColour:
@@ -167,9 +170,36 @@ def measure_blobs(frames: np.ndarray, colour: WaxColour, min_area: float) -> Blo
     (rows,) = np.nonzero(colour.glass.any(axis=1))
     foot, top = rows[-1] + 1, rows[0]
     from_below = wax_map(frames, colour)[:, None, top:foot][:, :, ::-1]
-    blobs = find_blobs(from_below, int(np.ceil(min_area * area)))
+    labels = label_blobs(from_below, int(np.ceil(min_area * area)))
+    blobs = measure_labels(labels)
     heights = (blobs.row + 0.5) / (foot - top)
-    return BlobSizes(blobs.counts(), heights, blobs.cells / area)
+    return BlobSizes(
+        blobs.counts(), heights, blobs.cells / area, roundness(labels[:, 0])
+    )
+
+
+def roundness(labels: np.ndarray) -> np.ndarray:
+    """Returns how round each blob is: 1 for a disc, less for any other shape.
+
+    It is the polar moment of area of a disc with the blob's area, over that of the blob
+    about its centroid: A^2 / (2 pi J) (the shape index of Li, Goodchild & Church 2013).
+    An ellipse of axes a and b has 2ab / (a^2 + b^2), two equal discs that touch 2/3. A
+    pixel counts as a square of area 1.
+
+    Args:
+      labels: number of the blob of each pixel, i[N, H, W], 0 for none.
+
+    Returns:
+      f64[B], of blobs 1 to B, each of at least one pixel.
+    """
+    flat = labels.ravel()
+    areas = np.bincount(flat)[1:]
+    moments = areas / 6  # of the squares about their own centres
+    for place in np.indices(labels.shape, np.int32)[1:]:
+        place = place.ravel()
+        total, squares = (np.bincount(flat, place**n)[1:] for n in (1, 2))
+        moments += squares - total**2 / areas
+    return areas**2 / (2 * np.pi * moments)
 
 
 def rise_speeds(

@@ -15,7 +15,8 @@ def test_each_lamp_gives_several_clips_if_lamps_are_fewer_than_clips():
     latents = jax.random.normal(jax.random.key(3), (150, 32, tiny.LATENT_SIZE))
     size = SampleSize(num_clips=70, clip_length=4, film_length=9)
     selected = contenders.select_latents(np.asarray(latents), size)
-    clips, film = contenders.generate_sample(lamp, selected)
+    clips, film, windows = contenders.generate_sample(lamp, selected)
+    assert windows is None  # of a lamp that draws frames of its own size only
     assert clips.shape[:2] == (4, 70) and film.shape[:2] == (9, NUM_LAMPS)
     for clip, (start, index) in {
         0: (0, 0),

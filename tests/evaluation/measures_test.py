@@ -90,7 +90,11 @@ def slowed(segments):
 
 
 def each(fault):
-    return lambda segments: Sample(*map(fault, cut(segments)))
+    def make(segments):
+        real = cut(segments)
+        return Sample(fault(real.clips), fault(real.film))
+
+    return make
 
 
 # By fault: how film with it is made; the figures that are above those of any real film,

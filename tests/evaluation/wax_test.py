@@ -113,7 +113,49 @@ def test_blobs_are_counted_in_their_places(colour):
     np.testing.assert_allclose(area, np.pi * RADIUS**2, rtol=0.1)
     spray = wax.measure_blobs(lamp(places, radius=2.0), colour, 0.05)
     np.testing.assert_array_equal(spray.counts, 0)
-    assert spray.heights.shape == spray.areas.shape == (0,)
+    assert spray.heights.shape == spray.areas.shape == spray.roundness.shape == (0,)
+
+
+def labelled(*shapes):
+    """Labels i64[1, 200, 200] of shapes: functions of rows and columns."""
+    rows, columns = np.indices((200, 200)) - 100.0
+    labels = np.zeros((1, 200, 200), int)
+    for number, shape in enumerate(shapes, 1):
+        labels[0][shape(rows, columns)] = number
+    return labels
+
+
+# By name: a shape, and A^2 / (2 pi J) of its area A and polar moment J.
+SHAPES = {
+    "disc": (lambda y, x: np.hypot(y, x) < 60, 1),
+    "small disc": (lambda y, x: np.hypot(y - 0.5, x - 0.5) < 3, 1),
+    "square": (lambda y, x: np.maximum(abs(y), abs(x)) < 50.5, 3 / np.pi),
+    "ellipse 2:1": (lambda y, x: np.hypot(y, x / 2) < 40, 2 * 2 / (2**2 + 1)),
+    "ellipse 3:1": (lambda y, x: np.hypot(y / 3, x) < 30, 2 * 3 / (3**2 + 1)),
+    "two discs that touch": (lambda y, x: np.hypot(y, abs(x) - 40) < 40, 2 / 3),
+    "ring": (
+        lambda y, x: (np.hypot(y, x) < 80) & (np.hypot(y, x) >= 40),
+        (1 - 0.5**2) / (1 + 0.5**2),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_the_roundness_of_a_shape_is_the_known_one(name):
+    shape, expected = SHAPES[name]
+    (found,) = wax.roundness(labelled(shape))
+    assert found == pytest.approx(expected, rel=0.02 if "small" in name else 0.005)
+
+
+def test_each_blob_has_its_own_roundness():
+    places = [[(30, 24), (30, 24)], [(30, 20), (30, 28)]]
+    film = lamp(rising(0.5, swing=8))
+    blobs = wax.measure_blobs(
+        lamp([*places, [(70, 24), (30, 24)]]), wax.fit_wax_colour(film), 0.05
+    )
+    np.testing.assert_array_equal(blobs.counts, [1, 1, 2])
+    assert blobs.roundness[[0, 2, 3]] == pytest.approx(1, abs=0.03)
+    assert blobs.roundness[1] < 0.9
 
 
 @pytest.mark.parametrize("speed", [0.81, 1.5, -0.81])
