@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
+from duralava import models
 from duralava.evaluation import durability
 from duralava.evaluation.linear_texture import (
     fit_linear_texture,
@@ -14,6 +16,7 @@ from duralava.evaluation.plan import Plan
 from duralava.evaluation.samples import (
     MOST_STEPS,
     NUM_LAMPS,
+    PICTURE_SIZE,
     Sample,
     SampleSize,
     Segments,
@@ -27,6 +30,8 @@ LINEAR, VIDEO = "linear texture", "video texture"
 _SPACING = 64  # steps between two clips of one lamp
 _RECORDS = 10_000  # states of one lamp over time
 _RIVAL_HORIZON = 20
+_PLACES_SEED = 40
+_WINDOWS_AT_ONCE = 64
 
 
 class Contender(NamedTuple):
@@ -166,5 +171,41 @@ def select_latents(latents: np.ndarray, size: SampleSize) -> SampleLatents:
 
 
 def generate_sample(lamp: Lamp, latents: SampleLatents) -> Sample:
-    """Generates the frames of latents."""
-    return Sample(*(np.asarray(lamp.generate(z)) for z in latents))
+    """Generates the frames of latents, and windows if the generator draws any size."""
+    clips, film = (np.asarray(lamp.generate(z)) for z in latents)
+    if not models.GENERATORS[lamp.config.generator].any_size:
+        return Sample(clips, film)
+    rng = np.random.default_rng(_PLACES_SEED)
+    last = PICTURE_SIZE - lamp.config.resolution
+    places = rng.integers(last + 1, size=(2, *latents.clips.shape[:2]))
+    left, top = (places / PICTURE_SIZE).astype(np.float32)
+    return Sample(clips, film, np.asarray(_windows(lamp, latents.clips, left, top)))
+
+
+@jax.jit
+def _windows(
+    lamp: Lamp, latents: jax.Array, left: jax.Array, top: jax.Array
+) -> jax.Array:
+    """Returns windows u8[T, N, R, R, 3] of pictures of latents f32[T, N, Z].
+
+    `left` and `top` are their places f32[T, N], in widths of the picture.
+    """
+    size = lamp.config.resolution
+
+    def draw(arguments: tuple[jax.Array, ...]) -> jax.Array:
+        latent, left, top = arguments
+        return models.to_uint8(
+            models.generate(
+                lamp.params["generator"],
+                latent,
+                size=size,
+                window=models.Window(left, top, 1 / PICTURE_SIZE),
+                config=lamp.config,
+            )
+        )
+
+    flat = jax.tree.map(
+        lambda values: values.reshape(-1, *values.shape[2:]), (latents, left, top)
+    )
+    windows = jax.lax.map(draw, flat, batch_size=_WINDOWS_AT_ONCE)
+    return windows.reshape(*latents.shape[:2], size, size, 3)

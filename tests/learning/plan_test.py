@@ -5,14 +5,14 @@ import pytest
 import tiny
 from films_of_discs import film
 
-from duralava import checkpoints
-from duralava.config import ENCODER_ASSISTED, Config, Phase
+from duralava import checkpoints, load_config
+from duralava.config import Config, Phase
 from duralava.learning import plan
 from duralava.rendering import writers
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
-ENCODER = Config(loss=ENCODER_ASSISTED)
+ENCODER = load_config("lava_lamp_64")
 
 
 @pytest.mark.parametrize(
