@@ -14,6 +14,7 @@ _STEP_SECONDS = 0.2
 _TIMED_STEPS = 10
 _SPARE = 0.9  # share of the time that is planned: the machine may be busy later
 _DATA = "data"
+_MOST_BYTES = 8e9  # of the prepared film
 
 
 def prepare_run(
@@ -27,7 +28,8 @@ def prepare_run(
     """Prepares the film in `workdir/data`, and plans a run on it.
 
     The number of steps is what the time allows at the measured pace. A workdir that has
-    been trained in keeps its plan.
+    been trained in keeps its plan. If the config learns windows, the film is prepared
+    as large as it is, up to 1,024 pixels and 8 GB.
 
     Args:
       source: video, or folder of images.
@@ -50,11 +52,9 @@ def prepare_run(
     if config.then:
         raise ValueError("a film is learned in one phase; this config has several")
     workdir = pathlib.Path(workdir).expanduser().absolute()
-    size = config.model.resolution
+    info = video.probe(source)
     data = dataclasses.replace(
-        config.data,
-        dataset=f"{lava_lamp.LavaLamp.name}/{size}x{size}",
-        horizontal_flip=mirror,
+        config.data, dataset=dataset_of(info, config), horizontal_flip=mirror
     )
     config = dataclasses.replace(config, data=data)
     earlier = None
@@ -62,7 +62,6 @@ def prepare_run(
         earlier = checkpoints.read_config(workdir)
         if not data_dir(workdir).exists():
             raise ValueError(f"{workdir} is the workdir of another training")
-    info = video.probe(source)
     if info.num_frames:  # else known only once the film has been decoded
         fit_to_film(config, info.num_frames, info.fps)
 
@@ -76,6 +75,27 @@ def prepare_run(
         config, num_steps=_TIMED_STEPS, data_dir=data_dir(workdir)
     )
     return _scheduled(config, max(1, int(_SPARE * seconds / pace)))
+
+
+def dataset_of(info: video.VideoInfo, config: Config) -> str:
+    """Returns the data set to prepare of a film.
+
+    Its frames have the size of the model's, or, if the config learns windows of larger
+    pictures, as much of the film's own size as fits 1,024 pixels and 8 GB.
+    """
+    size = config.model.resolution
+    largest = size
+    if config.loss.window_weight or config.data.windows:
+        # A film of unknown length may be long.
+        fitting = (_MOST_BYTES / 3 / info.num_frames) ** 0.5 if info.num_frames else 256
+        largest = max(size, min(info.width, info.height, fitting))
+    sizes = [
+        found.resolution
+        for found in lava_lamp.LavaLamp.BUILDER_CONFIGS
+        if found.resolution <= largest and found.resolution % size == 0
+    ]
+    size = max(sizes, default=size)
+    return f"{lava_lamp.LavaLamp.name}/{size}x{size}"
 
 
 def fit_to_film(config: Config, num_frames: int, fps: float) -> Config:
@@ -150,9 +170,10 @@ def data_dir(workdir: str | os.PathLike[str]) -> pathlib.Path:
 def films(
     config: Config, workdir: str | os.PathLike[str]
 ) -> tuple[clips.Film, clips.Film]:
-    """Returns the learned and the held-out film of a workdir."""
+    """Returns the learned and the held-out film of a workdir, in the model's size."""
+    size = config.model.resolution
     learned, held_out = (
-        clips.load_film(config.data.dataset, data_dir(workdir), split)
+        clips.load_film(config.data.dataset, data_dir(workdir), split, resolution=size)
         for split in ("train", "test")
     )
     return learned, held_out

@@ -7,6 +7,7 @@ from films_of_discs import film
 
 from duralava import checkpoints, load_config
 from duralava.config import Config, Phase
+from duralava.datasets import video
 from duralava.learning import plan
 from duralava.rendering import writers
 
@@ -31,6 +32,27 @@ def test_clips_suit_the_film(seconds, fps, stride, clip_length):
     data = plan.fit_to_film(ENCODER, round(seconds * fps), fps).data
     assert (data.frame_stride, data.clip_length) == (stride, clip_length)
     assert data.steps_per_second == pytest.approx(5, rel=0.21)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "num_frames", "size"),
+    [
+        (1280, 720, 1_000, 704),
+        (1080, 1920, 1_000, 1024),
+        (480, 360, 1_000, 320),
+        (50, 50, 1_000, 64),
+        (1280, 720, 100_000, 128),  # 163 pixels would take 8 GB
+        (1280, 720, None, 256),
+    ],
+)
+def test_a_film_is_prepared_as_large_as_its_windows_can_use(
+    width, height, num_frames, size
+):
+    info = video.VideoInfo(30.0, num_frames, width, height)
+    loss = dataclasses.replace(ENCODER.loss, window_weight=1.0)
+    windows = dataclasses.replace(ENCODER, loss=loss)
+    assert plan.dataset_of(info, windows) == f"lava_lamp/{size}x{size}"
+    assert plan.dataset_of(info, ENCODER) == "lava_lamp/64x64"
 
 
 @pytest.mark.parametrize("fps", [5, 12, 25, 30, 60])

@@ -45,7 +45,7 @@ class LavaLamp(film.FilmBuilder):
             fit=fit,
         )
         for fit in ("crop", "letterbox")
-        for resolution in (64, 128, 256)
+        for resolution in range(64, 1025, 64)
     ]
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         f"Put the film into the folder as {_FILM_NAME}, or as its only file, or put "
