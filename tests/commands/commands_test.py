@@ -11,6 +11,7 @@ from duralava import commands, configs
 
 ROOT = pathlib.Path(__file__).parents[2]
 CONFIGS = [
+    "lava_lamp",
     "lava_lamp_64",
     "original_64",
     "simulated",
