@@ -119,5 +119,7 @@ def test_film_of_one_frame_is_too_short(tmp_path, manual_dir):
 
 def test_configs_are_every_size_and_fit():
     assert set(LavaLamp.builder_configs) == {
-        f"{size}x{size}{fit}" for size in (64, 128, 256) for fit in ("", "_letterbox")
+        f"{size}x{size}{fit}"
+        for size in range(64, 1025, 64)
+        for fit in ("", "_letterbox")
     }

@@ -5,7 +5,7 @@ import pytest
 import scipy.ndimage
 import scipy.stats
 
-from duralava.evaluation.distances import Estimate
+from duralava.evaluation.distances import Estimate, Untested
 from duralava.evaluation.measures import fit_measures
 from duralava.evaluation.reference import make_reference
 from duralava.evaluation.samples import Sample, SampleSize, cut_sample
@@ -33,8 +33,11 @@ def figures(found):
             flat[name] = value.value
         elif dataclasses.is_dataclass(value):
             for field, part in vars(value).items():
-                part = part.value if isinstance(part, Estimate) else part
-                flat[f"{name} {field}"] = part
+                parts = part if isinstance(part, dict) else {"": part}
+                for rung, part in parts.items():
+                    part = part.value if isinstance(part, Estimate) else part
+                    if not isinstance(part, Untested):
+                        flat[f"{name} {field} {rung}".strip()] = part
         else:
             flat[name] = value
     return flat
