@@ -18,6 +18,9 @@ from duralava.config import Config, ModelConfig
 CHUNK_SIZE = 60
 """Frames of a lamp that are computed at a time, if they are small."""
 
+FILM_SIZE = 320
+"""Height and width of a film's frames in pixels, where a generator draws any size."""
+
 _CHUNK_PIXELS = 2**24
 
 
@@ -64,6 +67,11 @@ class Lamp:
     def has_encoder(self) -> bool:
         """Whether the lamp can encode frames."""
         return "encoder" in self.params
+
+    def size_or_own(self, size: int) -> int:
+        """Returns `size` if the generator draws any size, else its own."""
+        any_size = models.GENERATORS[self.config.generator].any_size
+        return size if any_size else self.config.resolution
 
     def start(self, seed: int, *, count: int = 1) -> RolloutState:
         """Returns `count` lamps that start at N(0, I); another seed gives others."""
@@ -145,7 +153,8 @@ class Lamp:
           seconds: length; None for an endless film.
           fps: frames per second.
           seed: of the latent that the lamp starts from, and of its noise.
-          size: height and width in pixels; None for those of the training frames.
+          size: height and width in pixels; None for 320, or for the generator's own
+            if it draws no other.
 
         Returns:
           Frames u8[H, W, 3].
@@ -154,7 +163,8 @@ class Lamp:
           ValueError: `seconds` or `fps` is not above 0 or not finite, or the
             generator does not draw this size.
         """
-        size = models.check_size(size, config=self.config)
+        size = self.size_or_own(FILM_SIZE) if size is None else size
+        models.check_size(size, config=self.config)
         for name, value in (("seconds", seconds), ("fps", fps)):
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise ValueError(f"{name} must be above 0, not {value:g}")

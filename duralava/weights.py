@@ -15,7 +15,7 @@ from duralava.config import Config, ModelConfig, from_dict, to_dict, with_genera
 from duralava.lamp import Lamp
 
 _SHIPPED = pathlib.Path(__file__).parent / "pretrained"
-DEFAULT = "simulated_64"
+DEFAULT = "simulated"
 
 
 def names() -> list[str]:

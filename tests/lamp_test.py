@@ -317,7 +317,8 @@ def field():
 
 
 def test_a_film_of_another_size_shows_the_same_lamp(field):
-    small = np.stack(list(field.film(seconds=0.4, seed=3)))
+    assert next(field.film()).shape == (320, 320, 3)
+    small = np.stack(list(field.film(seconds=0.4, seed=3, size=16)))
     large = np.stack(list(field.film(seconds=0.4, seed=3, size=48)))
     assert large.shape == (12, 48, 48, 3)
     start = field.generate(field.start(3).latents[0], size=48)

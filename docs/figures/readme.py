@@ -105,9 +105,7 @@ def terminal() -> None:
 def wall() -> None:
     """Renders a loop of eight lamps."""
     seconds = 10
-    arguments = (
-        f"--grid=2x4 --scale=2.5 --loop --seconds={seconds} --fps={_FPS}".split()
-    )
+    arguments = f"--grid=2x4 --size=160 --loop --seconds={seconds} --fps={_FPS}".split()
     with tempfile.TemporaryDirectory() as folder:
         command = [
             sys.executable,

@@ -14,7 +14,7 @@ from duralava.live import player
 LONG_RUN_STEPS, LONG_RUN_STRIDE, LONG_RUN_LAMPS = 100_000, 100, 64
 LIVE_FPS = 60
 
-shipped = functools.cache(weights.load)
+shipped = functools.partial(functools.cache(weights.load), "simulated_64")
 
 
 class LiveRun(NamedTuple):

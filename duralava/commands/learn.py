@@ -35,7 +35,7 @@ _START_FROM = flags.DEFINE_string(
     "Shipped name, workdir or file of weights to start from; empty for fresh ones. By "
     "default the shipped ones, if they fit.",
 )
-_CONFIG = config_flag.define("lava_lamp_64")
+_CONFIG = config_flag.define("lava_lamp")
 flags.adopt_module_key_flags(config_flag)
 
 

@@ -1,8 +1,8 @@
 """Renders a film of lamps that a network generates, of any length.
 
-duralava render --output=out.png --seconds=30
-duralava render --output=large.mp4 --size=1080 --checkpoint=runs/lamp
-duralava render --output=wall.mp4 --grid=2x4 --scale=4 --loop
+duralava render --output=out.png --seconds=14
+duralava render --output=large.mp4 --size=1080
+duralava render --output=wall.mp4 --grid=2x4 --size=240 --loop
 duralava render --output=- --seconds=inf | mpv --demuxer=rawvideo -
 """
 
@@ -26,7 +26,7 @@ _OUTPUT = flags.DEFINE_string(
     "for PNGs; or -, for raw RGB on standard output.",
 )
 _SECONDS = flags.DEFINE_float(
-    "seconds", 30.0, "Length of the film; inf: until Ctrl-C.", lower_bound=0
+    "seconds", 14.0, "Length of the film; inf: until Ctrl-C.", lower_bound=0
 )
 _NUM_FRAMES = flags.DEFINE_integer(
     "num_frames", None, "Length in frames, instead of seconds.", lower_bound=1
@@ -36,8 +36,8 @@ _SPEED = flags.DEFINE_float("speed", 1.0, "Seconds of the lamp in a second of fi
 _SIZE = flags.DEFINE_integer(
     "size",
     None,
-    "Height and width in pixels in which each lamp is drawn, by default those of the "
-    "frames it was trained on. Weights of the generator `convolution` draw only these.",
+    "Height and width in pixels in which each lamp is drawn, by default 320. Weights "
+    "of the generator `convolution` draw only those of the frames they learned.",
     lower_bound=1,
 )
 _SCALE = flags.DEFINE_float(

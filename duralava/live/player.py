@@ -18,6 +18,7 @@ from duralava.lamp import Lamp, RolloutState, interpolate
 PUSH_SECONDS = 0.5  # duration of one touch
 PUSH_RADIUS = 0.12  # of the region that a touch brightens, in heights of the frame
 PUSH_ANGLE = 0.9  # radians by which one touch turns the latent
+FRAME_SIZE = 160  # pixels, where a generator draws any size
 _SIGNIFICANCE = 0.001  # share of the samples of N(0, I) that the bounds leave out
 
 
@@ -142,7 +143,8 @@ def _next_latents(
 def _render(
     lamp: Lamp, before: jax.Array, after: jax.Array, share: jax.Array
 ) -> jax.Array:
-    return lamp.generate(interpolate(before, after, share))[0]
+    size = lamp.size_or_own(FRAME_SIZE)
+    return lamp.generate(interpolate(before, after, share), size=size)[0]
 
 
 @jax.jit

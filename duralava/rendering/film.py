@@ -9,6 +9,7 @@ import numpy as np
 
 from duralava import models
 from duralava.lamp import (
+    FILM_SIZE,
     Lamp,
     RolloutState,
     frame_chunks,
@@ -30,8 +31,8 @@ class Shot:
       speed: seconds of the lamp in a second of film.
       rows: of the grid of lamps.
       columns: of the grid of lamps.
-      size: height and width in pixels in which a lamp is drawn; None for those of the
-        training frames.
+      size: height and width in pixels in which a lamp is drawn; None for 320, or for
+        the generator's own if it draws no other.
       scale: by which frames are enlarged after that.
       loop: whether the last frame leads into the first.
 
@@ -65,13 +66,22 @@ class Shot:
         """Lamps in the grid."""
         return self.rows * self.columns
 
+    def lamp_size(self, lamp: Lamp) -> int:
+        """Returns height and width in pixels in which a lamp is drawn.
+
+        Raises:
+          ValueError: the lamp does not draw this size.
+        """
+        size = lamp.size_or_own(FILM_SIZE) if self.size is None else self.size
+        return models.check_size(size, config=lamp.config)
+
     def frame_size(self, lamp: Lamp) -> tuple[int, int]:
         """Returns height and width of a frame in pixels.
 
         Raises:
           ValueError: it is out of range, or the lamp does not draw this size.
         """
-        size = models.check_size(self.size, config=lamp.config)
+        size = self.lamp_size(lamp)
         return pictures.scaled_size(self.rows * size, self.columns * size, self.scale)
 
 
@@ -94,7 +104,7 @@ def film_lamps(lamp: Lamp, state: RolloutState, shot: Shot) -> Iterator[np.ndarr
     latents = jnp.broadcast_to(state.latents, (shot.num_lamps, state.latents.shape[-1]))
     state = state._replace(latents=latents)
     pace = steps_per_frame(lamp, fps=shot.fps, speed=shot.speed)
-    size = models.check_size(shot.size, config=lamp.config)
+    size = shot.lamp_size(lamp)
     chunk_size = frames_at_once(shot.num_lamps * size**2)
     chunk_size = min(chunk_size, shot.num_frames or chunk_size)
     if shot.loop:

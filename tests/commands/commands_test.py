@@ -183,7 +183,7 @@ def test_a_file_of_a_clone_is_the_command_with_readable_help(name):
 
 def test_the_help_lists_flags_with_their_defaults():
     done = duralava("render", "--help")
-    assert "\n  --seconds=30.0\n      Length of the film" in done.stdout
+    assert "\n  --seconds=14.0\n      Length of the film" in done.stdout
     assert "\n  --[no]loop (off)\n" in done.stdout
 
 

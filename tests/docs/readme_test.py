@@ -10,6 +10,6 @@ def test_the_section_from_python_runs_as_it_stands(tmp_path, monkeypatch):
     assert 5 <= len([line for line in code.splitlines() if line.strip()]) <= 10
     names = {}
     exec(code, names)
-    assert names["frame"].shape == (64, 64, 3)
-    assert names["frames"].shape == (100, 4, 64, 64, 3)
+    assert names["frame"].shape == (320, 320, 3)
+    assert names["frames"].shape == (100, 4, 128, 128, 3)
     assert (tmp_path / "wall.png").stat().st_size > 0

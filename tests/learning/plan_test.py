@@ -13,7 +13,8 @@ from duralava.rendering import writers
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
-ENCODER = load_config("lava_lamp_64")
+ENCODER = load_config("lava_lamp")
+SMALL = load_config("lava_lamp_64")  # without windows
 
 
 @pytest.mark.parametrize(
@@ -49,10 +50,8 @@ def test_a_film_is_prepared_as_large_as_its_windows_can_use(
     width, height, num_frames, size
 ):
     info = video.VideoInfo(30.0, num_frames, width, height)
-    loss = dataclasses.replace(ENCODER.loss, window_weight=1.0)
-    windows = dataclasses.replace(ENCODER, loss=loss)
-    assert plan.dataset_of(info, windows) == f"lava_lamp/{size}x{size}"
-    assert plan.dataset_of(info, ENCODER) == "lava_lamp/64x64"
+    assert plan.dataset_of(info, ENCODER) == f"lava_lamp/{size}x{size}"
+    assert plan.dataset_of(info, SMALL) == "lava_lamp/64x64"
 
 
 @pytest.mark.parametrize("fps", [5, 12, 25, 30, 60])
@@ -72,13 +71,14 @@ def test_the_shortest_film_still_holds_what_is_needed(fps):
 
 
 def test_shipped_weights_are_the_start_if_they_fit():
-    assert plan.starting_weights(ENCODER, None) == "simulated_64"
+    assert plan.starting_weights(ENCODER, None) == "simulated"
     assert plan.starting_weights(ENCODER, "") is None
+    assert plan.starting_weights(SMALL, None) is None
     assert plan.starting_weights(tiny.CONFIG, None) is None
     without_encoder = dataclasses.replace(ENCODER, loss=Config().loss)
     assert plan.starting_weights(without_encoder, None) is None
-    with pytest.raises(ValueError, match="simulated_64 do not fit their config"):
-        plan.starting_weights(tiny.CONFIG, "simulated_64")
+    with pytest.raises(ValueError, match="simulated do not fit their config"):
+        plan.starting_weights(tiny.CONFIG, "simulated")
     with pytest.raises(ValueError, match="no checkpoint 'none'"):
         plan.starting_weights(tiny.CONFIG, "none")
 

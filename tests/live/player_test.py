@@ -68,7 +68,10 @@ def test_a_latent_between_two_steps(case):
 
 def test_a_frame_shows_the_latent_between_two_steps(lamp, start, trajectory):
     between = interpolate(trajectory[3], trajectory[4], jnp.full(1, 0.25))
-    frame = models.generate(lamp.params["generator"], between, config=lamp.config)
+    size = lamp.size_or_own(player.FRAME_SIZE)
+    frame = models.generate(
+        lamp.params["generator"], between, size=size, config=lamp.config
+    )
     expected = np.int16(models.to_uint8(frame)[0])
     picture = player.render_frame(lamp, player.advance(lamp, start, 3.25))
     assert picture.dtype == np.uint8
@@ -77,7 +80,8 @@ def test_a_frame_shows_the_latent_between_two_steps(lamp, start, trajectory):
 
 def test_a_touch_of_the_shipped_lamp_gathers_wax_there():
     shipped = weights.load()
-    y, x = (np.mgrid[:64, :64] + 0.5) / 64
+    size = player.FRAME_SIZE
+    y, x = (np.mgrid[:size, :size] + 0.5) / size
     for place in ((0.5, 0.35), (0.45, 0.7)):
         around = np.hypot(x - place[0], y - place[1]) < 0.1
         before, after = [], []

@@ -77,7 +77,8 @@ def field():
 @pytest.mark.parametrize("loop", [False, True])
 def test_lamps_are_drawn_at_any_size(field, loop):
     options = {"num_frames": 20, "loop": loop, "rows": 1, "columns": 2}
-    small = take(field, 20, **options)
+    assert Shot(**options).frame_size(field) == (320, 640)
+    small = take(field, 20, **options, size=16)
     large = take(field, 20, **options, size=40, scale=0.5)
     assert Shot(**options, size=40, scale=0.5).frame_size(field) == (20, 40)
     assert (small.shape, large.shape) == ((20, 16, 32, 3), (20, 20, 40, 3))

@@ -29,9 +29,7 @@ def inputs(tmp_path_factory):
     return folder
 
 
-def test_a_lamp_is_evaluated_on_a_video(run_tool, tmp_path, inputs, monkeypatch):
-    # Its programs run for milliseconds but would take seconds to optimise.
-    monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+def test_a_lamp_is_evaluated_on_a_video(run_tool, tmp_path, inputs):
     done = run_tool(
         "evaluate.py",
         f"--checkpoint={inputs / 'lamp.safetensors'}",

@@ -13,7 +13,7 @@ needs_npm = pytest.mark.skipif(shutil.which("npm") is None, reason="needs npm")
 def test_a_step_of_the_shipped_weights_is_exported_as_onnx(run_tool, tmp_path):
     done = run_tool("export.py", "--format=onnx", "--output=mine.onnx")
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "wrote one step of simulated_64: mine.onnx\n"
+    assert done.stdout == "wrote one step of simulated: mine.onnx\n"
     session = onnxruntime.InferenceSession(tmp_path / "mine.onnx")
     latent = np.zeros((2, 64), np.float32)
     frame, _ = session.run(None, {"latent": latent, "noise": latent})
@@ -25,7 +25,7 @@ def test_a_step_as_stablehlo_replaces_an_existing_file(run_tool, tmp_path):
     path.write_text("old")
     done = run_tool("export.py", "--format=stablehlo")
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "wrote one step of simulated_64: lamp.stablehlo\n"
+    assert done.stdout == "wrote one step of simulated: lamp.stablehlo\n"
     assert list(tmp_path.iterdir()) == [path]
     step = jax.export.deserialize(bytearray(path.read_bytes()))
     assert [str(value.shape) for value in step.out_avals] == [
@@ -42,7 +42,7 @@ def test_a_site_is_complete_and_the_output_says_how_to_serve_it(run_tool, tmp_pa
     assert done.stdout == expected
     site = tmp_path / "site"
     assert list(tmp_path.iterdir()) == [site]
-    assert json.loads((site / "lamp.json").read_text())["checkpoint"] == "simulated_64"
+    assert json.loads((site / "lamp.json").read_text())["checkpoint"] == "simulated"
     runtime = site / "onnxruntime-web"
     assert "Copyright (c) Microsoft" in (runtime / "LICENSE").read_text()
     assert (runtime / "ort-wasm-simd-threaded.wasm").read_bytes()[:4] == b"\0asm"

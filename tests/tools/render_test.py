@@ -17,7 +17,7 @@ def test_shipped_weights_are_rendered_as_an_endless_animation(run_tool, tmp_path
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "wrote 15 frames at 30 fps: out.png"
     with Image.open(tmp_path / "out.png") as picture:
-        assert (picture.format, picture.size) == ("PNG", (64, 64))
+        assert (picture.format, picture.size) == ("PNG", (320, 320))
         assert (picture.n_frames, picture.info["loop"]) == (15, 0)
         assert picture.info["duration"] == pytest.approx(1000 / 30)
 
@@ -42,8 +42,11 @@ def test_loads_neither_data_nor_training_libraries():
         (["--fps=nan"], "fps must be above 0"),
         (["--speed=0"], "speed must be above 0"),
         (["--speed=1e-9"], "too slow to be seen"),
-        (["--scale=1000"], "would be 64000x64000"),
-        (["--size=65"], "draws whole frames of 64 pixels only, not 65 pixels"),
+        (["--scale=1000"], "would be 320000x320000"),
+        (
+            ["--checkpoint=simulated_64", "--size=65"],
+            "draws whole frames of 64 pixels only, not 65 pixels",
+        ),
         (["--size=0"], "size"),
         (["--grid=two"], "rows x columns"),
         (["--grid=0x4"], "no grid has 0x4 lamps"),
@@ -89,6 +92,7 @@ def test_a_loop_of_many_enlarged_lamps(run_tool, tmp_path):
         "render.py",
         "--output=wall.mp4",
         "--grid=2x3",
+        "--size=64",
         "--scale=1.5",
         "--loop",
         "--num_frames=60",
@@ -149,7 +153,7 @@ def test_standard_output_contains_only_the_raw_film(tmp_path):
         capture_output=True,
     )
     assert done.returncode == 0, done.stderr
-    assert len(done.stdout) == 3 * 64 * 64 * 3
+    assert len(done.stdout) == 3 * 320 * 320 * 3
     assert done.stderr.decode().splitlines()[-1] == "wrote 3 frames at 30 fps: -"
 
 
