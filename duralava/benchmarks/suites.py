@@ -16,6 +16,7 @@ WITH_ADVERSARY = f"{DEFAULT}, with adversary"
 EAGER, GRAPH = f"{KERAS}, eager", f"{KERAS}, tf.function"
 WRITER, STILL = "APNG writer alone", "one frame"
 FILM, SHORT_FILM = "a film", "a hundredth of it"
+SIZE = 64  # pixels, height and width of the original's frames
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Options:
       keras: whether to measure the original in Keras as well.
       repeats: number of timed runs of each contender.
       num_frames: length in frames of the film that the render suite writes.
+      sample_sizes: heights and widths of frames in the sample suite, in pixels.
       num_viewed_frames: number of frames that each viewer in the live suite receives.
       num_viewers: numbers of viewers in the live suite.
       clip_lengths: values of T in the scaling suite.
@@ -39,6 +41,7 @@ class Options:
     keras: bool = False
     repeats: int = 5
     num_frames: int = 100_000
+    sample_sizes: tuple[int, ...] = (SIZE, 256, 1080)
     num_viewed_frames: int = 600
     num_viewers: tuple[int, ...] = (20, 100)
     clip_lengths: tuple[int, ...] = (20, 40, 80, 160)
@@ -64,9 +67,17 @@ def startup(options: Options) -> list[Result]:
 
 
 def sample(options: Options) -> list[Result]:
-    """Times one lamp in memory; units are frames, one per model step."""
-    frames = {"num_frames": max(1, options.num_frames // 20)}
-    tasks = {DEFAULT: {"task": "sample", "checkpoint": weights.DEFAULT} | frames}
+    """Times one lamp in memory, in some sizes; units are frames, one per model step."""
+    tasks = {
+        f"{size} px": {
+            "task": "sample",
+            "checkpoint": weights.DEFAULT,
+            # As many pixels of each size, but for the frames that start a run.
+            "num_frames": max(60, options.num_frames // 20 * SIZE**2 // size**2),
+            "size": size,
+        }
+        for size in options.sample_sizes
+    }
     if options.keras:
         frames = {"num_frames": max(1, options.num_frames // 500)}
         for name, graph in ((EAGER, False), (GRAPH, True)):
@@ -80,6 +91,7 @@ def render(options: Options) -> list[Result]:
         "task": "write_apng",
         "checkpoint": weights.DEFAULT,
         "num_frames": max(1, options.num_frames // 10),
+        "size": SIZE,
     }
     results = measure.time_tasks(
         "render", {WRITER: writer}, unit="frame", repeats=options.repeats
@@ -88,6 +100,7 @@ def render(options: Options) -> list[Result]:
         for name, share in ((SHORT_FILM, 100), (FILM, 1), (STILL, options.num_frames)):
             number = max(1, options.num_frames // share)
             flags = [f"--output={folder}/lamp.png", f"--num_frames={number}"]
+            flags.append(f"--size={SIZE}")
             results.append(
                 measure.run_program(
                     "render",
@@ -193,7 +206,7 @@ def ratios(results: Sequence[Result], config: Config) -> dict[str, float]:
             name = f"first step, {network}{start} over Keras, seconds"
             add_ratio(name, "median", *pair)
     for keras in (EAGER, GRAPH):
-        pair = (("sample", DEFAULT), ("sample", keras))
+        pair = (("sample", f"{SIZE} px"), ("sample", keras))
         add_ratio(f"one lamp, ours over {keras}, frames/s", "rate", *pair)
     film = ("render", FILM)
     add_ratio(

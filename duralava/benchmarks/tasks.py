@@ -90,9 +90,9 @@ def train_keras(clip_length: int, batch_size: int) -> Task:
     return Task(run, clip_length * batch_size)
 
 
-def sample(checkpoint: str, num_frames: int) -> Task:
+def sample(checkpoint: str, num_frames: int, size: int) -> Task:
     """One lamp, frame by frame, in memory; units are frames, one per model step."""
-    frames = _endless_film(checkpoint)
+    frames = _endless_film(checkpoint, size)
     return Task(lambda: list(itertools.islice(frames, num_frames)), num_frames)
 
 
@@ -108,11 +108,12 @@ def sample_keras(num_frames: int, *, graph: bool) -> Task:
     return Task(lambda: keras_original.film_live(step, num_frames), num_frames)
 
 
-def write_apng(checkpoint: str, num_frames: int) -> Task:
+def write_apng(checkpoint: str, num_frames: int, size: int) -> Task:
     """The APNG writer alone, on frames that are already in memory."""
     from duralava.rendering import writers
 
-    film = list(itertools.islice(_endless_film(checkpoint), min(num_frames, 1_000)))
+    frames = _endless_film(checkpoint, size)
+    film = list(itertools.islice(frames, min(num_frames, 1_000)))
 
     def run() -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -179,9 +180,9 @@ def watch(address: str, num_viewers: int, num_frames: int) -> Task:
     return Task(lambda: asyncio.run(view_all()), num_frames)
 
 
-def _endless_film(checkpoint: str) -> Iterator[Any]:
-    """Returns the frames u8[H, W, 3] of one lamp, one per model step."""
+def _endless_film(checkpoint: str, size: int) -> Iterator[Any]:
+    """Returns the frames u8[size, size, 3] of one lamp, one per model step."""
     from duralava import weights
 
     lamp = weights.load(checkpoint)
-    return lamp.film(fps=lamp.steps_per_second)
+    return lamp.film(fps=lamp.steps_per_second, size=size)
