@@ -65,15 +65,9 @@ _FORMATS = {
     ".gif": _Format(
         "gif", "gif", "pal8", container_options=(("loop", "0"),), streams=False
     ),
-    ".webp": _Format(
-        "webp",
-        "libwebp_anim",
-        "bgra",
-        container_options=(("loop", "0"),),
-        codec_options=(("quality", "90"),),
-        streams=False,
-    ),
 }
+_WEBP, _WEBP_QUALITY = ".webp", 90
+_SUFFIXES = (*_FORMATS, _WEBP)
 
 
 def check_output(path: str | os.PathLike[str]) -> None:
@@ -90,10 +84,10 @@ def check_output(path: str | os.PathLike[str]) -> None:
     if _is_folder(path):
         files.check_new_folder(target)
         return
-    if target.suffix.lower() not in _FORMATS:
+    if target.suffix.lower() not in _SUFFIXES:
         raise ValueError(
             f"unknown suffix '{target.suffix}' of {target}; known: "
-            f"{', '.join(_FORMATS)}, a folder for numbered PNGs, or "
+            f"{', '.join(_SUFFIXES)}, a folder for numbered PNGs, or "
             f"{STANDARD_OUTPUT} for raw RGB to standard output"
         )
     files.check_parent(target)
@@ -108,7 +102,8 @@ def streams(path: str | os.PathLike[str]) -> bool:
     check_output(path)
     if _is_standard_output(path) or _is_folder(path):
         return True
-    return _FORMATS[pathlib.Path(path).suffix.lower()].streams
+    format_ = _FORMATS.get(pathlib.Path(path).suffix.lower())
+    return format_ is not None and format_.streams
 
 
 def write_frames(
@@ -145,7 +140,7 @@ def write_frames(
     check_output(path)
     target = pathlib.Path(path)
     plain = _is_standard_output(path) or _is_folder(path)
-    format_ = None if plain else _FORMATS[target.suffix.lower()]
+    format_ = None if plain else _FORMATS.get(target.suffix.lower())
     if not (math.isfinite(fps) and fps > 0):
         raise ValueError(f"fps must be above 0, not {fps}")
     if format_ is _FORMATS[".gif"] and fps > MAX_GIF_FPS:
@@ -162,11 +157,12 @@ def write_frames(
     if _is_standard_output(path):
         return _write_raw(frames)
     with files.written_whole(target) as partial:
-        opened = (
-            _open_video(partial, format_, fps, height, width)
-            if format_
-            else _open_folder(partial)
-        )
+        if _is_folder(path):
+            opened = _open_folder(partial)
+        elif format_:
+            opened = _open_video(partial, format_, fps, height, width)
+        else:
+            opened = _open_webp(partial, fps)
         with opened as write:
             count, interrupt = _write_all(frames, write)
     if interrupt:
@@ -285,6 +281,28 @@ def _open_video(
 
         yield write
         container.mux(stream.encode(None))
+
+
+@contextlib.contextmanager
+def _open_webp(
+    path: pathlib.Path, fps: float
+) -> Iterator[Callable[[np.ndarray], None]]:
+    """Yields a function that adds one frame to the file, which is written at the end.
+
+    By Pillow: with the encoder of FFmpeg, errors add up from frame to frame.
+    """
+    pictures: list[Image.Image] = []
+    yield lambda frame: pictures.append(Image.fromarray(frame))
+    ends = [round(1000 * index / fps) for index in range(len(pictures) + 1)]
+    pictures[0].save(
+        path,
+        "webp",
+        save_all=True,
+        append_images=pictures[1:],
+        duration=[end - start for start, end in itertools.pairwise(ends)],
+        loop=0,
+        quality=_WEBP_QUALITY,
+    )
 
 
 def _is_gif(format_: _Format) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
+from duralava import weights
 from duralava.rendering import writers
 
 ANIMATIONS = ["lamp.png", "lamp.apng", "lamp.gif", "lamp.webp"]
@@ -76,6 +77,18 @@ def test_gif_and_webp_look_like_the_film_and_loop(tmp_path, name):
         assert image.info["loop"] == 0
     error = np.abs(read_animation(tmp_path / name).astype(float) - frames)
     assert error.mean() < 4
+
+
+def test_errors_of_webp_do_not_add_up(tmp_path):
+    frames = list(weights.load().film(seconds=2, size=96))
+    writers.write_frames(tmp_path / "lamp.webp", iter(frames), fps=30)
+    with Image.open(tmp_path / "lamp.webp") as image:
+        shown = ImageSequence.Iterator(image)
+        durations = [frame.load() and frame.info["duration"] for frame in shown]
+    assert np.cumsum(durations)[[0, 1, 2, 29]].tolist() == [33, 67, 100, 1000]
+    shown = read_animation(tmp_path / "lamp.webp")
+    error = np.square(shown.astype(float) - frames).mean(axis=(1, 2, 3))
+    assert error[-10:].mean() < 1.5 * error[:10].mean()
 
 
 @pytest.mark.parametrize("name", VIDEOS)
