@@ -31,8 +31,8 @@ _OUTPUT = flags.DEFINE_string(
 _SIZE = flags.DEFINE_integer(
     "size",
     None,
-    "Height and width of a frame in pixels, by default those of the training frames. "
-    "Weights of the generator `convolution` draw only these.",
+    "Height and width of a frame in pixels, by default 160 for web, else those of the "
+    "training frames. Weights of the generator `convolution` draw only these.",
     lower_bound=1,
 )
 _CHECKPOINT = flags.DEFINE_string(

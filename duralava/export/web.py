@@ -28,15 +28,15 @@ def write_site(
       path: folder that is missing or empty.
       lamp: to show.
       name: of its weights.
-      size: height and width of a frame in pixels; None for those of the training
-        frames.
+      size: height and width of a frame in pixels; None for those of the live view.
 
     Raises:
       ValueError: the lamp does not draw this size.
       OSError: the folder is not empty or cannot be written, or npm cannot fetch
         onnxruntime-web.
     """
-    size = models.check_size(size, config=lamp.config)
+    size = lamp.size_or_own(player.FRAME_SIZE) if size is None else size
+    models.check_size(size, config=lamp.config)
     files.check_new_folder(path)
     with files.written_whole(path) as site:
         for folder in STATIC:

@@ -28,7 +28,8 @@ wait_for = functools.partial(lamp_page.wait_for, seconds=120)
 
 pytestmark = pytest.mark.skipif(shutil.which("npm") is None, reason="needs npm")
 
-LAMP = weights.load("simulated_64")
+LAMP = weights.load()
+SIZE = player.FRAME_SIZE
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def address(tmp_path_factory):
     """The address of the page, in a folder of a plain file server."""
     root = tmp_path_factory.mktemp("root")
     (root / "some").mkdir()
-    web.write_site(root / "some/lamp", LAMP, name="simulated_64")
+    web.write_site(root / "some/lamp", LAMP, name=weights.DEFAULT)
     process = subprocess.Popen(
         [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1"],
         cwd=root,
@@ -100,7 +101,8 @@ def run_script(open_page):
     def run(script, *arguments):
         page = open_page(reduced_motion="reduce")
         expect(page.locator("#message")).to_contain_text("Paused")
-        pack = "(a) => btoa(String.fromCharCode(...new Uint8Array(a.buffer)))"
+        bytes_ = "Array.from(new Uint8Array(a.buffer), (b) => String.fromCharCode(b))"
+        pack = f"(a) => btoa({bytes_}.join(''))"
         script = f"async (given) => {{ const pack = {pack}; {script} }}"
         return page.evaluate(script, arguments)
 
@@ -153,13 +155,13 @@ def test_two_hundred_steps_in_the_browser_equal_jax(run_script):
         np.float32(first).tolist(),
         noise.tolist(),
     )
-    step = jax.jit(make_step(LAMP))
+    step = jax.jit(make_step(LAMP, size=SIZE))
     latent = np.float32(first)[None]
     for index, (actual, actual_frame) in enumerate(results):
         frame, latent = step(latent, noise[index : index + 1])
         np.testing.assert_allclose(unpacked(actual, "f4", 1, 64), latent, atol=1e-3)
         if actual_frame:
-            actual_frame = unpacked(actual_frame, "f4", 1, 64, 64, 3)
+            actual_frame = unpacked(actual_frame, "f4", 1, SIZE, SIZE, 3)
             assert np.std(actual_frame) > 0.1
             pictures = (models.to_uint8(one) for one in (frame, actual_frame))
             assert grey_levels(*pictures) <= 2
@@ -193,7 +195,7 @@ def test_a_seed_gives_the_lamp_of_the_live_page(run_script):
     touched = player.push(LAMP, later, 0.4, 0.3, 0.25)
     moments = [start, later, player.advance(LAMP, touched, 1.5)]
     for (rgba, step, health), moment in zip(results, moments, strict=True):
-        rgba = unpacked(rgba, "u1", 64, 64, 4)
+        rgba = unpacked(rgba, "u1", SIZE, SIZE, 4)
         assert (rgba[..., 3] == 255).all()
         drawn = player.render_frame(LAMP, moment)
         assert grey_levels(rgba[..., :3], drawn) <= 2
