@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 
+from duralava.evaluation import ladder
+
 SIZE = 32
 _FRAMES_UP, _FRAMES_DOWN = 60, 120
 _HOT, _COOL = np.array([250, 120, 40]), np.array([170, 60, 90])
@@ -59,3 +61,12 @@ def _paths(rng, num_frames):
         )
         count += up + down
     return np.concatenate(parts, axis=1)[:, skipped : skipped + num_frames]
+
+
+@pytest.fixture(scope="module")
+def short_ladder():
+    """For tests of other measures: all two-sample tests would take a minute."""
+    name = "stills at 16 pixels"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ladder, "RUNGS", {name: ladder.RUNGS[name]})
+        yield

@@ -10,7 +10,7 @@ from duralava.evaluation.measures import fit_measures
 from duralava.evaluation.reference import make_reference
 from duralava.evaluation.samples import Sample, SampleSize, cut_sample
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
+pytestmark = pytest.mark.usefixtures("short_ladder")
 
 SIZE, STRIDE = SampleSize(num_clips=64, clip_length=8, film_length=240), 2
 OPTIONS = {
