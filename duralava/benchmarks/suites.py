@@ -73,7 +73,7 @@ def sample(options: Options) -> list[Result]:
             "task": "sample",
             "checkpoint": weights.DEFAULT,
             # As many pixels of each size, but for the frames that start a run.
-            "num_frames": max(60, options.num_frames // 20 * SIZE**2 // size**2),
+            "num_frames": max(10, options.num_frames // 20 * SIZE**2 // size**2),
             "size": size,
         }
         for size in options.sample_sizes

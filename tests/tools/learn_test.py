@@ -88,7 +88,7 @@ def test_film_becomes_a_lamp_and_the_run_goes_on_where_it_was_stopped(films, tmp
     )
     assert output.endswith(f"wrote the preview: {workdir}/preview.png\n")
     with Image.open(workdir / "preview.png") as picture:
-        assert (picture.size, picture.n_frames) == ((64, 64), 300)
+        assert (picture.size, picture.n_frames) == ((320, 320), 300)
     data = config.data
     assert (data.frame_stride, data.clip_length, data.film_fps) == (2, 20, 10)
     assert not data.horizontal_flip
