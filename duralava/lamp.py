@@ -68,10 +68,15 @@ class Lamp:
         """Whether the lamp can encode frames."""
         return "encoder" in self.params
 
-    def size_or_own(self, size: int) -> int:
-        """Returns `size` if the generator draws any size, else its own."""
-        any_size = models.GENERATORS[self.config.generator].any_size
-        return size if any_size else self.config.resolution
+    def drawn_size(self, size: int | None, *, default: int) -> int:
+        """Returns `size`; for None the default, or the generator's own and only size.
+
+        Raises:
+          ValueError: the generator does not draw `size`.
+        """
+        if size is None and models.GENERATORS[self.config.generator].any_size:
+            size = default
+        return models.check_size(size, config=self.config)
 
     def start(self, seed: int, *, count: int = 1) -> RolloutState:
         """Returns `count` lamps that start at N(0, I); another seed gives others."""
@@ -163,8 +168,7 @@ class Lamp:
           ValueError: `seconds` or `fps` is not above 0 or not finite, or the
             generator does not draw this size.
         """
-        size = self.size_or_own(FILM_SIZE) if size is None else size
-        models.check_size(size, config=self.config)
+        size = self.drawn_size(size, default=FILM_SIZE)
         for name, value in (("seconds", seconds), ("fps", fps)):
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise ValueError(f"{name} must be above 0, not {value:g}")

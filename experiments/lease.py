@@ -65,16 +65,13 @@ def _samples(lamp: Any) -> Any:
     """Returns a picture of several lamps, at moments a second apart."""
     import numpy as np
 
-    from duralava import models
     from duralava.rendering import pictures
 
     first = lamp.start(0, count=_LAMPS)
     stride = round(lamp.steps_per_second)
     _, trajectory = lamp.rollout(first.latents, first.key, num_steps=_MOMENTS * stride)
-    any_size = models.GENERATORS[lamp.config.generator].any_size
-    frames = np.asarray(
-        lamp.generate(trajectory[::stride], size=_SAMPLE_SIZE if any_size else None)
-    )
+    size = lamp.drawn_size(None, default=_SAMPLE_SIZE)
+    frames = np.asarray(lamp.generate(trajectory[::stride], size=size))
     by_lamp = frames.swapaxes(0, 1).reshape(-1, *frames.shape[2:])
     return pictures.tile(by_lamp, _LAMPS, _MOMENTS)
 

@@ -4,7 +4,7 @@ import os
 import pathlib
 import shutil
 
-from duralava import files, live, models
+from duralava import files, live
 from duralava.export import onnx_models, onnxruntime_web
 from duralava.lamp import Lamp
 from duralava.live import player
@@ -35,8 +35,7 @@ def write_site(
       OSError: the folder is not empty or cannot be written, or npm cannot fetch
         onnxruntime-web.
     """
-    size = lamp.size_or_own(player.FRAME_SIZE) if size is None else size
-    models.check_size(size, config=lamp.config)
+    size = lamp.drawn_size(size, default=player.FRAME_SIZE)
     files.check_new_folder(path)
     with files.written_whole(path) as site:
         for folder in STATIC:

@@ -143,7 +143,7 @@ def _next_latents(
 def _render(
     lamp: Lamp, before: jax.Array, after: jax.Array, share: jax.Array
 ) -> jax.Array:
-    size = lamp.size_or_own(FRAME_SIZE)
+    size = lamp.drawn_size(None, default=FRAME_SIZE)
     return lamp.generate(interpolate(before, after, share), size=size)[0]
 
 

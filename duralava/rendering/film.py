@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import jax.numpy as jnp
 import numpy as np
 
-from duralava import models
 from duralava.lamp import (
     FILM_SIZE,
     Lamp,
@@ -72,8 +71,7 @@ class Shot:
         Raises:
           ValueError: the lamp does not draw this size.
         """
-        size = lamp.size_or_own(FILM_SIZE) if self.size is None else self.size
-        return models.check_size(size, config=lamp.config)
+        return lamp.drawn_size(self.size, default=FILM_SIZE)
 
     def frame_size(self, lamp: Lamp) -> tuple[int, int]:
         """Returns height and width of a frame in pixels.

@@ -68,7 +68,7 @@ def test_a_latent_between_two_steps(case):
 
 def test_a_frame_shows_the_latent_between_two_steps(lamp, start, trajectory):
     between = interpolate(trajectory[3], trajectory[4], jnp.full(1, 0.25))
-    size = lamp.size_or_own(player.FRAME_SIZE)
+    size = lamp.drawn_size(None, default=player.FRAME_SIZE)
     frame = models.generate(
         lamp.params["generator"], between, size=size, config=lamp.config
     )
