@@ -200,7 +200,7 @@ class LossConfig(Checked, section="loss"):
     """Terms of the two losses; a weight of zero switches a term off at no cost.
 
     Attributes:
-      adversary: a key of `training.adversaries.ADVERSARIES`: `discriminator` (one
+      adversary: a key of `training.adversarial.ADVERSARIES`: `discriminator` (one
         network for whole clips, as the original) or `critics` (a still critic for
         single frames, a motion critic for short clips).
       adversarial: a key of `losses.ADVERSARIAL`: `relativistic` (R3GAN) or `bce` (the
