@@ -15,7 +15,7 @@ from absl import flags
 
 from duralava import files, weights
 from duralava.datasets import DATA_DIR
-from duralava.evaluation import evaluate, features, imagenet, report
+from duralava.evaluation import evaluate, features, imagenet, measures, report
 from duralava.evaluation.plan import DEFAULT_HORIZONS, Plan
 from duralava.lamp import Lamp
 
@@ -51,6 +51,11 @@ _IMAGENET = flags.DEFINE_bool(
     None,
     "Compare ImageNet features too; by default if the extra [metrics] is installed.",
 )
+_TWO_SAMPLE = flags.DEFINE_bool(
+    "two_sample",
+    True,
+    "Train classifiers to tell the lamp from film; takes most of the time.",
+)
 _SEED = flags.DEFINE_integer("seed", 0, "Of all random numbers.", lower_bound=0)
 _OUTPUT = flags.DEFINE_string("output", "report", "Folder for the report.")
 
@@ -76,6 +81,7 @@ def main(_: Sequence[str]) -> None:
             plan=plan,
             rivals={name: weights.load(name) for name in _RIVALS.value},
             extractors=_extractors(),
+            measures=_measures(),
             on_stage=progress.set_description,
             on_steps=progress.update,
         )
@@ -107,6 +113,13 @@ def _extractors() -> dict[str, features.Extractor]:
         return features.EXTRACTORS
     imagenet.load_network()  # fails at once if it is not installed
     return features.EXTRACTORS | imagenet.EXTRACTORS
+
+
+def _measures() -> dict[str, measures.Measure]:
+    chosen = dict(measures.MEASURES)
+    if not _TWO_SAMPLE.value:
+        del chosen["two_sample"]
+    return chosen
 
 
 def _horizons() -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from duralava.datasets import DATA_DIR, arrays, clips, preparation
-from duralava.evaluation import features, latents, measures, samples
+from duralava.evaluation import features, latents, samples
 from duralava.evaluation.contenders import (
     Contender,
     film_contenders,
@@ -22,6 +22,12 @@ from duralava.evaluation.contenders import (
     run_lamps,
 )
 from duralava.evaluation.durability import HorizonState
+from duralava.evaluation.measures import (
+    MEASURES,
+    ClipFigures,
+    Measure,
+    fit_measures,
+)
 from duralava.evaluation.plan import DEFAULT_PLAN, Plan
 from duralava.evaluation.reference import Reference, make_reference
 from duralava.evaluation.samples import SampleSize, Segments
@@ -46,7 +52,7 @@ class Evaluation:
     """
 
     lamp: Lamp
-    contenders: dict[str, measures.ClipFigures]
+    contenders: dict[str, ClipFigures]
     runs: tuple[tuple[str, ...], ...]
     durability: latents.Durability
     films: dict[str, np.ndarray]
@@ -60,6 +66,7 @@ def evaluate(
     plan: Plan = DEFAULT_PLAN,
     rivals: Mapping[str, Lamp] | None = None,
     extractors: Mapping[str, features.Extractor] = features.EXTRACTORS,
+    measures: Mapping[str, Measure] = MEASURES,
     on_stage: Callable[[str], Any] = lambda name: None,
     on_steps: Callable[[int], Any] = lambda steps: None,
 ) -> Evaluation:
@@ -73,6 +80,7 @@ def evaluate(
       plan: how much is measured.
       rivals: as of `evaluate_on_segments`.
       extractors: as of `evaluate_on_segments`.
+      measures: as of `evaluate_on_segments`.
       on_stage: as of `evaluate_on_segments`.
       on_steps: as of `evaluate_on_segments`.
 
@@ -102,6 +110,7 @@ def evaluate(
             plan=plan,
             rivals=rivals,
             extractors=extractors,
+            measures=measures,
             on_stage=on_stage,
             on_steps=on_steps,
         )
@@ -117,6 +126,7 @@ def evaluate_on_segments(
     windows: tuple[Segments | None, Segments | None] = (None, None),
     rivals: Mapping[str, Lamp] | None = None,
     extractors: Mapping[str, features.Extractor] = features.EXTRACTORS,
+    measures: Mapping[str, Measure] = MEASURES,
     on_stage: Callable[[str], Any] = lambda name: None,
     on_steps: Callable[[int], Any] = lambda steps: None,
 ) -> Evaluation:
@@ -132,6 +142,8 @@ def evaluate_on_segments(
         film that has none.
       rivals: other lamps by name; measured after 20 steps.
       extractors: of the features that clips are compared by.
+      measures: what else is measured. Without `two_sample`, which trains classifiers,
+        an evaluation is several times as fast.
       on_stage: called with the name of each stage before it starts.
       on_steps: called with the number of steps that the lamps have made since it was
         last called.
@@ -166,7 +178,7 @@ def evaluate_on_segments(
         *(rival(name, other, plan, size) for name, other in rivals.items()),
         *itertools.chain(*at_horizons),
     ]
-    figures, films = _measure(contenders, reference, on_stage)
+    figures, films = _measure(contenders, reference, measures, on_stage)
     on_stage("dynamics")
     durability = latents.Durability(
         horizons=tests,
@@ -229,10 +241,11 @@ def stored_windows(film: clips.Film, split: str) -> Segments | None:
 def _measure(
     contenders: Iterable[Contender],
     reference: Reference,
+    measures: Mapping[str, Measure],
     on_stage: Callable[[str], Any],
-) -> tuple[dict[str, measures.ClipFigures], dict[str, np.ndarray]]:
+) -> tuple[dict[str, ClipFigures], dict[str, np.ndarray]]:
     """Returns the figures and the shown films of contenders, by name."""
-    measure_clips = measures.fit_measures(reference)
+    measure_clips = fit_measures(reference, measures)
     figures, films = {}, {FILM: reference.sample.film[:_SHOWN_STEPS]}
     for contender in contenders:
         on_stage(contender.name)

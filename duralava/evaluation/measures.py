@@ -10,7 +10,7 @@ Two tables decide what is measured. Each extractor of `features.EXTRACTORS` give
 import dataclasses
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -60,7 +60,7 @@ class ClipFigures:
     Attributes:
       samples: number of clips.
       features: distances by extractor.
-      measures: values by the names of `MEASURES`.
+      measures: values by the names of `MEASURES`, as many as were asked for.
     """
 
     samples: int
@@ -68,16 +68,22 @@ class ClipFigures:
     measures: dict[str, Any]
 
 
-def fit_measures(reference: Reference) -> Callable[[Sample], ClipFigures]:
+def fit_measures(
+    reference: Reference, measures: Mapping[str, Measure]
+) -> Callable[[Sample], ClipFigures]:
     """Returns the function that measures a sample, of the reference sample's size.
+
+    Args:
+      reference: film that samples are compared with.
+      measures: some of `MEASURES`, by name.
 
     Raises:
       ValueError: nothing moves in the film of the reference, or a measure and an
         extractor have the same name.
     """
-    if both := sorted(reference.extractors.keys() & {"samples", *MEASURES}):
+    if both := sorted(reference.extractors.keys() & {"samples", *measures}):
         raise ValueError(f"both an extractor and a measure: {', '.join(both)}")
-    fitted = {name: measure.fit(reference) for name, measure in MEASURES.items()}
+    fitted = {name: measure.fit(reference) for name, measure in measures.items()}
 
     def measure_clips(sample: Sample) -> ClipFigures:
         rows = features.extract(sample.clips, reference.extractors)
@@ -273,7 +279,7 @@ MEASURES: dict[str, Measure] = {
                 lambda found, form=form, rung=rung: getattr(found, form)[rung],
                 ladder.auc_text,
             )
-            for form in ("eye", "exact")
+            for form in ladder.FORMS
             for rung in ladder.RUNGS
         ),
     ),
@@ -284,9 +290,7 @@ MEASURES: dict[str, Measure] = {
             Column(
                 f"sharpness / film's: windows at {PICTURE_SIZE} pixels",
                 lambda found: found.windows,
-                lambda value: (
-                    "-" if isinstance(value, distances.Untested) else f"{value:.3f}"
-                ),
+                _text,
             ),
         ),
     ),

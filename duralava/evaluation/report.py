@@ -121,7 +121,7 @@ def _tables(evaluation: Evaluation) -> dict[str, Table]:
     some = next(iter(contenders.values()))
     horizons = thresholds.rows(evaluation), thresholds.columns(evaluation)
     distances = itertools.chain(*map(_extractor_columns, some.features))
-    values = itertools.chain(*map(_measure_columns, MEASURES))
+    values = itertools.chain(*map(_measure_columns, some.measures))
     clips = Column("clips", lambda figures: figures.samples)
     tests = next(iter(durability.horizons.values()))
     return {

@@ -6,6 +6,7 @@ lamp runs is not part of an evaluation: `duralava benchmark` measures it.
 
 import dataclasses
 import math
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -75,28 +76,34 @@ def lamp_thresholds(transition: str) -> Sequence[Threshold]:
     """
     is_exact = transition == "rotation"  # keeps N(0, I) by construction
     growth = _MOST_GROWTH[transition]
+    novelty = _measured("novelty", float)
     return (
         *(
-            Threshold(f"two-sample AUC, eye form: {rung}", _auc(rung), ".2f", most=most)
+            Threshold(
+                f"two-sample AUC, eye form: {rung}",
+                _measured("two_sample", lambda found, rung=rung: found.eye[rung]),
+                ".2f",
+                most=most,
+            )
             for rung, most in _MOST_AUC.items()
         ),
         Threshold(
             "sharpness / film's: frames",
-            lambda at: at.found.measures["sharpness"].frames,
+            _measured("sharpness", lambda found: found.frames),
             ".2f",
             least=0.9,
             most=1.1,
         ),
         Threshold(
             "sharpness / film's: windows at 256 pixels",
-            lambda at: at.found.measures["sharpness"].windows,
+            _measured("sharpness", lambda found: found.windows),
             ".2f",
             least=0.9,
             most=1.1,
         ),
         Threshold(
             "motion / film's",
-            lambda at: at.found.measures["motion"],
+            _measured("motion", float),
             ".2f",
             least=0.9,
             most=1.15,
@@ -110,7 +117,12 @@ def lamp_thresholds(transition: str) -> Sequence[Threshold]:
             )
         ),
         *(
-            Threshold(f"total variation of {label}", _wax(field), ".2f", most=0.15)
+            Threshold(
+                f"total variation of {label}",
+                _measured("wax", operator.attrgetter(field)),
+                ".2f",
+                most=0.15,
+            )
             for label, field in (
                 ("blob counts", "blob_count"),
                 ("blob heights", "blob_height"),
@@ -125,7 +137,7 @@ def lamp_thresholds(transition: str) -> Sequence[Threshold]:
         ),
         Threshold(
             "nearest learned frame / held-out film's",
-            lambda at: at.found.measures["novelty"] if at.tests else None,
+            lambda at: at.tests and novelty(at),
             ".2f",
             least=0.9,
         ),
@@ -224,12 +236,15 @@ def _number(value: Any) -> float:
     return value.value if isinstance(value, Estimate) else value
 
 
-def _auc(rung: str) -> Callable[[Horizon], Any]:
-    return lambda at: at.found.measures["two_sample"].eye[rung]
+def _measured(name: str, get: Callable[[Any], Any]) -> Callable[[Horizon], Any]:
+    """Returns what gets a value from a measure, which may have been left out."""
 
+    def value(at: Horizon) -> Any:
+        if name not in at.found.measures:
+            return Untested("it was not asked for")
+        return get(at.found.measures[name])
 
-def _wax(field: str) -> Callable[[Horizon], float]:
-    return lambda at: getattr(at.found.measures["wax"], field)
+    return value
 
 
 def _of_floor(name: str, label: str, field: str, **limits: float) -> Threshold:
@@ -237,7 +252,7 @@ def _of_floor(name: str, label: str, field: str, **limits: float) -> Threshold:
 
     def measure(at: Horizon) -> float | Untested:
         if name not in at.floor.features:
-            return Untested("these features were not compared")
+            return Untested("it was not asked for")
         found, floor = (
             getattr(figures.features[name], field) for figures in (at.found, at.floor)
         )

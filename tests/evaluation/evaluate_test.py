@@ -15,7 +15,7 @@ from duralava.evaluation.plan import Plan
 from duralava.evaluation.samples import NUM_LAMPS
 from duralava.tables import Column
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
+pytestmark = pytest.mark.usefixtures("quick_compilation", "short_ladder")
 
 PLAN = Plan(
     horizons=(5, 20), num_clips=40, clip_length=4, num_lamps=32, num_far_lamps=32
@@ -151,6 +151,7 @@ def test_a_new_extractor_and_a_new_measure_take_one_entry_each(
     films, evaluated, monkeypatch, tmp_path
 ):
     monkeypatch.setitem(features.EXTRACTORS, "mean_colour", mean_colour)
+    monkeypatch.delitem(MEASURES, "two_sample")  # it takes long
     brightness = Measure(relative_brightness, [Column("brightness", float, ".6f")])
     monkeypatch.setitem(MEASURES, "brightness", brightness)
     evaluation, *_ = run(films)

@@ -111,7 +111,7 @@ def test_features_that_were_not_compared_are_left_out():
     }
     found = rows(dataclasses.replace(made, contenders=few))
     row = found["random_conv_clips density / floor"]
-    assert row.verdict == "left out: these features were not compared"
+    assert row.verdict == "left out: it was not asked for"
     assert found["radial_spectrum Frechet distance / floor"].floor == "1.00"
 
 

@@ -7,7 +7,13 @@ import tiny
 from duralava import weights
 from duralava.rendering import writers
 
-QUICK = ("--num_clips=40", "--clip_length=4", "--num_lamps=32", "--horizons=5,10")
+QUICK = (
+    "--num_clips=40",
+    "--clip_length=4",
+    "--num_lamps=32",
+    "--horizons=5,10",
+    "--notwo_sample",
+)
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +59,8 @@ def test_a_lamp_is_evaluated_on_a_video(run_tool, tmp_path, inputs):
     # In so smooth a film no block has a reliable motion.
     assert "motion_histogram" not in contenders["10 steps"]
     assert contenders["10 steps"]["backwards"]["value"] is None
+    assert "two_sample" not in contenders["10 steps"]
+    assert "left out: it was not asked for" in done.stdout
     # The tables are printed too.
     assert f"{contenders['10 steps']['novelty']:.3f}" in done.stdout
 
