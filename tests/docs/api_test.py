@@ -14,7 +14,7 @@ def examples(language):
 
 
 def test_examples_print_what_the_page_says(
-    tmp_path, monkeypatch, capsys, quick_compilation
+    tmp_path, monkeypatch, capsys
 ):
     monkeypatch.chdir(tmp_path)
     names = {}
