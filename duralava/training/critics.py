@@ -21,6 +21,7 @@ from duralava.training.gradients import (
     AdversarialGradients,
     Metrics,
     Params,
+    of_logits,
     zeros_like,
 )
 
@@ -130,10 +131,9 @@ def critic_gradients(
         lambda params, fake: score(params, fake, pairs.conditions), critic, pairs.fake
     )
     logits = losses.Logits(real_logits, fake_logits)
-    both_losses = losses.ADVERSARIAL[loss.adversarial]
-    critic_loss, generator_loss = both_losses(logits)
-    for_critic = jax.grad(lambda logits: both_losses(logits)[0])(logits)
-    for_generator = jax.grad(lambda logits: both_losses(logits)[1])(logits)
+    (critic_loss, generator_loss), (for_critic, for_generator) = of_logits(
+        logits, config=loss
+    )
     penalty, penalty_gradient = jax.value_and_grad(
         lambda params: gradient_penalty(
             functools.partial(score, params),

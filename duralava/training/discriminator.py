@@ -15,7 +15,12 @@ import jax.numpy as jnp
 from duralava import losses, models
 from duralava.config import Config
 from duralava.datasets.clips import Batch
-from duralava.training.gradients import AdversarialGradients, Params, zeros_like
+from duralava.training.gradients import (
+    AdversarialGradients,
+    Params,
+    of_logits,
+    zeros_like,
+)
 
 _FRAMES_IN_CACHE = 40  # activations of so many frames, on a CPU
 
@@ -179,10 +184,9 @@ def adversarial_gradients(
     )
     fake_logits, pull_fake = jax.vjp(discriminate, discriminator, fake)
     logits = losses.Logits(real_logits, fake_logits)
-    both_losses = losses.ADVERSARIAL[loss.adversarial]
-    discriminator_loss, generator_loss = both_losses(logits)
-    for_discriminator = jax.grad(lambda logits: both_losses(logits)[0])(logits)
-    for_generator = jax.grad(lambda logits: both_losses(logits)[1])(logits)
+    (discriminator_loss, generator_loss), (for_discriminator, for_generator) = (
+        of_logits(logits, config=loss)
+    )
 
     penalty = jnp.zeros(())
     penalty_gradient = zeros_like(discriminator)

@@ -5,6 +5,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from duralava import losses
+from duralava.config import LossConfig
+
 Params = Any
 Metrics = dict[str, jax.Array]
 
@@ -23,6 +26,17 @@ class AdversarialGradients(NamedTuple):
     trajectory: jax.Array
     discriminator: Params
     metrics: Metrics
+
+
+def of_logits(
+    logits: losses.Logits, *, config: LossConfig
+) -> tuple[tuple[jax.Array, jax.Array], tuple[losses.Logits, losses.Logits]]:
+    """Returns the adversarial losses of logits, and the gradient of each of them.
+
+    The discriminator's, or the critic's, comes first, then the generator's.
+    """
+    both = losses.ADVERSARIAL[config.adversarial]
+    return both(logits), jax.jacrev(both)(logits)
 
 
 def zeros_like(tree: Any) -> Any:
