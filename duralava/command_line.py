@@ -6,6 +6,7 @@ import platform
 import sys
 import textwrap
 import types
+import warnings
 from collections.abc import Callable, Sequence
 
 from absl import app, flags, logging
@@ -30,6 +31,7 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
             if not flags.FLAGS["verbosity"].present:
                 logging.set_verbosity(logging.WARNING)
             keep_compiled_programs()
+            warnings.formatwarning = _as_note
             main(argv)
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)
@@ -70,6 +72,11 @@ def keep_compiled_programs() -> None:
         folder = pathlib.Path(home) / "duralava" / platform.node()
         jax.config.update("jax_compilation_cache_dir", str(folder))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+
+
+def _as_note(message: Warning | str, *_: object) -> str:
+    """Returns a warning as one line, without the place in the code."""
+    return f"note: {message}\n"
 
 
 def _parse_flags(argv: Sequence[str]) -> list[str]:
