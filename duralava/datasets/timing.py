@@ -20,7 +20,8 @@ def usual_rate(times: Sequence[float]) -> float:
 
     Times that a file rounds to milliseconds give spacings of 33 and 34 ms, and those of
     a camera vary. So the commonest spacing is the middle of the densest cluster, and
-    the result is the mean of all spacings that differ from it by less than a half.
+    the result is that of the mean of all spacings that differ from it by less than a
+    half, to four decimals.
 
     Args:
       times: of at least two frames in seconds, in any order, not all the same.
@@ -31,7 +32,7 @@ def usual_rate(times: Sequence[float]) -> float:
     first = int(np.argmax(ends - np.arange(len(spacings))))
     middle = np.median(spacings[first : ends[first]])
     usual = spacings[np.abs(spacings - middle) < _EVEN * middle].mean()
-    return min(1 / float(usual), _MOST_FPS)
+    return min(round(1 / float(usual), 4), _MOST_FPS)
 
 
 def is_even(times: Sequence[float], fps: float) -> bool:
