@@ -21,12 +21,13 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     process has its own name, so that several may write the same file at once.
 
     Args:
-      path: file, or folder that is missing or empty. An existing file is replaced.
+      path: file, or folder that is missing or empty. An existing file is replaced; of
+        a symbolic link, it is what the link points to.
 
     Yields:
       The temporary path. On an exception it is removed.
     """
-    target = pathlib.Path(path).absolute()
+    target = pathlib.Path(path).resolve()
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         yield partial
