@@ -10,7 +10,7 @@ import numpy as np
 _MOST_FPS = 60.0
 _CLUSTER = 1.25  # largest over smallest spacing of those that count as one
 _EVEN = 0.5  # most by which a spacing differs from the usual one, as a share of it
-_LONGEST_GAP = 600.0  # seconds; a longer one is a fault of the times
+LONGEST_GAP = 600.0  # seconds; a longer one is a fault of the times
 
 Frame = TypeVar("Frame")
 
@@ -21,7 +21,7 @@ def usual_rate(times: Sequence[float]) -> float:
     Times that a file rounds to milliseconds give spacings of 33 and 34 ms, and those of
     a camera vary. So the commonest spacing is the middle of the densest cluster, and
     the result is that of the mean of all spacings that differ from it by less than a
-    half, to four decimals.
+    half, to seven digits.
 
     Args:
       times: of at least two frames in seconds, in any order, not all the same.
@@ -32,7 +32,7 @@ def usual_rate(times: Sequence[float]) -> float:
     first = int(np.argmax(ends - np.arange(len(spacings))))
     middle = np.median(spacings[first : ends[first]])
     usual = spacings[np.abs(spacings - middle) < _EVEN * middle].mean()
-    return min(round(1 / float(usual), 4), _MOST_FPS)
+    return min(float(f"{1 / usual:.7g}"), _MOST_FPS)
 
 
 def is_even(times: Sequence[float], fps: float) -> bool:
@@ -60,7 +60,7 @@ def at_even_rate(
     for frame in frames:
         if last is not None:
             gap = frame[0] - last[0]
-            if not 0 < gap < _LONGEST_GAP:
+            if not 0 < gap < LONGEST_GAP:
                 gap = 1 / fps
             num_ticks = _ticks_before(shown + gap / 2, fps) - count
             yield from itertools.repeat(last[2], num_ticks)

@@ -153,6 +153,11 @@ def _times(source: pathlib.Path) -> _Times:
         fps = stated_fps or _DEFAULT_FPS
         return _Times(VideoInfo(fps, num_frames or None, *size), [])
     fps = timing.usual_rate(times)
+    if fps * timing.LONGEST_GAP < 1:
+        raise ValueError(
+            f"the frames of {source} are {1 / fps:.0f} seconds apart; films with at "
+            f"most {timing.LONGEST_GAP:.0f} seconds between frames are read"
+        )
     if stated_fps and abs(stated_fps / fps - 1) < _AGREE:
         fps = stated_fps
     if seconds:

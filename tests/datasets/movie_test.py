@@ -73,6 +73,14 @@ def test_times_of_a_browsers_recording_give_its_rate(tmp_path):
     assert len(read(path)) == pytest.approx(60, abs=1)
 
 
+def test_a_film_of_a_frame_an_hour_is_refused(tmp_path):
+    path = small_films.write_video(
+        tmp_path / "film.mkv", plain(), times=3600 * np.arange(4)
+    )
+    with pytest.raises(ValueError, match=r"are 3600 seconds apart; .* at most 600"):
+        video.probe(path)
+
+
 def test_interlaced_film_is_deinterlaced(tmp_path):
     pictures = []
     for index in range(20):
