@@ -1,6 +1,7 @@
 """Output that appears under its final name when it is complete."""
 
 import contextlib
+import fcntl
 import json
 import math
 import os
@@ -38,6 +39,27 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
         else:
             partial.unlink(missing_ok=True)
         raise
+
+
+@contextlib.contextmanager
+def locked(folder: str | os.PathLike[str], user: str) -> Iterator[None]:
+    """Keeps other processes from using a folder in the same way.
+
+    The lock ends with the process, however it ends.
+
+    Args:
+      folder: that exists.
+      user: what uses it, for the message.
+
+    Raises:
+      ValueError: another process uses it.
+    """
+    with (pathlib.Path(folder) / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ValueError(f"{user} is already using {folder}") from error
+        yield
 
 
 def write_json(path: pathlib.Path, contents: Any) -> None:
