@@ -207,3 +207,33 @@ def test_weights_that_are_not_finite_are_refused(tmp_path, value):
 @pytest.mark.parametrize("name", weights.names())
 def test_shipped_weights_have_a_checksum(name):
     weights.load(name)
+
+
+@pytest.mark.filterwarnings("ignore:.*has no checksum")
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("latent_size", 10**30),
+        ("latent_size", "8"),
+        ("latent_size", []),
+        ("transition", "door"),
+        ("generator_channels", []),
+        ("generator_channels", [[[]]]),
+        ("generator_channels", [1e400]),
+        ("resolution", -1),
+        ("unknown", {"deep": [[{}]]}),
+    ],
+)
+def test_a_config_that_makes_no_sense_is_refused_by_the_name_of_its_file(
+    tmp_path, field, value
+):
+    path = tmp_path / "lamp.safetensors"
+    weights.save(path, LAMP)
+    with safe_open(path, "numpy") as file:
+        flat = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        metadata = file.metadata()
+    model = json.loads(metadata["model"]) | {field: value}
+    metadata = {"model": json.dumps(model), "steps_per_second": "5.0"}
+    safetensors.numpy.save_file(flat, path, metadata)
+    with pytest.raises(ValueError, match=r"lamp\.safetensors"):
+        weights.load(path)
