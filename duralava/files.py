@@ -42,24 +42,22 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
 
 
 @contextlib.contextmanager
-def locked(folder: str | os.PathLike[str], user: str) -> Iterator[None]:
-    """Keeps other processes from using a folder in the same way.
+def locked(folder: str | os.PathLike[str]) -> Iterator[None]:
+    """Keeps other processes that call this from a folder.
 
     The lock ends with the process, however it ends.
 
-    Args:
-      folder: that exists.
-      user: what uses it, for the message.
-
     Raises:
-      ValueError: another process uses it.
+      ValueError: another process has locked the folder.
     """
-    with (pathlib.Path(folder) / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ValueError(f"{user} is already using {folder}") from error
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
+    except BlockingIOError:
+        raise ValueError(f"another process is writing to {folder}") from None
+    finally:
+        os.close(descriptor)
 
 
 def write_json(path: pathlib.Path, contents: Any) -> None:

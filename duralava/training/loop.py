@@ -110,7 +110,7 @@ def _locked(workdir: pathlib.Path) -> contextlib.AbstractContextManager[None]:
     """Keeps other runs from a workdir; of several processes, the first one does."""
     if jax.process_index():
         return contextlib.nullcontext()
-    return files.locked(workdir, "another training run")
+    return files.locked(workdir)
 
 
 class _Deadline:

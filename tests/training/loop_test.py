@@ -371,8 +371,8 @@ def test_a_stop_before_the_next_log_saves_nothing_that_is_not_finite(
 
 def test_a_second_run_in_a_workdir_is_refused(train_tiny, tmp_path):
     with (
-        files.locked(tmp_path, "a run"),
-        pytest.raises(ValueError, match="another training run is already using"),
+        files.locked(tmp_path),
+        pytest.raises(ValueError, match="another process is writing to"),
     ):
         train_tiny(tiny.CONFIG, tmp_path)
     train_tiny(tiny.CONFIG, tmp_path, max_seconds=0)
