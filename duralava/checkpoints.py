@@ -15,6 +15,7 @@ import logging
 import os
 import pathlib
 import re
+import shutil
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
@@ -33,6 +34,7 @@ from duralava.lamp import Lamp
 CONFIG = "config.json"
 FOLDER = "checkpoints"
 _NO_METRIC = float("inf")
+_SPARE_BYTES = 2_000_000  # for metadata, and for what else the run writes
 _LONGEST_REASON = 200  # characters of an error of Orbax
 
 
@@ -70,8 +72,12 @@ class Checkpoints:
             that names the checkpoint.
           data: what else to keep, plain JSON.
           score: the lower, the better; None where it was not measured.
+
+        Raises:
+          OSError: the disk has no space for it.
         """
         parts = {"averaged": state.ema, "state": state._replace(ema=None)}
+        self._check_space(parts)
         self._checkpointer.save_checkpointables_async(
             int(state.step),
             parts,
@@ -80,6 +86,16 @@ class Checkpoints:
             metrics=None if score is None else {"score": score},
             custom_metadata={"data": data, "checksums": _checksums(parts)},
         )
+
+    def _check_space(self, parts: dict[str, Any]) -> None:
+        """Raises OSError if the disk is too full; Orbax would end in tracebacks."""
+        needed = sum(leaf.nbytes for leaf in jax.tree.leaves(parts)) + _SPARE_BYTES
+        folder = pathlib.Path(self._checkpointer.directory)
+        if shutil.disk_usage(folder.parent).free < needed:
+            self._checkpointer.wait()
+            raise OSError(
+                f"no space in {folder} for a checkpoint of {needed / 1e6:.0f} MB"
+            )
 
     def restore(
         self, like: Any, *, config: Config

@@ -153,3 +153,18 @@ def test_names_that_are_no_steps_are_no_checkpoints(two_checkpoints, tmp_path):
     (folder / "checkpoints" / "²").mkdir()
     (folder / "checkpoints" / "99").write_text("a file")
     assert first_weight(checkpoints.load_lamp(folder)) == newest
+
+
+def test_a_full_disk_is_noticed_before_anything_is_written(
+    two_checkpoints, tmp_path, monkeypatch
+):
+    folder = tmp_path / "run"
+    shutil.copytree(two_checkpoints, folder)
+    usage = shutil.disk_usage(folder)._replace(free=1_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    writer = checkpoints.Checkpoints(folder, keep=2)
+    state = init_train_state(jax.random.key(9), config=tiny.CONFIG)
+    with pytest.raises(OSError, match=r"no space in .* for a checkpoint of 2 MB"):
+        writer.save(state._replace(step=jax.numpy.int32(9)), {}, score=None)
+    writer.close()
+    assert sorted(p.name for p in (folder / "checkpoints").iterdir()) == ["3", "7"]
