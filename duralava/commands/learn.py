@@ -7,6 +7,7 @@ shows what it has reached; a second Ctrl-C ends the command. The workdir is then
 checkpoint for the other commands: duralava render --checkpoint=my_lamp
 """
 
+import pathlib
 from collections.abc import Sequence
 
 from absl import flags
@@ -40,37 +41,23 @@ flags.adopt_module_key_flags(config_flag)
 
 
 def main(_: Sequence[str]) -> None:
-    """Learns, and prints how near it came."""
+    """Learns, and says how near it came."""
     # Imported here: it takes seconds, and the program may start anew before this.
     with extras.needed("train"):
-        from duralava.learning import plan, score
-        from duralava.training import loop
+        from duralava.learning import learn
 
-    seconds, workdir = 60 * _MINUTES.value, _WORKDIR.value
-    config = from_dict(Config, _CONFIG.value.to_dict())
-    start_from = plan.starting_weights(config, _START_FROM.value)
-    config = plan.prepare_run(
-        _SOURCE.value, workdir, config, mirror=_MIRROR.value, seconds=seconds
+    result = learn.learn(
+        _SOURCE.value,
+        _WORKDIR.value,
+        from_dict(Config, _CONFIG.value.to_dict()),
+        seconds=60 * _MINUTES.value,
+        mirror=_MIRROR.value,
+        start_from=_START_FROM.value,
     )
-    state = loop.train(
-        config,
-        workdir,
-        data_dir=plan.data_dir(workdir),
-        start_from=start_from,
-        max_seconds=seconds,
-    )
-    step, num_steps = int(state.step), config.training.num_steps
-    more = "" if step == num_steps else "; run again to continue"
-    print(f"trained {step} of {num_steps} steps{more}", flush=True)
-    if not step:
+    if result is None:
+        print("stopped before the first step; run again to start")
         return
-    found = score.score_workdir(workdir)
-    print("distance to held-out film, over that of learned film (1 is as near):")
-    print(f"  of frames {found.frames:.2f}, of clips {found.clips:.2f}")
-    print(
-        "distance to the nearest learned frame, over that of held-out film: "
-        f"{found.nearest:.2f}"
-    )
-    if found.memorised:
-        print("memorised: its frames are near copies of learned ones; take more film")
-    print(f"wrote the preview: {score.render_preview(workdir)}")
+    print("\n".join(result.sentences))
+    print(f"Watch it:  duralava live --checkpoint={_WORKDIR.value}")
+    print(f"Film it:   duralava render --checkpoint={_WORKDIR.value} -o lamp.mp4")
+    print(f"wrote the preview: {pathlib.Path(_WORKDIR.value) / learn.PREVIEW}")

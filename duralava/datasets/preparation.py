@@ -6,7 +6,7 @@ import os
 import pathlib
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow_datasets as tfds
@@ -28,6 +28,7 @@ def prepare(
     *,
     source: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
+    on_share: Callable[[float], Any] | None = None,
 ) -> tuple[tfds.core.DatasetBuilder, bool]:
     """Prepares a data set unless it exists, and returns its builder.
 
@@ -39,6 +40,8 @@ def prepare(
       data_dir: folder of prepared data sets, created if it is missing.
       source: film or folder of images, for a data set that takes one.
       overwrite: whether an existing data set is prepared anew.
+      on_share: called with the share of the source that is decoded, instead of a
+        progress bar.
 
     Returns:
       The builder, and whether anything was written: False if the data set existed.
@@ -86,7 +89,8 @@ def prepare(
         temporary = stack.enter_context(
             tempfile.TemporaryDirectory(dir=folder, prefix=".preparing_")
         )
-        builder = builder_class(data_dir=temporary, **kwargs)
+        watched = {"on_share": on_share} if on_share else {}
+        builder = builder_class(data_dir=temporary, **kwargs, **watched)
         # The builders show their own progress; TFDS would name the temporary folder.
         tfds.disable_progress_bar()
         with contextlib.redirect_stdout(io.StringIO()):

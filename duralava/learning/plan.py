@@ -5,7 +5,8 @@ import dataclasses
 import os
 import pathlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +32,8 @@ def prepare_run(
     *,
     mirror: bool,
     seconds: float,
+    on_share: Callable[[float], Any] | None = None,
+    on_prepared: Callable[[], Any] = lambda: None,
 ) -> Config:
     """Prepares the film in `workdir/data`, and plans a run on it.
 
@@ -45,6 +48,8 @@ def prepare_run(
         adapted.
       mirror: whether clips are mirrored at random.
       seconds: of training.
+      on_share: as of `preparation.prepare`.
+      on_prepared: called when the film is prepared.
 
     Returns:
       The config to train with.
@@ -74,7 +79,10 @@ def prepare_run(
         fit_to_film(config, info.num_frames, info.fps)
 
     with _removed_if_refused(workdir):
-        preparation.prepare(data.dataset, data_dir(workdir), source=source)
+        preparation.prepare(
+            data.dataset, data_dir(workdir), source=source, on_share=on_share
+        )
+        on_prepared()
         learned, held_out = films(config, workdir)
         check_motion(learned.frames)
         num_frames = len(learned.frames) + len(held_out.frames)

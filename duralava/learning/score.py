@@ -12,6 +12,7 @@ from duralava.lamp import Lamp
 from duralava.learning.plan import films, longest_clip
 from duralava.rendering import writers
 
+PREVIEW = "preview.png"
 _NUM_CLIPS, _CLIP_LENGTH = 128, 16
 _HORIZON = 20  # steps before the clips that are compared
 _MEMORISED = 0.5  # share of held-out film's distance to learned film
@@ -114,7 +115,7 @@ def render_preview(workdir: str | os.PathLike[str]) -> pathlib.Path:
       ValueError: there is no lamp.
       OSError: the file cannot be written.
     """
-    path = pathlib.Path(workdir) / "preview.png"
+    path = pathlib.Path(workdir).expanduser() / PREVIEW
     film = weights.load(workdir).film(fps=_PREVIEW_FPS)
     writers.write_frames(path, film, fps=_PREVIEW_FPS, num_frames=_PREVIEW_FRAMES)
     return path

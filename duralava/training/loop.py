@@ -42,6 +42,7 @@ def train(
     start_from: str | os.PathLike[str] | None = None,
     max_seconds: float = math.inf,
     counts_compilation: bool = False,
+    on_step: Callable[[int], Any] | None = None,
 ) -> TrainState:
     """Trains all phases of a config, for a time, or until SIGTERM or Ctrl-C.
 
@@ -65,6 +66,7 @@ def train(
       max_seconds: training time, counted from the end of the first step of this call,
         which is compiled before.
       counts_compilation: whether it is counted from the start of this call instead.
+      on_step: called with the number of steps made, instead of a progress bar.
 
     Returns:
       The last state.
@@ -99,6 +101,7 @@ def train(
                     start_from=start_from,
                     stops=lambda: stopped.is_set() or deadline.is_over(),
                     first_step_done=deadline.start,
+                    on_step=on_step,
                 )
             if not ended:
                 break
@@ -139,6 +142,7 @@ def _train_phase(
     start_from: str | os.PathLike[str] | None,
     stops: Callable[[], bool],
     first_step_done: Callable[[], None],
+    on_step: Callable[[int], Any] | None,
 ) -> tuple[TrainState, bool]:
     """Trains one phase; returns its last state and whether it is complete."""
     training = config.training
@@ -182,7 +186,7 @@ def _train_phase(
             initial=count,
             unit="step",
             dynamic_ncols=True,
-            disable=not is_first,
+            disable=not is_first or on_step is not None,
         ) as progress,
     ):
         report = logging.scalar_reporter(writer, progress, config=config)
@@ -193,6 +197,8 @@ def _train_phase(
             first_step_done()
             count += 1
             progress.update()
+            if on_step:
+                on_step(count)
             stopping = sharding.any_process(stops(), count, training)
             ends = stopping or count == training.num_steps
             logs = count % training.log_every == 0 or ends

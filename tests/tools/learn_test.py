@@ -1,3 +1,4 @@
+import json
 import os
 import pathlib
 import signal
@@ -78,10 +79,17 @@ def test_film_becomes_a_lamp_and_the_run_goes_on_where_it_was_stopped(films, tmp
     config = checkpoints.read_config(workdir)
     num_steps, step = config.training.num_steps, steps_kept(workdir)[-1]
     assert 5 <= step < num_steps
-    assert output.startswith(
-        f"trained {step} of {num_steps} steps; run again to continue\n"
-    )
-    assert output.endswith(f"wrote the preview: {workdir}/preview.png\n")
+    words = output.splitlines()
+    assert words[0].startswith("Its pictures look like the film ")
+    assert words[1].startswith("This was measured on the last 1 s of the film")
+    assert "The film has 10 s; 5 min would help." in words
+    continues = f"It was trained for {step} of {num_steps} steps; the same command "
+    assert f"{continues}continues." in words
+    assert words[-1] == f"wrote the preview: {workdir}/preview.png"
+    assert errors == ""  # bars are for terminals
+    verdict = json.loads((workdir / "verdict.json").read_text())
+    assert verdict["sentences"] == words[: len(verdict["sentences"])]
+    assert f"the film {verdict['pictures']} of 100" in words[0]
     with Image.open(workdir / "preview.png") as picture:
         assert (picture.size, picture.n_frames) == ((320, 320), 300)
     data = config.data
@@ -93,7 +101,7 @@ def test_film_becomes_a_lamp_and_the_run_goes_on_where_it_was_stopped(films, tmp
     assert second.returncode == 0, errors
     further = steps_kept(workdir)[-1]
     assert further > step
-    assert output.startswith(f"trained {further} of {num_steps} steps;")
+    assert f"It was trained for {further} of {num_steps} steps;" in output
 
     for changed, says in (
         (f"--source={films / 'other.mp4'}", "holds another film"),

@@ -4,6 +4,7 @@ import dataclasses
 import os
 import pathlib
 import tempfile
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -53,10 +54,19 @@ class LavaLamp(film.FilmBuilder):
     )
 
     def __init__(
-        self, *, source: str | os.PathLike[str] | None = None, **kwargs: Any
+        self,
+        *,
+        source: str | os.PathLike[str] | None = None,
+        on_share: Callable[[float], Any] | None = None,
+        **kwargs: Any,
     ) -> None:
-        """Uses the film at `source`, or if it is None, the film in `manual_dir`."""
+        """Uses the film at `source`, or if it is None, the film in `manual_dir`.
+
+        `on_share` is called with the share of the film that is decoded, instead of a
+        progress bar.
+        """
         self._source = source
+        self._on_share = on_share
         super().__init__(**kwargs)
 
     def _info(self) -> tfds.core.DatasetInfo:
@@ -94,10 +104,17 @@ class LavaLamp(film.FilmBuilder):
             source, resolution=resolution, fit=self.builder_config.fit
         )
         file = tempfile.TemporaryFile(dir=self.data_dir)  # noqa: SIM115, mapped below
-        for frame in tqdm.tqdm(
-            frames, desc="film", total=expected_frames, unit=" frames"
-        ):
+        counted = tqdm.tqdm(
+            frames,
+            desc="film",
+            total=expected_frames,
+            unit=" frames",
+            disable=self._on_share is not None,
+        )
+        for number, frame in enumerate(counted, 1):
             file.write(frame.tobytes())
+            if self._on_share and expected_frames:
+                self._on_share(number / expected_frames)
         file.flush()
         flat = np.memmap(file, np.uint8, mode="r")
         return flat.reshape(-1, resolution, resolution, 3)
