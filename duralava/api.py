@@ -30,8 +30,9 @@ def render(
       fps: frames per second.
       seed: of the latents that the lamps start from, and of their noise.
       start: picture or video whose last frame the lamp continues; None for N(0, I).
-      **choices: of `rendering.film.Shot`: `speed`, `rows`, `columns`, `size`, `scale`,
-        `loop`.
+      **choices: of `rendering.film.Shot`: `speed`, `rows`, `columns`, `size`, `frame`,
+        `scale`, `loop`, `theme`, `transparent`. Without `size` it is 512, and smaller
+        for `.png`, `.apng` and `.gif`, so that the file stays below 25 MB.
 
     Returns:
       The number of frames.
@@ -40,8 +41,9 @@ def render(
       ValueError: a choice is out of range, or the lamp has no encoder for `start`.
       OSError: the file cannot be written.
     """
-    writers.check_output(path)
     shot = film.Shot(fps=fps, num_frames=round(seconds * fps), **choices)
+    writers.check_output(path, transparent=shot.transparent)
+    shot = film.fitting(shot, lamp, writers.bytes_per_pixel(path))
     state = (
         lamp.start(seed, count=shot.num_lamps)
         if start is None

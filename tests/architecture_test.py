@@ -8,7 +8,7 @@ PACKAGE = pathlib.Path(__file__).parents[1] / "duralava"
 FLOORS = [
     *("extras", "files", "tables", "checked", "compilation", "command_line"),
     *("config", "configs", "signals", "models", "losses", "lamp"),
-    *("simulation", "datasets", "checkpoints", "pretrained", "weights"),
+    *("themes", "simulation", "datasets", "checkpoints", "pretrained", "weights"),
     *("rendering", "evaluation", "training", "learning"),
     *("live", "export", "benchmarks", "api", "commands"),
 ]

@@ -1,11 +1,18 @@
 """Renders a film of lamps that a network generates, of any length.
 
-duralava render --output=out.png --seconds=14
-duralava render --output=large.mp4 --size=1080
-duralava render --output=wall.mp4 --grid=2x4 --size=240 --loop
-duralava render --output=- --seconds=inf | mpv --demuxer=rawvideo -
+duralava render -o out.png --seconds=14
+duralava render -o large.mp4 --size=1920x1080 --theme=ocean
+duralava render -o wall.mp4 --grid=2x4 --size=240 --loop
+duralava render -o overlay.webm --loop --transparent
+duralava render -o - --seconds=inf | mpv --demuxer=rawvideo \
+  --demuxer-rawvideo-mp-format=rgb24 --demuxer-rawvideo-w=512 \
+  --demuxer-rawvideo-h=512 --demuxer-rawvideo-fps=30 -
+duralava render -o - --seconds=inf | ffplay -f rawvideo -pixel_format rgb24 \
+  -video_size 512x512 -framerate 30 -
 """
 
+import contextlib
+import itertools
 import math
 import re
 import sys
@@ -15,7 +22,7 @@ import numpy as np
 import tqdm
 from absl import flags
 
-from duralava import weights
+from duralava import themes, weights
 from duralava.lamp import Lamp, RolloutState
 from duralava.rendering import film, seam, starts, writers
 
@@ -24,6 +31,7 @@ _OUTPUT = flags.DEFINE_string(
     "out.png",
     "File, its suffix is the format: .png .apng .mp4 .webm .gif .webp; or a folder, "
     "for PNGs; or -, for raw RGB on standard output.",
+    short_name="o",
 )
 _SECONDS = flags.DEFINE_float(
     "seconds", 14.0, "Length of the film; inf: until Ctrl-C.", lower_bound=0
@@ -33,12 +41,25 @@ _NUM_FRAMES = flags.DEFINE_integer(
 )
 _FPS = flags.DEFINE_float("fps", 30.0, "Frames per second.")
 _SPEED = flags.DEFINE_float("speed", 1.0, "Seconds of the lamp in a second of film.")
-_SIZE = flags.DEFINE_integer(
+_SIZE = flags.DEFINE_string(
     "size",
     None,
-    "Height and width in pixels in which each lamp is drawn, by default 320. Weights "
-    "of the generator `convolution` draw only those of the frames they learned.",
-    lower_bound=1,
+    "Height and width in pixels in which each lamp is drawn, by default 512, and less "
+    "for .png, .apng and .gif, so that the file stays below 25 MB. Or width x height "
+    "of the frame, as 1920x1080: lamps fill its height in front of black. Weights of "
+    "the generator `convolution` draw only the size of the frames they learned.",
+)
+_THEME = flags.DEFINE_enum(
+    "theme",
+    themes.DEFAULT,
+    list(themes.THEMES),
+    "Colours: " + "; ".join(f"{name}, {look}" for name, look in themes.THEMES.items()),
+)
+_TRANSPARENT = flags.DEFINE_bool(
+    "transparent",
+    False,
+    "Makes the black around lamps transparent, for an overlay in OBS or on a page: "
+    ".webm, .webp, .png, .apng, or a folder.",
 )
 _SCALE = flags.DEFINE_float(
     "scale", 1.0, "Factor by which frames are enlarged after that."
@@ -66,31 +87,49 @@ _CHECKPOINT = flags.DEFINE_string(
 def main(_: Sequence[str]) -> None:
     """Renders and prints what was written."""
     shot = _shot()
+    writers.check_output(_OUTPUT.value, transparent=shot.transparent)
     if not writers.streams(_OUTPUT.value):
         _print(f"note: {_OUTPUT.value} stays in memory until the film ends")
     lamp = weights.load(_CHECKPOINT.value)
-    shot.frame_size(lamp)
+    shot = _with_size(shot, lamp)
     frames = film.film_lamps(lamp, _start(lamp, shot), shot)
-    meter = seam.SeamMeter()
+    try:
+        count = _write(frames, shot)
+    except writers.Interrupted as interrupt:
+        _print_wrote(interrupt.count, shot)
+        raise
     if shot.loop:
-        frames = _measured(frames, meter)
-    with tqdm.tqdm(
-        frames, total=shot.num_frames, unit="frame", dynamic_ncols=True
-    ) as counted:
-        count = writers.write_frames(
-            _OUTPUT.value, iter(counted), fps=shot.fps, num_frames=shot.num_frames
+        _print_seam()
+    _print_wrote(count, shot)
+
+
+def _with_size(shot: film.Shot, lamp: Lamp) -> film.Shot:
+    """Returns a shot with a size that suits the format, and says if it is smaller."""
+    shot = film.fitting(shot, lamp, writers.bytes_per_pixel(_OUTPUT.value))
+    height, width = shot.frame_size(lamp)
+    if _SIZE.value is None and shot.lamp_size(lamp) < film.DEFAULT_SIZE:
+        _print(
+            f"note: frames of {width}x{height} pixels, for a file below 25 MB; --size "
+            "sets another size"
         )
-    if shot.loop:
-        _print_seam(meter)
-    _print(f"wrote {count} frames at {shot.fps:g} fps: {_OUTPUT.value}")
+    return shot
 
 
-def _measured(
-    frames: Iterator[np.ndarray], meter: seam.SeamMeter
-) -> Iterator[np.ndarray]:
-    for frame in frames:
-        meter.add(frame)
-        yield frame
+def _write(frames: Iterator[np.ndarray], shot: film.Shot) -> int:
+    """Writes the film, and returns the number of its frames."""
+    with _progress(shot.num_frames, "frame") as progress:
+
+        def counted() -> Iterator[np.ndarray]:
+            for frame in itertools.islice(frames, shot.num_frames):
+                progress.update()
+                yield frame
+
+        return writers.write_frames(_OUTPUT.value, counted(), fps=shot.fps)
+
+
+def _progress(total: int | None, unit: str) -> contextlib.AbstractContextManager:
+    """Returns a progress bar, which is shown only in a terminal."""
+    return tqdm.tqdm(total=total, unit=unit, dynamic_ncols=True, disable=None)
 
 
 def _shot() -> film.Shot:
@@ -104,31 +143,61 @@ def _shot() -> film.Shot:
         num_frames = round(_SECONDS.value * _FPS.value)
         if num_frames < 1:
             raise ValueError(f"{_SECONDS.value:g} seconds hold no frame")
+    size, frame = _size()
     return film.Shot(
         fps=_FPS.value,
         num_frames=num_frames,
         speed=_SPEED.value,
         rows=int(grid[1]),
         columns=int(grid[2]),
-        size=_SIZE.value,
+        size=size,
+        frame=frame,
         scale=_SCALE.value,
         loop=_LOOP.value,
+        theme=_THEME.value,
+        transparent=_TRANSPARENT.value,
     )
+
+
+def _size() -> tuple[int | None, tuple[int, int] | None]:
+    """Returns the size of a lamp, or height and width of the frame."""
+    if _SIZE.value is None:
+        return None, None
+    given = re.fullmatch(r"([1-9]\d*)(?:x([1-9]\d*))?", _SIZE.value)
+    if not given:
+        raise ValueError(
+            f"--size is pixels, as 512, or width x height, as 1920x1080, not "
+            f"'{_SIZE.value}'"
+        )
+    width, height = given.groups()
+    return (None, (int(height), int(width))) if height else (int(width), None)
 
 
 def _start(lamp: Lamp, shot: film.Shot) -> RolloutState:
     if _START.value is None:
         start = lamp.start(_SEED.value, count=shot.num_lamps)
     else:
-        start = starts.start_from_film(lamp, _START.value, seed=_SEED.value)
+        frame = starts.last_frame(lamp, _START.value)
+        start = starts.start_from_frame(lamp, frame, seed=_SEED.value)
+        if not starts.looks_like(lamp, frame, start):
+            _print(
+                f"note: {_START.value} does not look like a lamp of these weights; the "
+                "film starts from the lamp that is nearest to it"
+            )
     num_steps = _START_STEP.value
     if not num_steps:
         return start
-    with tqdm.tqdm(total=num_steps, unit="step", dynamic_ncols=True) as progress:
+    with _progress(num_steps, "step") as progress:
         return starts.skip_steps(lamp, start, num_steps, steps_made=progress.update)
 
 
-def _print_seam(meter: seam.SeamMeter) -> None:
+def _print_seam() -> None:
+    """Prints how well the written loop closes, once it is decoded again."""
+    if _OUTPUT.value == writers.STANDARD_OUTPUT:
+        return
+    meter = seam.SeamMeter()
+    for frame in writers.read_frames(_OUTPUT.value):
+        meter.add(frame)
     try:
         change, turn = meter.measure()
     except ValueError as reason:  # the film is written all the same
@@ -136,8 +205,12 @@ def _print_seam(meter: seam.SeamMeter) -> None:
         return
     _print(
         f"at the seam of the loop, the picture changes {change:.2f} times and its "
-        f"motion {turn:.2f} times as much as usual"
+        f"motion {turn:.2f} times as much as usual, in the film as it is decoded"
     )
+
+
+def _print_wrote(count: int, shot: film.Shot) -> None:
+    _print(f"wrote {count} frames at {shot.fps:g} fps: {_OUTPUT.value}")
 
 
 def _print(line: str) -> None:

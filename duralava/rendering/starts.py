@@ -6,22 +6,24 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import numpy as np
 
 from duralava.datasets import video
 from duralava.lamp import Lamp, RolloutState
 
 _BLOCK = 1_000  # steps of one call
+_FAR = 25.0  # grey levels, the mean difference of a frame that is not of this lamp
 
 
-def start_from_film(
-    lamp: Lamp, source: str | os.PathLike[str], *, seed: int
-) -> RolloutState:
-    """Returns the state of a lamp that continues a picture, or the end of a video.
+def last_frame(lamp: Lamp, source: str | os.PathLike[str]) -> np.ndarray:
+    """Returns a picture, or the last frame of a video, as a lamp encodes it.
 
     Args:
-      lamp: with an encoder, which finds the picture's latent.
+      lamp: its weights.
       source: picture, video or folder of images; its centred square is used.
-      seed: of the noise from there on.
+
+    Returns:
+      u8[H, W, 3], of the size of the training frames.
 
     Raises:
       ValueError: the lamp has no encoder, or `source` is not a picture or video.
@@ -32,7 +34,37 @@ def start_from_film(
     (last,) = deque(frames, maxlen=1) or (None,)
     if last is None:
         raise ValueError(f"{source} has no frame")
-    return lamp.start(seed)._replace(latents=lamp.encode(last[None]))
+    return last
+
+
+def start_from_frame(lamp: Lamp, frame: np.ndarray, *, seed: int) -> RolloutState:
+    """Returns the state of a lamp that continues a frame of `last_frame`.
+
+    Args:
+      lamp: with an encoder, which finds the frame's latent.
+      frame: u8[H, W, 3].
+      seed: of the noise from there on.
+    """
+    return lamp.start(seed)._replace(latents=lamp.encode(frame[None]))
+
+
+def start_from_film(
+    lamp: Lamp, source: str | os.PathLike[str], *, seed: int
+) -> RolloutState:
+    """Returns the state of a lamp that continues a picture, or the end of a video.
+
+    Arguments and errors are those of `last_frame` and `start_from_frame`.
+    """
+    return start_from_frame(lamp, last_frame(lamp, source), seed=seed)
+
+
+def looks_like(lamp: Lamp, frame: np.ndarray, state: RolloutState) -> bool:
+    """Returns whether the frame of a state is about the frame that it started from.
+
+    The lamp can show only lamps: another picture becomes the lamp nearest to it.
+    """
+    shown = np.asarray(lamp.generate(state.latents)[0], np.float32)
+    return bool(np.abs(shown - frame).mean() < _FAR)
 
 
 def skip_steps(

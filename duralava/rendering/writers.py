@@ -19,7 +19,7 @@ from concurrent import futures
 import av
 import numpy as np
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from duralava import files
 
@@ -37,6 +37,8 @@ class _Format:
     container_options: tuple[tuple[str, str], ...] = ()
     codec_options: tuple[tuple[str, str], ...] = ()
     streams: bool = True  # whether the encoder keeps no frames in memory
+    transparent: str | None = None  # the pixel format of frames with opacity
+    bytes_per_pixel: float = 0.0  # 0 if files are small, as frames change little
 
 
 _APNG = _Format(
@@ -45,6 +47,8 @@ _APNG = _Format(
     "rgb24",
     container_options=(("plays", "0"),),
     codec_options=(("compression_level", "1"), ("pred", "paeth")),
+    transparent="rgba",
+    bytes_per_pixel=0.58,
 )
 _FORMATS = {
     ".png": _APNG,
@@ -61,25 +65,54 @@ _FORMATS = {
         "libvpx-vp9",
         "yuv420p",
         codec_options=(("crf", "24"), ("cpu-used", "4"), ("row-mt", "1")),
+        transparent="yuva420p",
     ),
     ".gif": _Format(
-        "gif", "gif", "pal8", container_options=(("loop", "0"),), streams=False
+        "gif",
+        "gif",
+        "pal8",
+        container_options=(("loop", "0"),),
+        streams=False,
+        bytes_per_pixel=0.5,
     ),
 }
 _WEBP, _WEBP_QUALITY = ".webp", 90
+_VIDEOS = ".mp4", ".webm"
 _SUFFIXES = (*_FORMATS, _WEBP)
 
 
-def check_output(path: str | os.PathLike[str]) -> None:
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, after which `write_frames` completed the output.
+
+    Attributes:
+      count: number of frames in the output.
+    """
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.count = count
+
+
+def check_output(path: str | os.PathLike[str], *, transparent: bool = False) -> None:
     """Raises what `write_frames` would raise for `path`, and writes nothing.
 
+    Args:
+      path: as `write_frames` takes it.
+      transparent: whether frames have opacity.
+
     Raises:
-      ValueError: the suffix is not of a known format.
+      ValueError: the suffix is not of a known format, the format has no transparency,
+        or raw bytes would appear on a terminal.
       OSError: the folder that is to hold the output is missing or cannot be written
         to, or the output is a folder that is not empty.
     """
     target = pathlib.Path(path)
     if _is_standard_output(path):
+        if sys.stdout.isatty():
+            raise ValueError(
+                f"{STANDARD_OUTPUT} writes the raw bytes of frames, which a terminal "
+                "cannot show; pipe them into a program, or name a file"
+            )
         return
     if _is_folder(path):
         files.check_new_folder(target)
@@ -90,7 +123,24 @@ def check_output(path: str | os.PathLike[str]) -> None:
             f"{', '.join(_SUFFIXES)}, a folder for numbered PNGs, or "
             f"{STANDARD_OUTPUT} for raw RGB to standard output"
         )
+    format_ = _FORMATS.get(target.suffix.lower())
+    if transparent and format_ and not format_.transparent:
+        raise ValueError(
+            f"{target.suffix} cannot be transparent; .png, .apng, .webm, .webp and a "
+            "folder for PNGs can"
+        )
     files.check_parent(target)
+
+
+def bytes_per_pixel(path: str | os.PathLike[str]) -> float:
+    """Returns about how many bytes a pixel of a lamp's film takes in a file.
+
+    It is 0 for formats whose files are small at any usual size.
+    """
+    if _is_standard_output(path) or _is_folder(path):
+        return 0.0
+    format_ = _FORMATS.get(pathlib.Path(path).suffix.lower())
+    return format_.bytes_per_pixel if format_ else 0.0
 
 
 def streams(path: str | os.PathLike[str]) -> bool:
@@ -123,12 +173,13 @@ def write_frames(
     the reader closes it. Memory does not grow with the number of frames, except for
     `.gif` and `.webp`.
 
-    On Ctrl-C the output is completed with the frames so far, and the KeyboardInterrupt
-    is raised again. On any other exception nothing is left.
+    On Ctrl-C the output is completed with the frames so far, and `Interrupted` is
+    raised. On any other exception nothing is left.
 
     Args:
       path: file or folder to write; a file that exists is replaced.
-      frames: uint8 [H, W, 3], all of one size; may be endless.
+      frames: uint8 [H, W, 3], all of one size; may be endless. With a fourth channel
+        for opacity, where the format has transparency (`check_output`).
       fps: frames per second.
       num_frames: number of frames after which to stop; None for all.
 
@@ -152,7 +203,8 @@ def write_frames(
     if first is None:
         raise ValueError(f"no frame to write to {target}")
 
-    height, width = _checked(first, np.shape(first)).shape[:2]
+    height, width, channels = _checked(first, np.shape(first)).shape
+    check_output(path, transparent=channels == 4)
     frames = itertools.chain([first], frames)
     if _is_standard_output(path):
         return _write_raw(frames)
@@ -160,13 +212,15 @@ def write_frames(
         if _is_folder(path):
             opened = _open_folder(partial)
         elif format_:
+            if channels == 4:
+                format_ = dataclasses.replace(format_, pixel_format=format_.transparent)
             opened = _open_video(partial, format_, fps, height, width)
         else:
             opened = _open_webp(partial, fps)
         with opened as write:
             count, interrupt = _write_all(frames, write)
     if interrupt:
-        raise interrupt
+        raise Interrupted(count) from interrupt
     return count
 
 
@@ -184,6 +238,32 @@ def encode_animation(frames: Sequence[np.ndarray], suffix: str, *, fps: float) -
         return path.read_bytes()
 
 
+def read_frames(path: str | os.PathLike[str]) -> Iterator[np.ndarray]:
+    """Yields the frames u8[H, W, 3] of what `write_frames` wrote, as a player shows it.
+
+    Opacity is left out: transparent pixels are black.
+    """
+    if pathlib.Path(path).is_dir():
+        for name in sorted(pathlib.Path(path).glob("*.png")):
+            yield _over_black(Image.open(name))
+    elif pathlib.Path(path).suffix.lower() in _VIDEOS:
+        with av.open(path) as container:
+            for picture in container.decode(video=0):
+                yield picture.to_ndarray(format="rgb24")
+    else:
+        with Image.open(path) as image:
+            for picture in ImageSequence.Iterator(image):
+                yield _over_black(picture)
+
+
+def _over_black(picture: Image.Image) -> np.ndarray:
+    if not picture.has_transparency_data:
+        return np.asarray(picture.convert("RGB"))
+    black = Image.new("RGBA", picture.size, (0, 0, 0, 255))
+    black.alpha_composite(picture.convert("RGBA"))
+    return np.asarray(black.convert("RGB"))
+
+
 def _write_raw(frames: Iterator[np.ndarray]) -> int:
     """Writes frames to standard output, and returns how many were written."""
     count, shape = 0, None
@@ -194,6 +274,8 @@ def _write_raw(frames: Iterator[np.ndarray]) -> int:
             output.write(_checked(frame, shape).tobytes())
             output.flush()
             count += 1
+    except KeyboardInterrupt as interrupt:
+        raise Interrupted(count) from interrupt
     except BrokenPipeError:
         # The reader closed the pipe. Python flushes standard output again at exit,
         # which must not fail once more.
@@ -227,9 +309,10 @@ def _write_all(
 
 def _checked(frame: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     frame = np.array(frame)  # a copy: the iterator may reuse its buffer
-    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[-1] != 3:
+    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[-1] not in (3, 4):
         raise ValueError(
-            f"a frame must be uint8 [H, W, 3], not {frame.dtype} {list(frame.shape)}"
+            f"a frame must be uint8 [H, W, 3] or [H, W, 4], not {frame.dtype} "
+            f"{list(frame.shape)}"
         )
     if frame.shape != shape:
         raise ValueError(f"frames of two sizes: {list(shape)}, {list(frame.shape)}")
@@ -241,7 +324,7 @@ def _open_video(
     path: pathlib.Path, format_: _Format, fps: float, height: int, width: int
 ) -> Iterator[Callable[[np.ndarray], None]]:
     """Yields a function that appends one frame to the file."""
-    subsampled = format_.pixel_format == "yuv420p"
+    subsampled = format_.pixel_format.startswith("yuv")
     padding = (height % 2, width % 2) if subsampled else (0, 0)
     # 29.97 fps and its like are fractions with small denominators.
     rate = fractions.Fraction(fps).limit_denominator(1001)
@@ -267,7 +350,8 @@ def _open_video(
                 frame = np.pad(
                     frame, ((0, padding[0]), (0, padding[1]), (0, 0)), mode="edge"
                 )
-            picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
+            layout = "rgba" if frame.shape[-1] == 4 else "rgb24"
+            picture = av.VideoFrame.from_ndarray(frame, format=layout)
             picture.pts, picture.time_base = next(pts), 1 / rate
             if subsampled:
                 picture = picture.reformat(
