@@ -12,11 +12,14 @@ from typing import Any, NamedTuple
 from duralava.lamp import Lamp
 from duralava.live import feature_maps, player, steering
 
+MAP_SECONDS, MAP_STEPS = 1 / 15, 0.5
+"""From one map of features to the next, at most: seconds, and steps of the lamp.
+
+Viewers interpolate between two maps. Half a step apart, the picture in the middle
+differs from the lamp's by 3 grey levels at most.
+"""
+
 _STATUS_INTERVAL = 0.5  # seconds
-# Between two maps of features the page interpolates. Half a step apart, that differs
-# from the lamp by 3 grey levels at most.
-_MAP_INTERVAL = 1 / 15  # seconds
-_MAP_STEPS = 0.5  # steps of the lamp
 _PICTURE_HEADER = struct.Struct("<?xHHHd")
 
 
@@ -188,7 +191,7 @@ class Show:
     def _map_every(self) -> int:
         """Returns the number of ticks from one map of features to the next."""
         steps_per_second = self._settings.speed * self._lamp.steps_per_second
-        seconds = min(_MAP_INTERVAL, _MAP_STEPS / steps_per_second)
+        seconds = min(MAP_SECONDS, MAP_STEPS / steps_per_second)
         return max(1, int(seconds * self._fps))
 
     def _pack(self, features: bool, shape: tuple[int, ...], values: bytes) -> bytes:

@@ -80,8 +80,12 @@ def test_a_description_holds_the_head_in_vectors_of_four(lamp):
         return np.maximum(x, 0.2 * x)
 
     x = activate(features.reshape(2, 4) + octaves * pixel)
-    hidden = activate(first_bias + np.einsum("tk,thkj->hj", x, first.reshape(2, 2, 4, 4)))
-    colour = np.tanh(last_bias[0] + np.einsum("hk,hkj->j", hidden, last.reshape(2, 4, 4)))
+    hidden = activate(
+        first_bias + np.einsum("tk,thkj->hj", x, first.reshape(2, 2, 4, 4))
+    )
+    colour = np.tanh(
+        last_bias[0] + np.einsum("hk,hkj->j", hidden, last.reshape(2, 4, 4))
+    )
     head = models.head.Head(filled.config)
     expected = head.apply(
         {"params": filled.params["generator"]["head"]},

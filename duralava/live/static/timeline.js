@@ -1,8 +1,11 @@
 // Plays maps of features evenly, although they arrive unevenly.
 
-const DELAY = 0.1; // seconds; maps are shown so much later than they arrive
+// Maps are shown so much later than they arrive: seconds, and intervals between maps.
+const MIN_DELAY = 0.1;
+const MIN_INTERVALS = 1.5;
 const MAX_GAP = 0.5; // seconds; the picture jumps where maps are farther apart
 const MAX_DRIFT = 0.25; // seconds by which the clocks may differ until they are set
+const MAX_MAPS = 60; // that wait, while the browser does not repaint
 const CORRECTION = 0.1; // of the difference, at each map
 
 /**
@@ -16,13 +19,16 @@ export class Timeline {
   /** Takes a map that arrives now, in seconds of this page's clock. */
   add(map, now) {
     const last = this.#maps.at(-1);
-    const gap = last && map.time - last.time;
-    if (last && !(map.start === last.start && gap > 0 && gap < MAX_GAP)) {
+    let interval = last ? map.time - last.time : 0;
+    if (map.start !== last?.start || interval <= 0 || interval > MAX_GAP) {
+      interval = 0;
       this.#maps = [];
       this.#lead = null;
     }
     this.#maps.push(map);
-    const lead = map.time - DELAY - now;
+    if (this.#maps.length > MAX_MAPS) this.#maps.shift();
+    const delay = Math.max(MIN_DELAY, MIN_INTERVALS * interval);
+    const lead = map.time - delay - now;
     if (this.#lead === null || Math.abs(lead - this.#lead) > MAX_DRIFT) {
       this.#lead = lead;
     }
