@@ -7,8 +7,8 @@ PACKAGE = pathlib.Path(__file__).parents[1] / "duralava"
 # Each floor imports only from floors before it, and from itself.
 FLOORS = [
     *("extras", "files", "tables", "checked", "compilation", "command_line"),
-    *("config", "configs", "signals", "models", "losses", "lamp", "themes"),
-    *("simulation", "datasets", "checkpoints", "pretrained", "weights"),
+    *("config", "configs", "signals", "models", "losses", "lamp"),
+    *("themes", "simulation", "datasets", "checkpoints", "pretrained", "weights"),
     *("rendering", "evaluation", "training", "learning"),
     *("live", "export", "benchmarks", "api", "commands"),
 ]
