@@ -80,7 +80,10 @@ class Network {
 
   /** Loads what a touch needs, which the first picture does not wait for. */
   preparePush() {
-    this.#pushing ??= this.#openPush();
+    this.#pushing ??= this.#openPush().catch((error) => {
+      this.#pushing = null;
+      throw error;
+    });
     return this.#pushing;
   }
 

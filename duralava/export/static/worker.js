@@ -35,6 +35,7 @@ async function run(drawsFeatures) {
   postMessage({ head });
   let settings = { seed: 0, speed: 1, touch: null };
   let player = await Player.begin(network, settings.seed);
+  network.preparePush().catch(() => {}); // a touch tries again, and reports the error
   let starts = 0;
   let previous = seconds();
   let due = previous;
@@ -72,7 +73,6 @@ async function run(drawsFeatures) {
       reported = now;
       postMessage({ status: report(player, settings, config) });
     }
-    network.preparePush();
     due = Math.max(due + interval, seconds());
     await new Promise((resolve) => { setTimeout(resolve, 1000 * (due - seconds())); });
   }
