@@ -93,6 +93,12 @@ def render_frame(lamp: Lamp, player: Player) -> np.ndarray:
     return np.asarray(_render(lamp, player.before, player.after, share))
 
 
+def compute_features(lamp: Lamp, player: Player) -> np.ndarray:
+    """Returns the lamp's map of features f32[S, S, C] at this moment."""
+    share = np.full(1, player.share, np.float32)
+    return np.asarray(_compute_features(lamp, player.before, player.after, share))
+
+
 def push(lamp: Lamp, player: Player, x: float, y: float, seconds: float) -> Player:
     """Turns the latent so that wax gathers where the picture is touched.
 
@@ -145,6 +151,14 @@ def _render(
 ) -> jax.Array:
     size = lamp.drawn_size(None, default=FRAME_SIZE)
     return lamp.generate(interpolate(before, after, share), size=size)[0]
+
+
+@jax.jit
+def _compute_features(
+    lamp: Lamp, before: jax.Array, after: jax.Array, share: jax.Array
+) -> jax.Array:
+    latent = interpolate(before, after, share)
+    return models.features(lamp.params["generator"], latent, config=lamp.config)[0]
 
 
 @jax.jit

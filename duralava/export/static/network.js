@@ -1,45 +1,90 @@
 // The networks of the lamp, as ONNX Runtime Web runs them.
 
+import { loadCompressed } from "./loading.js";
 import * as ort from "./onnxruntime-web/ort.wasm.bundle.min.js";
+
+const RUNTIME = "onnxruntime-web/ort-wasm-simd-threaded.wasm";
 
 // More threads need HTTP headers that a plain file server does not send.
 ort.env.wasm.numThreads = 1;
 
-/** Loads the networks and their config from the folder of this file. */
-export async function openNetwork() {
+/**
+ * Loads the networks and their config from the folder of this file.
+ *
+ * @param drawsFeatures whether the page colours features; if not, it needs frames.
+ * @param onProgress called with the numbers of bytes that are loaded, and of all.
+ */
+export async function openNetwork({ drawsFeatures = false, onProgress = () => {} } = {}) {
   const address = (name) => new URL(name, import.meta.url).href;
-  const open = (name) => ort.InferenceSession.create(address(`${name}.onnx`));
-  const [config, ...sessions] = await Promise.all([
-    fetch(address("lamp.json")).then((response) => response.json()),
-    ...["generator", "transition", "push"].map(open),
-  ]);
-  return new Network(config, ...sessions);
+  const response = await fetch(address("lamp.json"));
+  const config = await response.json();
+  const drawing = !config.head ? ["generator.onnx"]
+    : drawsFeatures ? ["features.onnx"] : ["features.onnx", "head.onnx"];
+  const names = [RUNTIME, "transition.onnx", ...drawing];
+  const size = (name) => config.compressed_bytes[name];
+  const total = names.map(size).reduce((sum, bytes) => sum + bytes);
+  let loaded = 0;
+  const count = (bytes) => {
+    loaded += bytes;
+    onProgress(Math.min(loaded, total), total);
+  };
+  const [runtime, ...models] = await Promise.all(
+    names.map((name) => loadCompressed(address(name), count)),
+  );
+  ort.env.wasm.wasmBinary = runtime;
+  const sessions = {};
+  for (const [index, model] of models.entries()) {
+    const name = names[index + 1];
+    sessions[name] = await ort.InferenceSession.create(model);
+  }
+  return new Network(config, sessions, async () => {
+    const model = await loadCompressed(address("push.onnx"), () => {});
+    return ort.InferenceSession.create(model);
+  });
 }
 
 /** Latents and noise are Float32Arrays of `config.latent_size` values. */
 class Network {
-  #generator;
-  #transition;
-  #push;
+  #sessions;
+  #openPush;
+  #pushing = null;
 
-  constructor(config, generator, transition, push) {
+  constructor(config, sessions, openPush) {
     /** The contents of lamp.json, which duralava/export/web.py writes. */
     this.config = config;
-    this.#generator = generator;
-    this.#transition = transition;
-    this.#push = push;
+    this.#sessions = sessions;
+    this.#openPush = openPush;
+  }
+
+  /** Returns the map of features of a latent: f32[S, S, C], row after row. */
+  async features(latent) {
+    const session = this.#sessions["features.onnx"];
+    return (await session.run({ latent: row(latent) })).features.data;
   }
 
   /** Returns the frame of a latent: RGB, row after row, each value in [-1, 1]. */
   async generate(latent) {
-    const { frame } = await this.#generator.run({ latent: row(latent) });
-    return frame.data;
+    const feeds = { latent: row(latent) };
+    if (!this.config.head) {
+      return (await this.#sessions["generator.onnx"].run(feeds)).frame.data;
+    }
+    const { features } = await this.#sessions["features.onnx"].run(feeds);
+    return (await this.#sessions["head.onnx"].run({ features })).frame.data;
   }
 
   /** Returns the latent one step later. */
   async next(latent, noise) {
     const feeds = { latent: row(latent), noise: row(noise) };
-    return (await this.#transition.run(feeds)).next_latent.data;
+    return (await this.#sessions["transition.onnx"].run(feeds)).next_latent.data;
+  }
+
+  /** Loads what a touch needs, which the first picture does not wait for. */
+  preparePush() {
+    this.#pushing ??= this.#openPush().catch((error) => {
+      this.#pushing = null;
+      throw error;
+    });
+    return this.#pushing;
   }
 
   /**
@@ -47,12 +92,13 @@ class Network {
    * [0, 0] to [1, 1].
    */
   async push(latent, place, angle) {
+    const session = await this.preparePush();
     const feeds = {
       latent: row(latent),
       place: new ort.Tensor("float32", place, [2]),
       angle: new ort.Tensor("float32", [angle], []),
     };
-    return (await this.#push.run(feeds)).pushed_latent.data;
+    return (await session.run(feeds)).pushed_latent.data;
   }
 }
 
