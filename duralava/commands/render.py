@@ -124,7 +124,9 @@ def _write(frames: Iterator[np.ndarray], shot: film.Shot) -> int:
                 progress.update()
                 yield frame
 
-        return writers.write_frames(_OUTPUT.value, counted(), fps=shot.fps)
+        return writers.write_frames(
+            _OUTPUT.value, counted(), fps=shot.fps, loop=shot.loop
+        )
 
 
 def _progress(total: int | None, unit: str) -> contextlib.AbstractContextManager:

@@ -58,13 +58,25 @@ _FORMATS = {
         "libx264",
         "yuv420p",
         container_options=(("movflags", "+faststart"),),
-        codec_options=(("crf", "18"),),
+        # A key frame is as good as the frames between, which are good enough to follow
+        # slow motion: else the film would pulse with its key frames.
+        codec_options=(
+            ("crf", "10"),
+            ("x264-params", "ipratio=1:mbtree=0:aq-mode=3:bframes=0:scenecut=0"),
+        ),
     ),
     ".webm": _Format(
         "webm",
         "libvpx-vp9",
         "yuv420p",
-        codec_options=(("crf", "24"), ("cpu-used", "4"), ("row-mt", "1")),
+        # As above; frames that repeat others would stutter.
+        codec_options=(
+            ("crf", "6"),
+            ("cpu-used", "4"),
+            ("row-mt", "1"),
+            ("auto-alt-ref", "0"),
+            ("lag-in-frames", "0"),
+        ),
         transparent="yuva420p",
     ),
     ".gif": _Format(
@@ -76,6 +88,7 @@ _FORMATS = {
         bytes_per_pixel=0.5,
     ),
 }
+_SECONDS_PER_KEY = 10  # of a video that is not a loop; players seek to key frames
 _WEBP, _WEBP_QUALITY = ".webp", 90
 _VIDEOS = ".mp4", ".webm"
 _SUFFIXES = (*_FORMATS, _WEBP)
@@ -162,6 +175,7 @@ def write_frames(
     *,
     fps: float,
     num_frames: int | None = None,
+    loop: bool = False,
 ) -> int:
     """Writes frames to `path` one by one and returns how many were written.
 
@@ -182,6 +196,8 @@ def write_frames(
         for opacity, where the format has transparency (`check_output`).
       fps: frames per second.
       num_frames: number of frames after which to stop; None for all.
+      loop: whether the last frame leads into the first. A video then has one key frame
+        only, its first, so that it is even when it is repeated.
 
     Raises:
       ValueError: unknown suffix, impossible `fps` or `num_frames`, no frame, or frames
@@ -214,7 +230,7 @@ def write_frames(
         elif format_:
             if channels == 4:
                 format_ = dataclasses.replace(format_, pixel_format=format_.transparent)
-            opened = _open_video(partial, format_, fps, height, width)
+            opened = _open_video(partial, format_, fps, height, width, loop)
         else:
             opened = _open_webp(partial, fps)
         with opened as write:
@@ -321,7 +337,12 @@ def _checked(frame: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 @contextlib.contextmanager
 def _open_video(
-    path: pathlib.Path, format_: _Format, fps: float, height: int, width: int
+    path: pathlib.Path,
+    format_: _Format,
+    fps: float,
+    height: int,
+    width: int,
+    loop: bool,
 ) -> Iterator[Callable[[np.ndarray], None]]:
     """Yields a function that appends one frame to the file."""
     subsampled = format_.pixel_format.startswith("yuv")
@@ -338,6 +359,7 @@ def _open_video(
         stream.pix_fmt = format_.pixel_format
         stream.bit_rate = 0  # constant quality, not constant size
         if subsampled:
+            stream.gop_size = 10**6 if loop else max(1, round(_SECONDS_PER_KEY * fps))
             stream.codec_context.colorspace = Colorspace.ITU709
             stream.codec_context.color_primaries = ColorPrimaries.BT709
             stream.codec_context.color_trc = ColorTrc.BT709

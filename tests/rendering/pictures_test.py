@@ -45,3 +45,50 @@ def test_sizes_are_rounded_and_bounded():
         pictures.scaled_size(64, 64, 1000)
     with pytest.raises(ValueError, match="would be 0x0"):
         pictures.scaled_size(64, 64, 0.001)
+
+
+def lamp_in_front_of_black():
+    """A lamp with bright sides, and dark liquid between them."""
+    frame = np.zeros((12, 16, 3), np.uint8)
+    frame[2:10, 4:12] = (3, 1, 2)
+    frame[2:10, [4, 11]] = (120, 20, 110)
+    frame[2:10, [3, 12]] = (8, 1, 7)  # a soft edge
+    return frame
+
+
+def test_only_what_is_outside_of_a_lamp_is_transparent():
+    frame = lamp_in_front_of_black()
+    opacity = pictures.cut_out(frame, frame)[..., 3]
+    assert (opacity[2:10, 4:12] == 255).all()
+    assert (opacity[2:10, [3, 12]] == 128).all()
+    opacity[2:10, 3:13] = 0
+    assert not opacity.any()
+
+
+def test_a_lamp_that_is_cut_out_looks_the_same_in_front_of_black():
+    frame = lamp_in_front_of_black()
+    shown = frame[..., ::-1]  # in other colours
+    cut = pictures.cut_out(frame, shown).astype(float)
+    over_black = cut[..., :3] * cut[..., 3:] / 255
+    assert np.abs(over_black - shown).max() <= 1
+
+
+def test_a_lamp_is_as_high_as_the_frame_and_keeps_to_its_middle():
+    assert pictures.side_in(1080, 1920) == 1080
+    assert pictures.side_in(1920, 1080) == 1620  # its dark sides are cut off
+    assert pictures.side_in(1080, 1920, rows=2, columns=4) == 540
+    frame = lamp_in_front_of_black()
+    wide = pictures.place(frame, 12, 30)
+    assert wide.shape == (12, 30, 3)
+    np.testing.assert_array_equal(wide[:, 7:23], frame)
+    assert not wide[:, :7].any() and not wide[:, 23:].any()
+    narrow = pictures.place(frame, 20, 10)
+    np.testing.assert_array_equal(narrow[4:16], frame[:, 3:13])
+
+
+def test_a_bright_edge_turns_black_softly():
+    placed = pictures.place(np.full((96, 96, 3), 200, np.uint8), 96, 192)
+    row = placed[48, :, 0].astype(int)
+    assert row[47] == 0 and row[96] == 200
+    assert np.abs(np.diff(row)).max() < 100
+    np.testing.assert_array_equal(placed[0], placed[48])

@@ -153,8 +153,9 @@ def test_an_interrupt_completes_the_file(tmp_path, name):
         yield from film(5)
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt) as interrupt:
         writers.write_frames(tmp_path / name, interrupted(), fps=30)
+    assert interrupt.value.count == 5
 
     path = tmp_path / name
     if name == "frames":
@@ -330,3 +331,94 @@ def test_a_reader_that_closes_the_pipe_ends_the_film():
 def test_formats_report_whether_they_stream(tmp_path, monkeypatch, path, streams):
     monkeypatch.chdir(tmp_path)
     assert writers.streams(path) == streams
+
+
+def slow_loop(num_frames, size=64):
+    """A soft ball that circles once, a fraction of a pixel per frame."""
+    y, x = np.mgrid[:size, :size] / size - 0.5
+    frames = []
+    for angle in 2 * np.pi * np.arange(num_frames) / num_frames:
+        distance = np.hypot(x - 0.2 * np.cos(angle), y - 0.2 * np.sin(angle))
+        ball = 1 / (1 + np.exp((distance - 0.18) / 0.03))
+        colour = 30 + ball[..., None] * np.array([200, 90, 40])
+        frames.append(np.round(colour).astype(np.uint8))
+    return frames
+
+
+@pytest.mark.parametrize("name", VIDEOS)
+def test_a_loop_has_one_key_frame_and_its_seam_is_even(tmp_path, name):
+    writers.write_frames(tmp_path / name, iter(slow_loop(300)), fps=10, loop=True)
+
+    with av.open(tmp_path / name) as container:
+        keys = [frame.key_frame for frame in container.decode(video=0)]
+    assert sum(keys) == 1
+    shown = np.stack(list(writers.read_frames(tmp_path / name))).astype(float)
+    changes = np.abs(shown - np.roll(shown, 1, axis=0)).mean(axis=(1, 2, 3))
+    assert changes[0] <= 1.5 * np.median(changes)
+    assert np.mean(changes == 0) <= 0.02
+
+
+@pytest.mark.parametrize("name", VIDEOS)
+def test_a_video_does_not_pulse_at_its_key_frames(tmp_path, name):
+    writers.write_frames(tmp_path / name, iter(slow_loop(250)), fps=10)
+
+    with av.open(tmp_path / name) as container:
+        keys = [frame.key_frame for frame in container.decode(video=0)]
+    assert np.flatnonzero(keys).tolist() == [0, 100, 200]
+    shown = np.stack(list(writers.read_frames(tmp_path / name))).astype(float)
+    changes = np.abs(np.diff(shown, axis=0)).mean(axis=(1, 2, 3))
+    assert changes[[99, 199]].max() <= 1.5 * np.median(changes)
+    assert np.mean(changes == 0) <= 0.02
+
+
+def cut_out_film():
+    """Frames with a soft disc that is opaque in front of nothing."""
+    y, x = np.mgrid[:32, :48]
+    opacity = np.clip(14 - np.hypot(x - 24, y - 16), 0, 1)[..., None]
+    colour = np.broadcast_to([200, 90, 40], (32, 48, 3))
+    frame = np.concatenate([colour * (opacity > 0), 255 * opacity], axis=-1)
+    return [frame.astype(np.uint8)] * 6
+
+
+@pytest.mark.parametrize("name", ["lamp.png", "lamp.webp", "frames"])
+def test_pictures_keep_their_opacity(tmp_path, name):
+    frames = cut_out_film()
+    writers.write_frames(tmp_path / name, iter(frames), fps=20)
+
+    path = tmp_path / name
+    with Image.open(path / "000000.png" if name == "frames" else path) as image:
+        shown = np.int16(image.convert("RGBA"))
+    assert np.abs(shown[..., 3] - frames[0][..., 3]).max() <= 1
+    inside = frames[0][..., 3] == 255
+    assert np.abs(shown - frames[0])[inside].mean() < 3
+
+
+def test_a_webm_keeps_its_opacity(tmp_path):
+    frames = cut_out_film()
+    writers.write_frames(tmp_path / "lamp.webm", iter(frames), fps=20)
+
+    # FFmpeg's own decoder ignores opacity, that of libvpx, as in browsers, does not.
+    decoder = av.CodecContext.create("libvpx-vp9", "r")
+    with av.open(tmp_path / "lamp.webm") as container:
+        shown = [f for p in container.demux(video=0) for f in decoder.decode(p)]
+    assert [frame.format.name for frame in shown] == ["yuva420p"] * 6
+    opacity = np.int16(shown[-1].to_ndarray(format="rgba")[..., 3])
+    assert np.abs(opacity - frames[0][..., 3]).mean() < 2
+
+
+@pytest.mark.parametrize("name", ["lamp.mp4", "lamp.gif"])
+def test_formats_without_opacity_are_an_error(tmp_path, name):
+    message = "cannot be transparent; .png, .apng, .webm"
+    with pytest.raises(ValueError, match=message):
+        writers.check_output(tmp_path / name, transparent=True)
+    with pytest.raises(ValueError, match=message):
+        writers.write_frames(tmp_path / name, iter(cut_out_film()), fps=20)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["lamp.png", "lamp.gif", "lamp.webp", "frames"])
+def test_written_frames_are_read_back(tmp_path, name):
+    frames = film()
+    writers.write_frames(tmp_path / name, iter(frames), fps=20)
+    shown = list(writers.read_frames(tmp_path / name))
+    assert np.abs(np.stack(shown).astype(float) - frames).mean() < 4
