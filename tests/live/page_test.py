@@ -335,6 +335,7 @@ def test_snapshot_and_record_are_files(open_page, tmp_path):
     with Image.open(path) as image:
         assert image.size == (500, 400)
         assert np.asarray(image.convert("RGB")).std() > 20
+    page.keyboard.press("m")
     page.get_by_role("button", name="Record").click()
     expect(page.locator("#more")).to_be_hidden()
     expect(page.locator("#recorded")).to_have_text("0 s")

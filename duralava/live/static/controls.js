@@ -79,7 +79,8 @@ export class Controls {
     find("play").onclick = () => this.setPlaying(!this.#playing);
     find("screen").onclick = toggleFullScreen;
     find("size").onchange = ({ target }) => this.#setSize(target.value);
-    find("snapshot").onclick = () => this.#recorder.saveSnapshot();
+    find("snapshot").onclick = () =>
+      this.#withoutSheet(() => this.#recorder.saveSnapshot());
     find("record").onclick = find("stop").onclick = () => this.#record();
     find("copy").onclick = () => this.#copyLink();
     document.addEventListener("fullscreenchange", () => {
@@ -133,10 +134,19 @@ export class Controls {
       this.#say("This browser cannot record. It can save snapshots.", 6000);
       return;
     }
-    // Without a sheet, the lamp has the size that it keeps while it is recorded.
-    this.#sheets.close();
-    requestAnimationFrame(() =>
-      requestAnimationFrame(() => this.#recorder.toggleRecording()));
+    this.#withoutSheet(() => this.#recorder.toggleRecording());
+  }
+
+  /** Does something once the lamp is drawn as large as it is without a sheet. */
+  async #withoutSheet(action) {
+    if (this.#sheets.open) {
+      this.#sheets.close();
+      // The canvas gets its size after the first repaint and is drawn in the second.
+      for (let repaint = 0; repaint < 3; repaint += 1) {
+        await new Promise(requestAnimationFrame);
+      }
+    }
+    action();
   }
 
   async #copyLink() {
