@@ -4,10 +4,12 @@ import os
 import pathlib
 import shutil
 
+import numpy as np
+
 from duralava import files, live
 from duralava.export import onnx_models, onnxruntime_web
 from duralava.lamp import Lamp
-from duralava.live import player
+from duralava.live import player, touch
 
 # The files of the live page; then main.js and the modules that run the lamp, instead of
 # the main.js of the live page.
@@ -44,9 +46,10 @@ def write_site(
         for part, model in {
             "generator": onnx_models.generator_model(lamp, size=size),
             "transition": onnx_models.transition_model(lamp),
-            "push": onnx_models.push_model(lamp),
         }.items():
             onnx_models.write_onnx(site / f"{part}.onnx", model)
+        gradients = np.asarray(touch.brightening(lamp), "<f4")
+        (site / "brightening.f32").write_bytes(gradients.tobytes())
         files.write_json(site / "lamp.json", _describe(lamp, name, size))
 
 
@@ -56,7 +59,11 @@ def _describe(lamp: Lamp, name: str, size: int) -> dict[str, object]:
         "steps_per_second": lamp.steps_per_second,
         "latent_size": lamp.config.latent_size,
         "resolution": size,
-        "push_seconds": player.PUSH_SECONDS,
-        "push_speed": player.PUSH_ANGLE / player.PUSH_SECONDS,  # radians per second
+        "push": {
+            "seconds": player.PUSH_SECONDS,
+            "speed": player.PUSH_SPEED,
+            "radius": touch.RADIUS,
+            "nearest": touch.nearest_angle(lamp.config.latent_size),
+        },
         "normal_bounds": player.normal_bounds(lamp.config.latent_size)._asdict(),
     }

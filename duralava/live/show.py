@@ -9,8 +9,10 @@ from collections.abc import AsyncIterator, Mapping
 from concurrent import futures
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from duralava.lamp import Lamp
-from duralava.live import player, steering
+from duralava.live import player, steering, touch
 
 _STATUS_INTERVAL = 0.5  # seconds
 _FRAME_HEADER = struct.Struct("<HH")
@@ -73,6 +75,9 @@ class Show:
         self._settings = steering.Settings(next(iter(self._checkpoints)), seed)
         self._requests: dict[str, Any] = {}
         self._queues: set[asyncio.Queue[Update]] = set()
+        self._gradients = functools.cache(
+            lambda name: np.asarray(touch.brightening(self._checkpoints[name]))
+        )
         self._executor = futures.ThreadPoolExecutor(max_workers=1)
         self._restart()
         self._tick({}, 0.0, draw=True)
@@ -123,6 +128,7 @@ class Show:
 
     def _restart(self) -> None:
         self._lamp = self._checkpoints[self._settings.checkpoint]
+        self._gradients(self._settings.checkpoint)  # takes a second, once
         self._player = player.begin(self._lamp, self._lamp.start(self._settings.seed))
 
     def _tick(self, requests: dict[str, Any], seconds: float, *, draw: bool) -> bytes:
@@ -132,7 +138,8 @@ class Show:
         if tick.restart:
             self._restart()
         if tick.push:
-            self._player = player.push(self._lamp, self._player, *tick.push)
+            gradients = self._gradients(self._settings.checkpoint)
+            self._player = player.push(self._lamp, self._player, gradients, *tick.push)
         num_steps = tick.lamp_seconds * self._lamp.steps_per_second
         self._player = player.advance(self._lamp, self._player, num_steps)
         if not draw:

@@ -9,25 +9,26 @@ ort.env.wasm.numThreads = 1;
 export async function openNetwork() {
   const address = (name) => new URL(name, import.meta.url).href;
   const open = (name) => ort.InferenceSession.create(address(`${name}.onnx`));
-  const [config, ...sessions] = await Promise.all([
+  const [config, gradients, ...sessions] = await Promise.all([
     fetch(address("lamp.json")).then((response) => response.json()),
-    ...["generator", "transition", "push"].map(open),
+    fetch(address("brightening.f32")).then((response) => response.arrayBuffer()),
+    ...["generator", "transition"].map(open),
   ]);
-  return new Network(config, ...sessions);
+  return new Network(config, new Float32Array(gradients), ...sessions);
 }
 
 /** Latents and noise are Float32Arrays of `config.latent_size` values. */
 class Network {
   #generator;
   #transition;
-  #push;
 
-  constructor(config, generator, transition, push) {
+  constructor(config, gradients, generator, transition) {
     /** The contents of lamp.json, which duralava/export/web.py writes. */
     this.config = config;
+    /** How the brightness of each cell of the picture depends on the latent. */
+    this.gradients = gradients;
     this.#generator = generator;
     this.#transition = transition;
-    this.#push = push;
   }
 
   /** Returns the frame of a latent: RGB, row after row, each value in [-1, 1]. */
@@ -40,19 +41,6 @@ class Network {
   async next(latent, noise) {
     const feeds = { latent: row(latent), noise: row(noise) };
     return (await this.#transition.run(feeds)).next_latent.data;
-  }
-
-  /**
-   * Returns the latent turned by an angle, in radians, so that wax gathers at a place,
-   * [0, 0] to [1, 1].
-   */
-  async push(latent, place, angle) {
-    const feeds = {
-      latent: row(latent),
-      place: new ort.Tensor("float32", place, [2]),
-      angle: new ort.Tensor("float32", [angle], []),
-    };
-    return (await this.#push.run(feeds)).pushed_latent.data;
   }
 }
 

@@ -37,7 +37,7 @@ async function run() {
       settings,
       takeRequests(),
       elapsedSeconds(previous, now, FPS),
-      network.config.push_seconds,
+      network.config.push.seconds,
     );
     previous = now;
     settings = tick.settings;
