@@ -17,9 +17,13 @@ from aiohttp import web
 from yarl import URL
 
 from duralava import weights
-from duralava.live import server, show, terminal
+from duralava.live import address, server, show, terminal
 
-_HOST = flags.DEFINE_string("host", "127.0.0.1", "Address to listen at.")
+_HOST = flags.DEFINE_string(
+    "host",
+    "127.0.0.1",
+    "Address to listen at; with 0.0.0.0 or ::, others in your network can watch.",
+)
 _PORT = flags.DEFINE_integer(
     "port", 8080, "Port to listen at; 0 for any free port.", 0, 65535
 )
@@ -56,16 +60,18 @@ async def _serve(lamp: show.Show) -> None:
     runner = web.AppRunner(server.make_app(lamp), access_log=None)
     await runner.setup()
     try:
-        address = await _listen(runner)
-        print(f"the lamp plays at {address} (Ctrl-C ends it)", flush=True)
+        where = await _listen(runner)
+        print(f"the lamp plays at {where} (Ctrl-C ends it)", flush=True)
+        if sys.stdout.isatty() and address.others_can_open(where):
+            print(address.qr_code(where), flush=True)
         if _OPEN.value and _has_screen():
-            webbrowser.open(address)
+            webbrowser.open(str(where))
         await lamp.run()
     finally:
         await runner.cleanup()
 
 
-async def _listen(runner: web.AppRunner) -> str:
+async def _listen(runner: web.AppRunner) -> URL:
     """Returns the address of the page, once it can be opened."""
     where = f"{_HOST.value}, port {_PORT.value}"
     try:
@@ -74,8 +80,7 @@ async def _listen(runner: web.AppRunner) -> str:
         if error.errno == errno.EADDRINUSE:
             raise OSError(f"{where} is in use; --port=0 takes a free one") from error
         raise OSError(f"cannot serve at {where}: {error.strerror}") from error
-    host, port = runner.addresses[0][:2]
-    return str(URL.build(scheme="http", host=host, port=port))
+    return address.page_address(*runner.addresses[0][:2])
 
 
 def _has_screen() -> bool:
