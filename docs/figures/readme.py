@@ -81,7 +81,7 @@ def terminal() -> None:
         [sys.executable, _TOOLS / "live.py", "--terminal", f"--fps={_FPS}"],
         stdin=slave,
         stdout=slave,
-        env=os.environ | {"TERM": "xterm-256color"},
+        env=os.environ | {"TERM": "xterm-256color", "COLORTERM": "truecolor"},
     )
     os.close(slave)  # so that reading fails after the process has ended
     screen = pyte.Screen(_COLUMNS, _ROWS)

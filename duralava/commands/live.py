@@ -16,7 +16,7 @@ from absl import flags
 from aiohttp import web
 from yarl import URL
 
-from duralava import weights
+from duralava import themes, weights
 from duralava.live import address, server, show, terminal
 
 _HOST = flags.DEFINE_string(
@@ -31,6 +31,9 @@ _FPS = flags.DEFINE_float(
     "fps", None, "Frames per second; 60 in the browser, 20 in the terminal."
 )
 _SEED = flags.DEFINE_integer("seed", 0, "Each seed gives another lamp.", lower_bound=0)
+_THEME = flags.DEFINE_enum(
+    "theme", themes.DEFAULT, list(themes.THEMES), "Colours of the lamp."
+)
 _CHECKPOINT = flags.DEFINE_string(
     "checkpoint",
     weights.DEFAULT,
@@ -49,7 +52,13 @@ def main(_: Sequence[str]) -> None:
     if _TERMINAL.value:
         terminal.check_terminal(sys.stdout)
         lamp = weights.load(_CHECKPOINT.value)
-        terminal.run(lamp, seed=_SEED.value, fps=fps, output=sys.stdout)
+        terminal.run(
+            lamp,
+            seed=_SEED.value,
+            theme=_THEME.value,
+            fps=fps,
+            output=sys.stdout,
+        )
         return
     names = dict.fromkeys([_CHECKPOINT.value, *weights.names()])
     lamps = {name: weights.load(name) for name in names}
@@ -61,6 +70,8 @@ async def _serve(lamp: show.Show) -> None:
     await runner.setup()
     try:
         where = await _listen(runner)
+        if _THEME.value != themes.DEFAULT:
+            where = where.with_query(theme=_THEME.value)
         print(f"the lamp plays at {where} (Ctrl-C ends it)", flush=True)
         if sys.stdout.isatty() and address.others_can_open(where):
             print(address.qr_code(where), flush=True)

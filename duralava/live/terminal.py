@@ -15,6 +15,7 @@ from typing import NamedTuple, Protocol, TextIO
 import numpy as np
 from PIL import Image
 
+from duralava import themes
 from duralava.lamp import Lamp
 from duralava.live import colours, kitty, player, steering
 
@@ -57,12 +58,14 @@ class View(NamedTuple):
       seed: of the lamp.
       speed: seconds of the lamp per second.
       playing: whether the lamp runs.
+      theme: its colours, a key of `themes.THEMES`.
     """
 
     state: player.Player
     seed: int
     speed: float = 1.0
     playing: bool = True
+    theme: str = themes.DEFAULT
 
 
 class Screen(Protocol):
@@ -88,7 +91,7 @@ def check_terminal(output: TextIO) -> None:
         )
 
 
-def run(lamp: Lamp, *, seed: int, fps: float, output: TextIO) -> None:
+def run(lamp: Lamp, *, seed: int, theme: str, fps: float, output: TextIO) -> None:
     """Shows a lamp in real time until `q` is pressed.
 
     At the end, also after Ctrl-C, SIGTERM and SIGHUP, the terminal is as it was before.
@@ -96,15 +99,16 @@ def run(lamp: Lamp, *, seed: int, fps: float, output: TextIO) -> None:
     Args:
       lamp: to show.
       seed: of the lamp; the key `n` starts the next one.
+      theme: its colours, a key of `themes.THEMES`; the key `t` takes the next one.
       fps: frames per second, fewer if the terminal is slower.
       output: a terminal.
     """
-    view = View(player.begin(lamp, lamp.start(seed)), seed)
+    view = View(player.begin(lamp, lamp.start(seed)), seed, theme=theme)
     with _ending_signals(), _keyboard() as read:
         screen = _screen(_ask(kitty.QUERY, read, output), _window(output))
         size = wanted = screen.side(_window(output))
-        drawn, drawn_size = view.state, size
-        frame = _render(lamp, drawn, size)
+        frame = _render(lamp, view, size)
+        drawn, drawn_size = view, size
         with _own_screen(output):  # only now, as programs compile before
             last = time.monotonic()
             while "q" not in (keys := _keys(read())):
@@ -122,9 +126,9 @@ def run(lamp: Lamp, *, seed: int, fps: float, output: TextIO) -> None:
                 # the window changes.
                 size = wanted if wanted == screen.side(window) else size
                 wanted = screen.side(window)
-                if view.state is not drawn or size != drawn_size:
-                    drawn, drawn_size = view.state, size
-                    frame = _render(lamp, drawn, size)
+                if not _looks_as(view, drawn) or size != drawn_size:
+                    frame = _render(lamp, view, size)
+                    drawn, drawn_size = view, size
                 text = screen.draw(frame, window)
                 foot = f"\x1b[0m\x1b[{window.rows};1H{about(view, window)}\x1b[K"
                 output.write(f"{_BEGIN}{text}{foot}{_END}")
@@ -146,6 +150,10 @@ def press(lamp: Lamp, view: View, key: str) -> View:
         case "-":
             speed = max(view.speed / _SPEED_STEP, steering.MIN_SPEED)
             return view._replace(speed=speed)
+        case "t":
+            names = list(themes.THEMES)
+            following = (names.index(view.theme) + 1) % len(names)
+            return view._replace(theme=names[following])
     return view
 
 
@@ -287,10 +295,15 @@ def _screen(reply: str, window: Window) -> Screen:
     return HalfBlocks(colours.colours_of(os.environ))
 
 
-def _render(lamp: Lamp, state: player.Player, side: int) -> np.ndarray:
+def _looks_as(view: View, other: View) -> bool:
+    return view.state is other.state and view.theme == other.theme
+
+
+def _render(lamp: Lamp, view: View, side: int) -> np.ndarray:
     """Returns a frame for a picture of `side` pixels, of that size or larger."""
     # Generators have not learned sizes below that of the training frames.
-    return player.render_frame(lamp, state, size=max(side, lamp.config.resolution))
+    size = max(side, lamp.config.resolution)
+    return themes.recolour(player.render_frame(lamp, view.state, size=size), view.theme)
 
 
 def _window(output: TextIO) -> Window:

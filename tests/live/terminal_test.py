@@ -15,6 +15,7 @@ import pyte
 import pytest
 import tiny
 
+from duralava import themes
 from duralava.live import colours, kitty, player, terminal
 
 TOOL = pathlib.Path(__file__).parents[2] / "tools/live.py"
@@ -165,15 +166,25 @@ def test_a_paused_lamp_says_so(view):
     lamp, view = view
     window = terminal.Window(columns=100, rows=20)
     assert terminal.about(view, window) == (
-        "lamp 4  step 0  speed 1  space pause, n new lamp, + - speed, q quit"
+        "lamp 4  step 0  speed 1  classic  "
+        "space pause, n new lamp, t theme, + - speed, q quit"
     )
     paused = terminal.press(lamp, view, " ")
     assert not paused.playing
     assert terminal.about(paused, window) == (
-        "lamp 4  step 0  paused  space play, n new lamp, + - speed, q quit"
+        "lamp 4  step 0  paused  classic  "
+        "space play, n new lamp, t theme, + - speed, q quit"
     )
     assert terminal.press(lamp, paused, " ") == view
     assert terminal.about(view, window._replace(columns=12)) == "lamp 4  ste"
+
+
+def test_a_key_takes_one_theme_after_the_other(view):
+    lamp, view = view
+    seen = [view.theme]
+    while (view := terminal.press(lamp, view, "t")).theme != seen[0]:
+        seen.append(view.theme)
+    assert seen == list(themes.THEMES)
 
 
 def test_keys_change_the_speed_within_bounds(view):
@@ -285,9 +296,12 @@ def test_a_lamp_reacts_to_keys_and_restores_the_terminal():
 
 
 def test_q_ends_a_paused_lamp_of_256_colours():
-    session = Session(colorterm="")
+    session = Session("--theme=ocean", colorterm="")
     session.read(is_bright)
     assert b"8;5;" in session.output and b"8;2;" not in session.output
+    session.read(lambda s: "ocean" in s.foot)
+    seen = seen_colours(session.screen).astype(int).sum(axis=(0, 1))
+    assert seen[2] > seen[0]  # blue
     session.press(b" ")
     session.read(lambda s: "paused" in s.foot)
     session.press(b"q")
