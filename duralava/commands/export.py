@@ -31,8 +31,9 @@ _OUTPUT = flags.DEFINE_string(
 _SIZE = flags.DEFINE_integer(
     "size",
     None,
-    "Height and width of a frame in pixels, by default 160 for web, else those of the "
-    "training frames. Weights of the generator `convolution` draw only these.",
+    "Height and width of a frame in pixels, by default those of the training frames. "
+    "For web, of frames in browsers without WebGL, by default 160; others draw in the "
+    "screen's own pixels. Weights of the generator `convolution` draw one size only.",
     lower_bound=1,
 )
 _CHECKPOINT = flags.DEFINE_string(
@@ -51,22 +52,24 @@ def main(_: Sequence[str]) -> None:
     lamp = weights.load(_CHECKPOINT.value)
     models.check_size(_SIZE.value, config=lamp.config)
     with extras.needed("export"):
-        _write(kind, output, lamp)
-    if kind == "web":
-        print(f"wrote {output}; python -m http.server --directory {output} serves it")
-    else:
-        print(f"wrote one step of {_CHECKPOINT.value}: {output}")
+        print(_write(kind, output, lamp))
 
 
-def _write(kind: str, output: str, lamp: Lamp) -> None:
+def _write(kind: str, output: str, lamp: Lamp) -> str:
+    """Writes a lamp, and returns what was written as a sentence."""
     # Imported here: each format needs libraries of its own.
     size = _SIZE.value
     if kind == "web":
         from duralava.export import web
 
         name = pathlib.Path(_CHECKPOINT.value).stem
-        web.write_site(output, lamp, name=name, size=size)
-    elif kind == "onnx":
+        site = web.write_site(output, lamp, name=name, size=size)
+        total, visit = (f"{bytes_ / 1e6:.1f} MB" for bytes_ in site)
+        return (
+            f"wrote {output}, {total}, of which a visitor loads {visit}; "
+            f"python -m http.server --directory {output} serves it"
+        )
+    if kind == "onnx":
         from duralava.export import onnx_models
 
         onnx_models.write_onnx(output, onnx_models.step_model(lamp, size=size))
@@ -74,6 +77,7 @@ def _write(kind: str, output: str, lamp: Lamp) -> None:
         from duralava.export import stablehlo
 
         stablehlo.write_stablehlo(output, lamp, size=size)
+    return f"wrote one step of {_CHECKPOINT.value}: {output}"
 
 
 def _check_new_file(output: str) -> None:

@@ -1,4 +1,4 @@
-"""ONNX models of a lamp: the step, and its two parts.
+"""ONNX models of a lamp: the step, and its parts.
 
 Frames have a height and width of `size` pixels, by default those of the training
 frames.
@@ -29,6 +29,28 @@ def generator_model(lamp: Lamp, *, size: int | None = None) -> onnx.ModelProto:
     graph = Graph()
     results = {"frame": _add_generator(graph, lamp, size)[0]}
     return _to_model(graph, lamp, ("latent",), results, size)
+
+
+def features_model(lamp: Lamp) -> onnx.ModelProto:
+    """Returns latent -> features, for a lamp of the generator `field`."""
+    graph = Graph()
+    features = onnx_networks.features(
+        graph, lamp.params["generator"], "latent", config=lamp.config
+    )
+    return _to_model(graph, lamp, ("latent",), {"features": features})
+
+
+def head_model(lamp: Lamp, *, size: int | None = None) -> onnx.ModelProto:
+    """Returns features -> frame, for a lamp of the generator `field`."""
+    graph = Graph()
+    frame = onnx_networks.colour(
+        graph,
+        lamp.params["generator"],
+        "features",
+        size=models.check_size(size, config=lamp.config),
+        config=lamp.config,
+    )
+    return _to_model(graph, lamp, ("features",), {"frame": frame}, size)
 
 
 def transition_model(lamp: Lamp) -> onnx.ModelProto:
@@ -71,9 +93,11 @@ def _to_model(
 ) -> onnx.ModelProto:
     size = models.check_size(size, config=lamp.config)
     latent = ("n", lamp.config.latent_size)
+    cells, channels = lamp.config.feature_size, lamp.config.feature_channels
     shapes: dict[str, Shape] = {
         "latent": latent,
         "noise": latent,
+        "features": ("n", cells, cells, channels),
         "frame": ("n", size, size, 3),
         "next_latent": latent,
     }

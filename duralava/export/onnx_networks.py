@@ -62,20 +62,41 @@ def generate(
     return chain.x, chain.pullback
 
 
-def _field(chain: _Chain, params: Any, size: int, config: ModelConfig) -> None:
-    """Adds the trunk, and `models.head.colour` for whole frames."""
+def features(graph: Graph, params: Any, latents: str, *, config: ModelConfig) -> str:
+    """Adds `models.features` of a `field`: f32[N, Z] -> f32[N, S, S, C]."""
+    chain = _Chain(graph, latents)
     _trunk(chain, params["trunk"], config)
+    chain.apply(_transpose, (0, 2, 3, 1))
+    return chain.x
+
+
+def colour(
+    graph: Graph, params: Any, features: str, *, size: int, config: ModelConfig
+) -> str:
+    """Adds `models.colour` of a `field`: f32[N, S, S, C] -> f32[N, size, size, 3]."""
+    chain = _Chain(graph, features)
+    chain.apply(_transpose, (0, 3, 1, 2))
+    _head(chain, params["head"], size, config)
+    return chain.x
+
+
+def _field(chain: _Chain, params: Any, size: int, config: ModelConfig) -> None:
+    _trunk(chain, params["trunk"], config)
+    _head(chain, params["head"], size, config)
+
+
+def _head(chain: _Chain, params: Any, size: int, config: ModelConfig) -> None:
+    """Adds `models.head.colour` for whole frames, of features with channels first."""
     centres = head.pixel_centres(0.0, 1 / size, size)
     matrix = np.asarray(head.spline_matrix(centres, config.feature_size))
     chain.apply(_interpolate_rows, matrix)
     chain.apply(_interpolate_columns, matrix)
     octaves = math.log2(config.resolution / size)
-    weights = np.asarray(params["head"]["pixel_size"])
-    chain.apply(_add, octaves * weights[:, None, None])
+    chain.apply(_add, octaves * np.asarray(params["pixel_size"])[:, None, None])
     chain.apply(_activate)
-    chain.apply(_dense_of_pixels, params["head"]["Dense_0"])
+    chain.apply(_dense_of_pixels, params["Dense_0"])
     chain.apply(_activate)
-    chain.apply(_dense_of_pixels, params["head"]["Dense_1"])
+    chain.apply(_dense_of_pixels, params["Dense_1"])
     chain.apply(_transpose, (0, 2, 3, 1))
     chain.apply(_tanh)
 

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import stats
 
+from duralava import models
 from duralava.lamp import Lamp, RolloutState, interpolate
 from duralava.live import touch
 
@@ -100,6 +101,12 @@ def render_frame(lamp: Lamp, player: Player, *, size: int = FRAME_SIZE) -> np.nd
     return np.asarray(_render(lamp, player.before, player.after, share, size=size))
 
 
+def compute_features(lamp: Lamp, player: Player) -> np.ndarray:
+    """Returns the lamp's map of features f32[S, S, C] at this moment."""
+    share = np.full(1, player.share, np.float32)
+    return np.asarray(_compute_features(lamp, player.before, player.after, share))
+
+
 def push(
     lamp: Lamp,
     player: Player,
@@ -157,3 +164,11 @@ def _render(
     lamp: Lamp, before: jax.Array, after: jax.Array, share: jax.Array, *, size: int
 ) -> jax.Array:
     return lamp.generate(interpolate(before, after, share), size=size)[0]
+
+
+@jax.jit
+def _compute_features(
+    lamp: Lamp, before: jax.Array, after: jax.Array, share: jax.Array
+) -> jax.Array:
+    latent = interpolate(before, after, share)
+    return models.features(lamp.params["generator"], latent, config=lamp.config)[0]

@@ -5,11 +5,13 @@ import contextlib
 import dataclasses
 import importlib.resources
 import json
+from collections.abc import AsyncGenerator
 from urllib.parse import urlsplit
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from duralava.live.show import Show
+from duralava import themes
+from duralava.live.show import Show, Update
 
 _MAX_MESSAGE = 1_024  # bytes
 _HEARTBEAT = 20.0  # seconds; viewers that do not answer are disconnected
@@ -31,6 +33,7 @@ def make_app(show: Show) -> web.Application:
     app[_SHOW] = show
     app.router.add_get("/lamp", _serve_viewer)
     app.router.add_get("/", _serve_page)
+    app.router.add_get("/themes.json", _serve_themes)
     app.router.add_static("/", str(_PAGES))
     return app
 
@@ -49,8 +52,15 @@ async def _serve_page(_: web.Request) -> web.FileResponse:
     return web.FileResponse(str(_PAGES / "index.html"))
 
 
+async def _serve_themes(_: web.Request) -> web.Response:
+    return web.json_response(themes.tables())
+
+
 async def _serve_viewer(request: web.Request) -> web.WebSocketResponse:
-    """Sends frames to a viewer as they come, and receives the viewer's requests."""
+    """Sends pictures to a viewer as they come, and receives the viewer's requests.
+
+    A viewer that can colour features asks for `/lamp?features`.
+    """
     origin = request.headers.get("Origin")
     if origin and urlsplit(origin).netloc != request.host:
         # Without this, any other page in the viewer's browser could control the lamp.
@@ -61,7 +71,8 @@ async def _serve_viewer(request: web.Request) -> web.WebSocketResponse:
     await socket.prepare(request)
     playing = asyncio.Event()
     playing.set()
-    sender = asyncio.create_task(_send_updates(socket, request.app[_SHOW], playing))
+    updates = request.app[_SHOW].updates(features="features" in request.query)
+    sender = asyncio.create_task(_send_updates(socket, updates, playing))
     try:
         async for message in socket:
             if message.type is not WSMsgType.TEXT:
@@ -106,16 +117,23 @@ def _handle_message(text: str, show: Show, playing: asyncio.Event) -> None:
 
 
 async def _send_updates(
-    socket: web.WebSocketResponse, show: Show, playing: asyncio.Event
+    socket: web.WebSocketResponse,
+    updates: AsyncGenerator[Update],
+    playing: asyncio.Event,
 ) -> None:
-    sent = None
+    """Sends `Update`s: JSON of `{"head": ...}` and of a status, bytes of a picture."""
+    head, status = None, None
     try:
-        async for update in show.updates():
-            await playing.wait()
-            if update.status is not sent:
-                sent = update.status
-                await socket.send_str(json.dumps(dataclasses.asdict(sent)))
-            # Waits while the network is slow; the update after it is the newest one.
-            await socket.send_bytes(update.frame)
+        async with contextlib.aclosing(updates):
+            async for update in updates:
+                await playing.wait()
+                if update.head is not head:
+                    head = update.head
+                    await socket.send_str(json.dumps({"head": head}))
+                if update.status is not status:
+                    status = update.status
+                    await socket.send_str(json.dumps(dataclasses.asdict(status)))
+                # Waits while the network is slow; the next update is the newest one.
+                await socket.send_bytes(update.picture)
     finally:
         await socket.close()

@@ -5,17 +5,24 @@ import dataclasses
 import functools
 import itertools
 import struct
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from concurrent import futures
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from duralava.lamp import Lamp
-from duralava.live import player, steering, touch
+from duralava.live import feature_maps, player, steering, touch
+
+MAP_SECONDS, MAP_STEPS = 1 / 15, 0.5
+"""From one map of features to the next, at most: seconds, and steps of the lamp.
+
+Viewers interpolate between two maps. Half a step apart, the picture in the middle
+differs from the lamp's by 3 grey levels at most.
+"""
 
 _STATUS_INTERVAL = 0.5  # seconds
-_FRAME_HEADER = struct.Struct("<HH")
+_PICTURE_HEADER = struct.Struct("<?xHHHd")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,36 +58,52 @@ class Update(NamedTuple):
     """What a viewer gets at a time.
 
     Attributes:
-      frame: width and height, two bytes each, little endian, then RGB bytes.
+      picture: a header of 16 bytes, then RGB bytes of a frame or a map of features as
+        `feature_maps.pack_map` makes it. The header, little endian: u8, 1 for features;
+        an unused byte; u16, width; u16, height; u16, number of the lamp's start, which
+        changes where the lamp jumps; f64, time of the picture in seconds.
       status: the same object until it changes.
+      head: that colours features, see `feature_maps.describe_head`; the same object
+        until it changes, and None for frames.
     """
 
-    frame: bytes
+    picture: bytes
     status: Status
+    head: dict[str, Any] | None
 
 
 class Show:
-    """Runs a lamp, and passes its frames to any number of viewers.
+    """Runs a lamp, and passes its pictures to any number of viewers.
 
-    For each viewer there is a queue of length one, with the newest update. A slow
-    viewer misses updates; it delays neither the lamp nor other viewers.
+    A viewer that can colour features gets maps of them, a few in a second, and a
+    viewer that cannot gets frames. Only what a viewer needs is computed. For each
+    viewer there is a queue of length one, with the newest update. A slow viewer misses
+    updates; it delays neither the lamp nor other viewers.
     """
 
     def __init__(
         self, checkpoints: Mapping[str, Lamp], *, fps: float, seed: int
     ) -> None:
         """Starts with the first of the checkpoints, and compiles all programs."""
-        self._checkpoints = dict(checkpoints)
+        self._checkpoints = {
+            name: feature_maps.fill_vectors(lamp) for name, lamp in checkpoints.items()
+        }
+        self._heads = {
+            name: feature_maps.describe_head(lamp)
+            for name, lamp in self._checkpoints.items()
+            if feature_maps.has_features(lamp)
+        }
         self._fps = fps
         self._settings = steering.Settings(next(iter(self._checkpoints)), seed)
         self._requests: dict[str, Any] = {}
-        self._queues: set[asyncio.Queue[Update]] = set()
+        self._viewers: dict[asyncio.Queue[Update], bool] = {}
         self._gradients = functools.cache(
             lambda name: np.asarray(touch.brightening(self._checkpoints[name]))
         )
         self._executor = futures.ThreadPoolExecutor(max_workers=1)
+        self._ticks, self._starts = 0, 0
         self._restart()
-        self._tick({}, 0.0, draw=True)
+        self._tick({}, 0.0, {False, True})
         self._status = self._report()
 
     def request(self, requests: Mapping[str, Any]) -> None:
@@ -95,15 +118,20 @@ class Show:
         steering.check_requests(requests, self._checkpoints)
         self._requests |= requests
 
-    async def updates(self) -> AsyncIterator[Update]:
-        """Yields the newest update whenever the viewer is ready for one."""
+    async def updates(self, *, features: bool = False) -> AsyncGenerator[Update]:
+        """Yields the newest update whenever the viewer is ready for one.
+
+        Args:
+          features: whether the viewer can colour features. It gets frames of weights
+            that have none.
+        """
         queue: asyncio.Queue[Update] = asyncio.Queue(maxsize=1)
-        self._queues.add(queue)
+        self._viewers[queue] = features
         try:
             while True:
                 yield await queue.get()
         finally:
-            self._queues.discard(queue)
+            del self._viewers[queue]
 
     async def run(self) -> None:
         """Runs the lamp until it is cancelled."""
@@ -111,28 +139,41 @@ class Show:
         due = loop.time()
         status_every = max(1, round(_STATUS_INTERVAL * self._fps))
         for index in itertools.count():
-            watched = bool(self._queues)
+            kinds = set(self._viewers.values())
             requests, self._requests = self._requests, {}
-            frame = await loop.run_in_executor(
+            pictures = await loop.run_in_executor(
                 self._executor,
-                functools.partial(self._tick, requests, 1 / self._fps, draw=watched),
+                functools.partial(self._tick, requests, 1 / self._fps, kinds),
             )
             if index % status_every == 0:
                 self._status = self._report()
-            for queue in self._queues if watched else ():
-                if queue.full():
-                    queue.get_nowait()
-                queue.put_nowait(Update(frame, self._status))
+            self._publish(pictures)
             due = steering.next_due(due, loop.time(), fps=self._fps)
             await asyncio.sleep(due - loop.time())
+
+    def _publish(self, pictures: dict[bool, bytes]) -> None:
+        head = self._heads.get(self._settings.checkpoint)
+        for queue, features in self._viewers.items():
+            if features not in pictures:
+                continue
+            if queue.full():
+                queue.get_nowait()
+            picture = pictures[features]
+            queue.put_nowait(Update(picture, self._status, head if features else None))
 
     def _restart(self) -> None:
         self._lamp = self._checkpoints[self._settings.checkpoint]
         self._gradients(self._settings.checkpoint)  # takes a second, once
         self._player = player.begin(self._lamp, self._lamp.start(self._settings.seed))
+        self._starts += 1
 
-    def _tick(self, requests: dict[str, Any], seconds: float, *, draw: bool) -> bytes:
-        """Applies requests, runs on, and returns the frame if it is to be drawn."""
+    def _tick(
+        self, requests: dict[str, Any], seconds: float, kinds: set[bool]
+    ) -> dict[bool, bytes]:
+        """Applies requests, runs on, and returns the pictures that are due.
+
+        `kinds` and the keys say whether viewers can colour features.
+        """
         tick = steering.steer(self._settings, requests, seconds)
         self._settings = tick.settings
         if tick.restart:
@@ -142,11 +183,29 @@ class Show:
             self._player = player.push(self._lamp, self._player, gradients, *tick.push)
         num_steps = tick.lamp_seconds * self._lamp.steps_per_second
         self._player = player.advance(self._lamp, self._player, num_steps)
-        if not draw:
-            return b""
-        frame = player.render_frame(self._lamp, self._player)
-        height, width = frame.shape[:2]
-        return _FRAME_HEADER.pack(width, height) + frame.tobytes()
+        pictures = {}
+        for features in kinds:
+            if not (features and self._settings.checkpoint in self._heads):
+                frame = player.render_frame(self._lamp, self._player)
+                pictures[features] = self._pack(False, frame.shape, frame.tobytes())
+            elif tick.restart or self._ticks % self._map_every() == 0:
+                found = player.compute_features(self._lamp, self._player)
+                packed = feature_maps.pack_map(found)
+                pictures[features] = self._pack(True, found.shape, packed)
+        self._ticks += 1
+        return pictures
+
+    def _map_every(self) -> int:
+        """Returns the number of ticks from one map of features to the next."""
+        steps_per_second = self._settings.speed * self._lamp.steps_per_second
+        seconds = min(MAP_SECONDS, MAP_STEPS / steps_per_second)
+        return max(1, int(seconds * self._fps))
+
+    def _pack(self, features: bool, shape: tuple[int, ...], values: bytes) -> bytes:
+        height, width = shape[:2]
+        start = self._starts % 2**16
+        seconds = self._ticks / self._fps
+        return _PICTURE_HEADER.pack(features, width, height, start, seconds) + values
 
     def _report(self) -> Status:
         return Status(
@@ -156,6 +215,6 @@ class Show:
             speed=self._settings.speed,
             step=self._player.step,
             seconds=self._player.step / self._lamp.steps_per_second,
-            viewers=len(self._queues),
+            viewers=len(self._viewers),
             **player.latent_health(self._player.before[0])._asdict(),
         )

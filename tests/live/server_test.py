@@ -9,9 +9,11 @@ import time
 import aiohttp
 import numpy as np
 import pytest
+import tiny
 from aiohttp import web
 
-from duralava.live import player, server
+from duralava import themes
+from duralava.live import feature_maps, player, server
 from duralava.live.show import Show
 
 STATIC = pathlib.Path(server.__file__).parent / "static"
@@ -41,6 +43,9 @@ class Viewer:
     def __init__(self, ws):
         self.ws = ws
         self.frames = []
+        self.maps = []
+        self.moments = []  # (start, seconds) of each picture
+        self.heads = []
         self.status = None
 
     async def receive(self, until):
@@ -49,13 +54,23 @@ class Viewer:
             while not until(self):
                 message = await self.ws.receive()
                 if message.type is aiohttp.WSMsgType.TEXT:
-                    self.status = json.loads(message.data)
+                    received = json.loads(message.data)
+                    if "head" in received:
+                        self.heads.append(received["head"])
+                    else:
+                        self.status = received
                 elif message.type is aiohttp.WSMsgType.BINARY:
-                    width, height = struct.unpack_from("<HH", message.data)
-                    pixels = np.frombuffer(message.data, np.uint8, offset=4)
-                    self.frames.append(pixels.reshape(height, width, 3))
+                    self.receive_picture(message.data)
                 else:
                     raise ConnectionError(f"closed: {message}")
+
+    def receive_picture(self, data):
+        header = struct.unpack_from("<?xHHHd", data)
+        has_features, width, height, start, seconds = header
+        dtype = "<f2" if has_features else np.uint8
+        values = np.frombuffer(data, dtype, offset=16).reshape(height, width, -1)
+        (self.maps if has_features else self.frames).append(values)
+        self.moments.append((start, seconds))
 
     async def request(self, **requests):
         await self.ws.send_str(json.dumps(requests))
@@ -100,6 +115,105 @@ def test_frames_show_the_lamp(lamp, two_checkpoints):
                 for frame in viewer.frames
             ]
             assert max(differences) <= 2
+
+    run(test())
+
+
+@pytest.fixture
+def field_and_convolution(two_checkpoints):
+    """A show of a lamp with features; the other weights have none."""
+    field = tiny.lamp(of=tiny.FIELD, with_encoder=False, refresh=0.3)
+    lamps = {"field": field, "convolution": two_checkpoints["first"]}
+    return Show(lamps, fps=50, seed=3)
+
+
+def test_a_viewer_that_colours_features_gets_maps(field_and_convolution):
+    show = field_and_convolution
+
+    async def test():
+        async with (
+            serving(show) as session,
+            session.ws_connect("/lamp?features") as ws,
+            session.ws_connect("/lamp") as other_ws,
+        ):
+            viewer, other = Viewer(ws), Viewer(other_ws)
+            await viewer.receive(lambda v: len(v.maps) >= 10)
+            await other.receive(lambda v: len(v.frames) >= 10)
+            assert not viewer.frames and not other.maps
+            assert other.heads == []
+            assert viewer.maps[0].shape == (16, 16, 8)  # 6 features in vectors of four
+            (head,) = viewer.heads
+            assert (head["size"], head["channels"]) == (16, 8)
+            seconds = np.diff([moment for _, moment in viewer.moments])
+            # 3 ticks are 1 / 15 s at most; a slow viewer misses maps.
+            assert (np.round(50 * seconds) % 3 == 0).all()
+            assert seconds.min() > 0
+            await viewer.request(seed=9)
+            start = viewer.moments[-1][0]
+            await viewer.receive(lambda v: v.moments[-1][0] == start + 1)
+
+    run(test())
+
+
+def test_maps_are_closer_while_the_lamp_is_fast(field_and_convolution):
+    async def test():
+        async with (
+            serving(field_and_convolution) as session,
+            session.ws_connect("/lamp?features") as ws,
+        ):
+            viewer = Viewer(ws)
+            await viewer.request(speed=10)
+            await viewer.receive(lambda v: v.status and v.status["speed"] == 10)
+            count = len(viewer.maps)
+            await viewer.receive(lambda v: len(v.maps) >= count + 20)
+            seconds = np.diff([moment for _, moment in viewer.moments[count:]])
+            # 50 steps in a second: every tick has a map.
+            assert np.median(seconds) == pytest.approx(1 / 50)
+
+    run(test())
+
+
+def test_weights_without_features_send_frames_to_all(field_and_convolution):
+    async def test():
+        async with (
+            serving(field_and_convolution) as session,
+            session.ws_connect("/lamp?features") as ws,
+        ):
+            viewer = Viewer(ws)
+            await viewer.receive(lambda v: len(v.maps) >= 1)
+            await viewer.request(checkpoint="convolution")
+            await viewer.receive(lambda v: len(v.frames) >= 5)
+            assert viewer.heads[-1] is None
+            await viewer.request(checkpoint="field")
+            count = len(viewer.maps)
+            await viewer.receive(lambda v: len(v.maps) >= count + 2)
+            assert viewer.heads[-1] == viewer.heads[0]
+
+    run(test())
+
+
+def test_a_map_shows_the_lamp(field_and_convolution):
+    show = field_and_convolution
+    field = feature_maps.fill_vectors(
+        tiny.lamp(of=tiny.FIELD, with_encoder=False, refresh=0.3)
+    )
+    state = player.begin(field, field.start(3))
+    expected = []
+    for _ in range(40):
+        expected.append(player.compute_features(field, state))
+        state = player.advance(field, state, 0.1)
+
+    async def test():
+        async with (
+            serving(show) as session,
+            session.ws_connect("/lamp?features") as ws,
+        ):
+            viewer = Viewer(ws)
+            await viewer.receive(lambda v: len(v.maps) >= 3)
+            for map_, (_, seconds) in zip(viewer.maps, viewer.moments, strict=True):
+                # The first tick takes no time; each other one takes 1 / 50 s.
+                found = expected[round(50 * seconds)]
+                np.testing.assert_allclose(map_, found, atol=0.02)
 
     run(test())
 
@@ -289,6 +403,15 @@ def test_all_static_files_are_served_and_nothing_else(lamp):
             for path in ("/nothing", "/../server.py", "/%2e%2e/server.py"):
                 async with session.get(path) as response:
                     assert response.status == 404, path
+
+    run(test())
+
+
+def test_the_themes_are_served(lamp):
+    async def test():
+        async with serving(lamp) as session, session.get("/themes.json") as response:
+            assert response.content_type == "application/json"
+            assert await response.json() == json.loads(json.dumps(themes.tables()))
 
     run(test())
 

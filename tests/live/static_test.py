@@ -58,3 +58,74 @@ def test_the_graph_spans_the_whole_history(run_script, count):
     for x, rows in zip(columns, is_mean, strict=True):
         expected = 85 - 60 * (x + 0.5) / (0.78 * 400)
         assert np.flatnonzero(rows).mean() == pytest.approx(expected, abs=1.5)
+
+
+def played(run_script, arrivals, moments):
+    """Returns [time, start, share] of the pictures that a timeline shows at moments.
+
+    Args:
+      run_script: of a page.
+      arrivals: [now, time, start] of each map.
+      moments: on the clock of `now`, each after all arrivals up to then.
+    """
+    return run_script(
+        """
+          const { Timeline } = await import("./timeline.js");
+          const timeline = new Timeline();
+          const arrivals = [...given[0]];
+          return given[1].map((moment) => {
+            while (arrivals.length && arrivals[0][0] <= moment) {
+              const [now, time, start] = arrivals.shift();
+              timeline.add({ time, start }, now);
+            }
+            const { first, second, share } = timeline.at(moment);
+            const shown = first && first.time + share * (second.time - first.time);
+            return [shown, first?.start, share];
+          });
+        """,
+        [arrivals, moments],
+    )
+
+
+def test_before_the_first_map_a_timeline_shows_nothing(run_script):
+    assert played(run_script, [], [0.0, 1.0]) == [[None, None, None]] * 2
+
+
+def test_maps_that_arrive_evenly_are_shown_evenly(run_script):
+    arrivals = [[50 + n / 16, n / 16, 1] for n in range(32)]
+    moments = np.arange(50.2, 51.9, 1 / 60)
+    shown = [time for time, _, _ in played(run_script, arrivals, moments.tolist())]
+    np.testing.assert_allclose(shown, moments - 50 - 0.1, atol=1e-9)
+
+
+def test_maps_that_arrive_unevenly_are_shown_evenly(run_script):
+    rng = np.random.default_rng(0)
+    late = rng.uniform(0, 0.03, 160)
+    arrivals = [[50 + n / 16 + by, n / 16, 1] for n, by in enumerate(late)]
+    moments = np.arange(52, 59, 1 / 60)
+    shown = [time for time, _, _ in played(run_script, arrivals, moments.tolist())]
+    assert np.abs(60 * np.diff(shown) - 1).max() < 0.2
+
+
+def test_maps_that_are_far_apart_are_shown_later(run_script):
+    arrivals = [[50 + n / 4, n / 4, 1] for n in range(80)]
+    moments = np.arange(60, 69, 1 / 60)
+    shown = [time for time, _, _ in played(run_script, arrivals, moments.tolist())]
+    np.testing.assert_allclose(shown, moments - 50 - 0.375, atol=0.01)
+
+
+def test_a_picture_stays_until_the_next_map(run_script):
+    shown = played(run_script, [[10, 0, 1], [10.06, 0.06, 1]], [10.01, 11.0, 12.0])
+    assert shown == [[0, 1, 0], [0.06, 1, 0], [0.06, 1, 0]]
+
+
+@pytest.mark.parametrize(("time", "start"), [(0.06, 2), (5.0, 1), (-3.0, 1)])
+def test_a_lamp_that_jumps_is_not_interpolated(run_script, time, start):
+    shown = played(run_script, [[10, 0, 1], [10.06, time, start]], [10.0, 10.07])
+    assert shown[1] == [time, start, 0]
+
+
+def test_a_page_that_is_hidden_keeps_few_maps(run_script):
+    arrivals = [[n / 16, n / 16, 1] for n in range(2_000)]
+    ((time, _, _),) = played(run_script, arrivals, [2_000 / 16])
+    assert time == pytest.approx(2_000 / 16 - 0.1)

@@ -9,24 +9,29 @@ class LocalLamp {
   /**
    * Starts the lamp.
    *
+   * @param drawsFeatures whether to send maps of features, if the weights have them.
    * @param onFrame called with each frame, an ImageData.
+   * @param onFeatures called with each map of features, see `Screen.showFeatures`.
    * @param onStatus called with the lamp's status, see `report` in worker.js.
    * @param onTrouble called with a message, "" when the trouble is over.
    */
-  start({ onFrame, onStatus, onTrouble }) {
+  start({ drawsFeatures, onFrame, onFeatures, onStatus, onTrouble }) {
     onTrouble("Loading the lamp.");
-    let loading = true;
-    this.#worker.onmessage = ({ data: { frame, width, status, trouble } }) => {
-      if (trouble) onTrouble(`The lamp cannot run here: ${trouble}`);
-      if (frame && loading) {
-        loading = false;
+    let head = null;
+    this.#worker.onmessage = ({ data }) => {
+      if (data.trouble) onTrouble(`The lamp cannot run here: ${data.trouble}`);
+      if (data.progress) onTrouble(`Loading the lamp: ${ofBytes(data.progress)}.`);
+      if (data.head !== undefined) {
+        head = data.head;
         onTrouble("");
       }
-      if (frame) onFrame(new ImageData(frame, width));
-      if (status) onStatus(status);
+      if (data.frame) onFrame(new ImageData(data.frame, data.width));
+      if (data.map) onFeatures({ ...data.map, head });
+      if (data.status) onStatus(data.status);
     };
     this.#worker.onerror = () => onTrouble("The lamp cannot be loaded.");
-    // The frames of a hidden page would cost processor time for nothing.
+    this.#worker.postMessage({ drawsFeatures });
+    // The pictures of a hidden page would cost processor time for nothing.
     document.addEventListener("visibilitychange", () => this.#updatePlaying());
   }
 
@@ -44,6 +49,11 @@ class LocalLamp {
   #updatePlaying() {
     this.#worker.postMessage({ play: this.#playing && !document.hidden });
   }
+}
+
+function ofBytes({ loaded, total }) {
+  const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
+  return `${megabytes(loaded)} of ${megabytes(total)} MB`;
 }
 
 showLamp(new LocalLamp());

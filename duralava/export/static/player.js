@@ -56,10 +56,14 @@ export class Player {
     this.#after = await this.#next(this.#before);
   }
 
+  /** Returns the map of features at this moment, f32[S, S, C]. */
+  computeFeatures() {
+    return this.#network.features(this.#shownLatent());
+  }
+
   /** Returns the frame at this moment: RGBA bytes, row after row. */
   async renderFrame() {
-    const latent = interpolate(this.#before, this.#after, this.#share);
-    const rgb = await this.#network.generate(latent);
+    const rgb = await this.#network.generate(this.#shownLatent());
     const rgba = new Uint8ClampedArray((rgb.length / 3) * 4).fill(255);
     for (let from = 0, to = 0; from < rgb.length; from += 3, to += 4) {
       for (let channel = 0; channel < 3; channel += 1) {
@@ -67,6 +71,10 @@ export class Player {
       }
     }
     return rgba;
+  }
+
+  #shownLatent() {
+    return interpolate(this.#before, this.#after, this.#share);
   }
 
   #next(latent) {

@@ -1,29 +1,41 @@
 // Runs the lamp in real time, in a thread of its own, so that the page never waits.
 //
-// Receives {play: bool} and the requests of the page: {seed}, {speed}, {push: [x, y]}.
-// Sends {frame, width} and {status}, or {trouble} if it cannot go on.
+// Receives {drawsFeatures: bool} first, which starts the lamp; then {play: bool} and the
+// requests of the page: {seed}, {speed}, {push: [x, y]}.
+// Sends {progress: {loaded, total}} in bytes while it loads; then {head}, which is null
+// for frames; then {map} or {frame, width}, and {status}. If it cannot go on, {trouble}.
 
 import { openNetwork } from "./network.js";
 import { latentHealth, Player } from "./player.js";
 import { elapsedSeconds, steer } from "./steering.js";
 
-const FPS = 30;
+const FPS = 30; // at most
 const STATUS_INTERVAL = 0.5; // seconds
 
 let requests = {};
 let playing = true;
 let resume = () => {};
 
-onmessage = ({ data: { play, ...others } }) => {
+onmessage = ({ data: { drawsFeatures, play, ...others } }) => {
   requests = { ...requests, ...others };
   if (play !== undefined) playing = play;
   if (playing) resume();
+  if (drawsFeatures !== undefined) {
+    run(drawsFeatures).catch((error) => postMessage({ trouble: error.message }));
+  }
 };
 
-async function run() {
-  const network = await openNetwork();
+async function run(drawsFeatures) {
+  const network = await openNetwork({
+    drawsFeatures,
+    onProgress: (loaded, total) => postMessage({ progress: { loaded, total } }),
+  });
+  const { config } = network;
+  const head = drawsFeatures ? config.head : null;
+  postMessage({ head });
   let settings = { seed: 0, speed: 1, touch: null };
   let player = await Player.begin(network, settings.seed);
+  let starts = 0;
   let previous = seconds();
   let due = previous;
   let reported = -Infinity;
@@ -33,27 +45,42 @@ async function run() {
       previous = due = seconds();
     }
     const now = seconds();
+    const interval = head ? mapInterval(settings.speed, config) : 1 / FPS;
     const tick = steer(
       settings,
       takeRequests(),
-      elapsedSeconds(previous, now, FPS),
-      network.config.push.seconds,
+      elapsedSeconds(previous, now, 1 / interval),
+      config.push.seconds,
     );
     previous = now;
     settings = tick.settings;
-    if (tick.restart) player = await Player.begin(network, settings.seed);
+    if (tick.restart) {
+      player = await Player.begin(network, settings.seed);
+      starts += 1;
+    }
     if (tick.push) await player.push(tick.push.place, tick.push.seconds);
-    await player.advance(tick.lampSeconds * network.config.steps_per_second);
+    await player.advance(tick.lampSeconds * config.steps_per_second);
 
-    const frame = await player.renderFrame();
-    postMessage({ frame, width: network.config.resolution }, [frame.buffer]);
+    if (head) {
+      const data = await player.computeFeatures();
+      postMessage({ map: { data, time: now, start: starts } });
+    } else {
+      const frame = await player.renderFrame();
+      postMessage({ frame, width: config.resolution }, [frame.buffer]);
+    }
     if (now - reported >= STATUS_INTERVAL) {
       reported = now;
-      postMessage({ status: report(player, settings, network.config) });
+      postMessage({ status: report(player, settings, config) });
     }
-    due = Math.max(due + 1 / FPS, seconds());
+    due = Math.max(due + interval, seconds());
     await new Promise((resolve) => { setTimeout(resolve, 1000 * (due - seconds())); });
   }
+}
+
+/** Returns the seconds to the next map, see duralava/live/show.py. */
+function mapInterval(speed, { map_seconds, map_steps, steps_per_second }) {
+  const limit = Math.min(map_seconds, map_steps / (speed * steps_per_second));
+  return Math.max(1 / FPS, limit);
 }
 
 function takeRequests() {
@@ -77,5 +104,3 @@ function report(player, { seed, speed }, config) {
 function seconds() {
   return performance.now() / 1000;
 }
-
-run().catch((error) => postMessage({ trouble: error.message }));

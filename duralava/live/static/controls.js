@@ -4,7 +4,7 @@ import { find } from "./elements.js";
 import { hideWhenIdle } from "./idle.js";
 import { listenForKeys } from "./keyboard.js";
 import { Recorder } from "./recorder.js";
-import { THEMES } from "./screen.js";
+import { loadThemes } from "./themes.js";
 
 const SPEED_STEP = 0.1; // in powers of ten, for each press of a key
 
@@ -29,7 +29,9 @@ export class Controls {
     this.#say = say;
     this.#recorder = new Recorder(find("lamp"), { fileName, onChange: showRecording });
     this.#wake = hideWhenIdle(find("panel"), () => this.#playing);
-    find("theme").append(...Object.keys(THEMES).map((name) => new Option(name)));
+    loadThemes().then((names) => {
+      find("theme").append(...names.map((name) => new Option(name)));
+    });
     this.#listen(settings);
   }
 

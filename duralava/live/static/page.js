@@ -23,9 +23,9 @@ export function showLamp(lamp) {
   const controls = new Controls({ lamp, screen, settings, fileName, say });
   listenForTouches(find("lamp"), screen, (place) => lamp.request({ push: place }));
 
-  function onFrame(image) {
+  function onPicture(show) {
     if (!controls.playing) return; // sent before the lamp paused
-    screen.showFrame(image);
+    show();
     frames += 1;
     document.body.dataset.frames = frames;
     if (frames === 1 && matchMedia("(prefers-reduced-motion: reduce)").matches) {
@@ -44,7 +44,13 @@ export function showLamp(lamp) {
     document.body.dataset.step = status.step;
   }
 
-  lamp.start({ onFrame, onStatus, onTrouble: say });
+  lamp.start({
+    drawsFeatures: screen.drawsFeatures,
+    onFrame: (image) => onPicture(() => screen.showFrame(image)),
+    onFeatures: (map) => onPicture(() => screen.showFeatures(map)),
+    onStatus,
+    onTrouble: say,
+  });
 }
 
 /** Shows a message, for a number of milliseconds if one is given. */

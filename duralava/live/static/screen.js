@@ -1,99 +1,162 @@
-// The picture: a canvas that fills the window and shows the newest frame.
+// The picture: a canvas with the newest picture of a lamp, in the screen's own pixels.
 
-/** The CSS filter of each theme. */
-export const THEMES = {
-  sunset: "none",
-  rose: "hue-rotate(-40deg) saturate(0.9)",
-  violet: "hue-rotate(-80deg)",
-  ocean: "hue-rotate(-150deg) saturate(0.9)",
-  moss: "hue-rotate(110deg) saturate(0.8)",
-  amber: "hue-rotate(35deg)",
-  moon: "grayscale(1) contrast(1.1)",
-};
+import { canColourFeatures, FramePainter, ShaderPainter } from "./head.js";
+import { loadTable } from "./themes.js";
+import { Timeline } from "./timeline.js";
 
 // Largest side of the picture, in widths of the canvas. The lamp is narrower than the
 // square picture, so a tall screen may cut off the dark area at its sides.
 const MAX_SIDE = 1.7;
 
-/** Draws frames on a canvas, once per repaint of the browser at most. */
+/** The side of the square picture on a canvas, by the name of the fit. */
+const FITS = {
+  contain: (width, height) => Math.min(height, Math.round(MAX_SIDE * width)),
+  cover: (width, height) => Math.max(width, height),
+};
+
+/** Draws pictures on a canvas, once per repaint of the browser at most. */
 export class Screen {
   #canvas;
-  #context;
-  #frame = document.createElement("canvas"); // at the resolution of the generator
-  #theme = "sunset";
-  #marker = null;
-  #changed = false;
+  #painter;
+  #frame = null; // an ImageData, if frames are shown
+  #timeline = new Timeline(); // if maps of features are shown
+  #shown = {}; // what has been drawn last
+  #theme = null; // its table
+  #fit = "contain";
+  #marker = makeMarker();
+  #place = null; // of the marker
+  #size = null; // of the canvas in pixels of the screen
+
+  /** Whether this screen colours features; if not, it needs frames. */
+  drawsFeatures = canColourFeatures();
 
   constructor(canvas) {
     this.#canvas = canvas;
-    this.#context = canvas.getContext("2d");
-    this.#paint();
+    canvas.after(this.#marker);
+    const Painter = this.drawsFeatures ? ShaderPainter : FramePainter;
+    this.#painter = new Painter(canvas);
+    canvas.addEventListener("webglcontextlost", (event) => {
+      event.preventDefault(); // so that the browser restores it
+      this.#painter = null;
+    });
+    canvas.addEventListener("webglcontextrestored", () => {
+      this.#painter = new Painter(canvas);
+      this.#shown = {};
+    });
+    this.#observeSize();
+    this.#paint(performance.now());
   }
 
-  /** Shows an ImageData until the next one arrives. */
+  /** Shows an ImageData until the next picture arrives. */
   showFrame(image) {
-    resize(this.#frame, image.width, image.height);
-    this.#frame.getContext("2d").putImageData(image, 0, 0);
-    this.#changed = true;
+    this.#frame = image;
+    this.#timeline = new Timeline();
   }
 
-  setTheme(name) {
-    this.#theme = name;
-    this.#changed = true;
+  /**
+   * Shows a map of features, a little later, and what lies between it and the next one.
+   *
+   * @param map {data, head, time, start}, see `ShaderPainter.paint` and `Timeline`.
+   */
+  showFeatures(map) {
+    this.#frame = null;
+    this.#timeline.add(map, performance.now() / 1000);
   }
 
-  /** Marks the place [x, y] of the picture while the canvas has the focus. */
+  /** Shows the colours of a theme, a name of `loadThemes`. */
+  async setTheme(name) {
+    this.#theme = await loadTable(name);
+  }
+
+  /** Shows the whole lamp, "contain", or fills the canvas, "cover". */
+  setFit(name) {
+    this.#fit = name;
+  }
+
+  /** Marks the place [x, y] of the picture while the canvas has the focus; or null. */
   setMarker(place) {
-    this.#marker = place;
-    this.#changed = true;
+    this.#place = place;
   }
 
   /** Returns the place [x, y] in the picture, each 0 to 1, or null outside of it. */
   locate({ clientX, clientY }) {
     const { side, left, top } = this.#layout();
-    const x = (clientX * devicePixelRatio - left) / side;
-    const y = (clientY * devicePixelRatio - top) / side;
+    const box = this.#canvas.getBoundingClientRect();
+    const scale = this.#canvas.width / box.width;
+    const x = ((clientX - box.left) * scale - left) / side;
+    const y = ((clientY - box.top) * scale - top) / side;
     return Math.min(x, y) < 0 || Math.max(x, y) > 1 ? null : [x, y];
   }
 
   /** Returns where the square picture is on the canvas, in pixels of the canvas. */
   #layout() {
     const { width, height } = this.#canvas;
-    const side = Math.min(height, MAX_SIDE * width);
-    return { side, left: (width - side) / 2, top: (height - side) / 2 };
+    const side = FITS[this.#fit](width, height);
+    const [left, top] = [width, height].map((v) => Math.floor((v - side) / 2));
+    return { side, left, top };
   }
 
-  #paint() {
-    requestAnimationFrame(() => this.#paint());
-    const size = [innerWidth, innerHeight].map((v) => Math.round(v * devicePixelRatio));
-    if (resize(this.#canvas, ...size)) this.#changed = true;
-    if (!this.#changed) return;
-    this.#changed = false;
-    this.#drawFrame();
-    if (this.#marker && document.activeElement === this.#canvas) this.#drawMarker();
+  #observeSize() {
+    const observer = new ResizeObserver(([{ devicePixelContentBoxSize }]) => {
+      const { width, height } = this.#canvas.getBoundingClientRect();
+      const [box] = devicePixelContentBoxSize ?? [];
+      // Without the box, a side may be a pixel off where the ratio is not whole.
+      this.#size = [
+        box?.inlineSize ?? Math.round(width * devicePixelRatio),
+        box?.blockSize ?? Math.round(height * devicePixelRatio),
+      ];
+    });
+    try {
+      observer.observe(this.#canvas, { box: "device-pixel-content-box" });
+    } catch {
+      observer.observe(this.#canvas);
+    }
   }
 
-  #drawFrame() {
+  #paint(now) {
+    requestAnimationFrame((next) => this.#paint(next));
+    const next = { ...this.#pictures(now / 1000), theme: this.#theme, fit: this.#fit };
+    if (this.#size && resize(this.#canvas, ...this.#size)) this.#shown = {};
+    this.#placeMarker();
+    const isSame = Object.keys(next).every((key) => next[key] === this.#shown[key]);
+    if (isSame || !next.first || !this.#painter) return;
+    this.#shown = next;
+    this.#painter.paint({ ...next, layout: this.#layout() });
+  }
+
+  /** Returns the pictures to show now: {first, second, share}, without any at first. */
+  #pictures(now) {
+    if (this.#frame) return { first: this.#frame, second: this.#frame, share: 0 };
+    return this.#timeline.at(now);
+  }
+
+  #placeMarker() {
+    const isShown = this.#place && document.activeElement === this.#canvas;
+    this.#marker.hidden = !isShown;
+    if (!isShown) return;
     const { side, left, top } = this.#layout();
-    const context = this.#context;
-    context.filter = "none";
-    context.clearRect(0, 0, this.#canvas.width, this.#canvas.height);
-    context.imageSmoothingQuality = "high";
-    context.filter = THEMES[this.#theme];
-    context.drawImage(this.#frame, left, top, side, side);
+    const box = this.#canvas.getBoundingClientRect();
+    const scale = box.width / this.#canvas.width;
+    const [x, y] = this.#place;
+    this.#marker.style.left = `${box.left + scale * (left + x * side)}px`;
+    this.#marker.style.top = `${box.top + scale * (top + y * side)}px`;
+    this.#marker.style.width = `${(scale * side) / 20}px`;
   }
+}
 
-  #drawMarker() {
-    const { side, left, top } = this.#layout();
-    const [x, y] = this.#marker;
-    const context = this.#context;
-    context.filter = "none";
-    context.strokeStyle = "#fff";
-    context.lineWidth = 2 * devicePixelRatio;
-    context.beginPath();
-    context.arc(left + x * side, top + y * side, side / 40, 0, 2 * Math.PI);
-    context.stroke();
-  }
+/** Returns the ring that shows where a key touches: it is not part of the picture. */
+function makeMarker() {
+  const marker = document.createElement("div");
+  Object.assign(marker.style, {
+    position: "fixed",
+    translate: "-50% -50%",
+    aspectRatio: "1",
+    border: "2px solid #fff",
+    borderRadius: "50%",
+    pointerEvents: "none",
+  });
+  marker.hidden = true;
+  return marker;
 }
 
 /** Gives a canvas another size, which clears it; returns whether the size changed. */
