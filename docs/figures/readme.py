@@ -58,8 +58,6 @@ def live() -> None:
         page = browser.new_page(viewport=_PAGE, device_scale_factor=_PAGE_SCALE)
         page.goto(address)
         page.get_by_text("still N(0, 1)").wait_for()
-        page.mouse.click(*_TOUCHED)  # compiles the programs of a touch
-        page.wait_for_timeout(2_000)
         _request_lamp(page, 6)
         page.wait_for_timeout(2_000)
         actions = {

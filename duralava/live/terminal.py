@@ -160,8 +160,10 @@ def press(lamp: Lamp, view: View, key: str) -> View:
 def about(view: View, window: Window) -> str:
     """Returns the last row of the window: the state of the lamp, and the keys."""
     pace = f"speed {view.speed:.2g}" if view.playing else "paused"
-    keys = f"space {'pause' if view.playing else 'play'}, n new lamp, + - speed, q quit"
-    line = f"lamp {view.seed}  step {view.state.step:,}  {pace}  {keys}"
+    space = "pause" if view.playing else "play"
+    keys = f"space {space}, n new lamp, t theme, + - speed, q quit"
+    step = f"{view.state.step:,}"
+    line = f"lamp {view.seed}  step {step}  {pace}  {view.theme}  {keys}"
     return line[: window.columns - 1]
 
 
