@@ -19,7 +19,7 @@ from duralava.lamp import Lamp
 def step_model(lamp: Lamp, *, size: int | None = None) -> onnx.ModelProto:
     """Returns (latent, noise) -> (frame, next_latent)."""
     graph = Graph()
-    frame, _ = _add_generator(graph, lamp, size)
+    frame = _add_generator(graph, lamp, size)
     results = {"frame": frame, "next_latent": _add_transition(graph, lamp)}
     return _to_model(graph, lamp, ("latent", "noise"), results, size)
 
@@ -27,7 +27,7 @@ def step_model(lamp: Lamp, *, size: int | None = None) -> onnx.ModelProto:
 def generator_model(lamp: Lamp, *, size: int | None = None) -> onnx.ModelProto:
     """Returns latent -> frame, for frames between two steps."""
     graph = Graph()
-    results = {"frame": _add_generator(graph, lamp, size)[0]}
+    results = {"frame": _add_generator(graph, lamp, size)}
     return _to_model(graph, lamp, ("latent",), results, size)
 
 
@@ -66,9 +66,7 @@ def write_onnx(path: str | os.PathLike[str], model: onnx.ModelProto) -> None:
         partial.write_bytes(model.SerializeToString())
 
 
-def _add_generator(
-    graph: Graph, lamp: Lamp, size: int | None = None
-) -> tuple[str, onnx_networks.Pullback]:
+def _add_generator(graph: Graph, lamp: Lamp, size: int | None = None) -> str:
     return onnx_networks.generate(
         graph,
         lamp.params["generator"],
