@@ -86,6 +86,21 @@ def test_generator_and_transition_models_equal_the_step(lamp, arrays):
     assert_same(results, by_jax(lamp, latents, noise))
 
 
+def test_features_and_head_models_equal_the_generator(arrays):
+    lamp = tiny.lamp(of=tiny.FIELD)
+    latents, _ = arrays(2, 8)
+    generator = lamp.params["generator"]
+    (features,) = opened(onnx_models.features_model(lamp)).run(
+        None, {"latent": latents}
+    )
+    expected = models.features(generator, latents, config=lamp.config)
+    assert_same([features], [expected])
+    head = opened(onnx_models.head_model(lamp, size=24))
+    (frame,) = head.run(None, {"features": features})
+    expected = models.generate(generator, latents, size=24, config=lamp.config)
+    assert_same([frame], [expected])
+
+
 def test_a_model_describes_its_arrays(lamp):
     model = onnx_models.step_model(lamp)
     for word in ("latent:", "noise:", "frame:", "next_latent:", "[-1, 1]", "N(0, I)"):

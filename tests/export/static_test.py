@@ -1,3 +1,4 @@
+import gzip
 import math
 import pathlib
 
@@ -125,3 +126,24 @@ def test_health_of_a_latent(run_script, case):
     )
     expected = {name: case[name] for name in ("mean", "std", "normal")}
     assert found == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("is_decoded", [False, True], ids=["packed", "decoded"])
+def test_a_compressed_file_is_loaded_and_counted(browser, tmp_path, is_decoded):
+    """Some servers declare it as encoded; the browser has decoded it then."""
+    contents = bytes(range(256)) * 400
+    packed = contents if is_decoded else gzip.compress(contents)
+    (tmp_path / "part.onnx.gz").write_bytes(packed)
+    with opened_modules(browser, STATIC, tmp_path) as run:
+        loaded, count = run(
+            """
+              const { loadCompressed } = await import("./loading.js");
+              let count = 0;
+              const add = (bytes) => { count += bytes; };
+              const loaded = await loadCompressed("/part.onnx", add);
+              return [Array.from(loaded), count];
+            """,
+            None,
+        )
+    assert bytes(loaded) == contents
+    assert count == len(packed)

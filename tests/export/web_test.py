@@ -1,5 +1,8 @@
 import base64
+import contextlib
 import functools
+import gzip
+import io
 import json
 import re
 import shutil
@@ -15,9 +18,10 @@ import pytest
 import tiny
 from lamp_page import frames, picture, troubles_of
 from live_cases import CASES
+from PIL import Image
 from playwright.sync_api import expect
 
-from duralava import models, weights
+from duralava import models, themes, weights
 from duralava.export import web
 from duralava.export.step import make_step
 from duralava.live import player, touch
@@ -33,14 +37,20 @@ SIZE = player.FRAME_SIZE
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    """The address of the page, in a folder of a plain file server."""
+def site(tmp_path_factory):
+    """The folder of the page."""
     root = tmp_path_factory.mktemp("root")
     (root / "some").mkdir()
     web.write_site(root / "some/lamp", LAMP, name=weights.DEFAULT)
+    return root / "some/lamp"
+
+
+@pytest.fixture(scope="module")
+def address(site):
+    """The address of the page, in a folder of a plain file server."""
     process = subprocess.Popen(
         [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1"],
-        cwd=root,
+        cwd=site.parents[1],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -59,11 +69,30 @@ def test_a_site_has_frames_of_any_size(tmp_path):
     web.write_site(tmp_path / "site", lamp, name="field", size=24)
     about = json.loads((tmp_path / "site/lamp.json").read_text())
     assert (about["resolution"], about["latent_size"]) == (24, 8)
-    session = onnxruntime.InferenceSession(tmp_path / "site/generator.onnx")
     latents = np.ones((1, 8), np.float32)
-    (frame,) = session.run(None, {"latent": latents})
+    (features,) = opened_model(tmp_path, "features").run(None, {"latent": latents})
+    (frame,) = opened_model(tmp_path, "head").run(None, {"features": features})
     expected = lamp.generate(latents, size=24)
     assert grey_levels(models.to_uint8(frame), expected) <= 1
+    assert not (tmp_path / "site/generator.onnx").exists()
+
+
+def opened_model(folder, name):
+    return onnxruntime.InferenceSession(folder / f"site/{name}.onnx")
+
+
+def test_compressed_copies_hold_the_files(site):
+    sizes = {}
+    for path in (path for path in site.rglob("*") if path.is_file()):
+        sizes[path.relative_to(site).as_posix()] = path.stat().st_size
+        if path.suffix != ".gz":
+            copy = gzip.decompress(path.with_name(f"{path.name}.gz").read_bytes())
+            assert copy == path.read_bytes()
+    about = json.loads((site / "lamp.json").read_text())
+    assert "features.onnx" in about["compressed_bytes"]
+    for name, size in about["compressed_bytes"].items():
+        assert sizes[f"{name}.gz"] == size < sizes[name]
+    assert json.loads((site / "themes.json").read_text()) == themes.tables()
 
 
 @pytest.fixture
@@ -85,7 +114,7 @@ def open_page(browser, address):
         context.close()
     assert not any(troubles), troubles
     assert any(
-        url.endswith(".wasm") for url in requests
+        url.endswith(".wasm.gz") for url in requests
     )  # requests of the worker count too
     site = urlsplit(address)
     for url in map(urlsplit, requests):
@@ -166,6 +195,101 @@ def test_two_hundred_steps_in_the_browser_equal_jax(run_script):
             pictures = (models.to_uint8(one) for one in (frame, actual_frame))
             assert grey_levels(*pictures) <= 2
     assert len(results) == 200
+
+
+@pytest.mark.parametrize("side", [90, 250])
+def test_the_shader_of_the_page_draws_as_jax_does(run_script, side):
+    latents = LAMP.start(8).latents
+    png = run_script(
+        """
+          const { openNetwork } = await import("./network.js");
+          const { ShaderPainter } = await import("./head.js");
+          const network = await openNetwork({ drawsFeatures: true });
+          const data = await network.features(Float32Array.from(given[0]));
+          const [first, side] = [{ data, head: network.config.head }, given[1]];
+          const canvas = document.createElement("canvas");
+          canvas.width = canvas.height = side;
+          const layout = { side, left: 0, top: 0 };
+          const painter = new ShaderPainter(canvas);
+          painter.paint({ first, second: first, share: 0, theme: null, layout });
+          return canvas.toDataURL().split(",")[1];
+        """,
+        np.asarray(latents[0]).tolist(),
+        side,
+    )
+    with Image.open(io.BytesIO(base64.b64decode(png))) as image:
+        drawn = np.asarray(image.convert("RGB"))
+    assert np.std(drawn) > 30
+    assert grey_levels(drawn, LAMP.generate(latents, size=side)[0]) <= 2
+
+
+def test_the_page_colours_features_in_the_pixels_of_the_screen(browser, address):
+    with colouring(browser, address) as page:
+        wait_for(page, "document.body.dataset.frames > 4")
+        shown = picture(page)
+        page.locator("#seed").fill("41")
+        page.keyboard.press("Tab")
+        wait_for(page, "document.body.dataset.step < 3")
+        wait_for(page, "document.body.dataset.step > 3")
+        other = picture(page)
+    assert shown.shape == (120, 150, 3)
+    assert shown.std() > 30
+    assert np.abs(other - shown).mean() > 2
+
+
+@contextlib.contextmanager
+def colouring(browser, address):
+    """Opens a page that uses WebGL, here computed in software."""
+    context = browser.new_context(viewport={"width": 150, "height": 120})
+    troubles, requests = troubles_of(context), []
+    context.on("request", lambda request: requests.append(request.url))
+    page = context.new_page()
+    page.goto(f"{address}?webgl=1")
+    yield page
+    context.close()
+    assert not troubles, troubles
+    # The shader has its work.
+    assert not any("head.onnx" in url for url in requests)
+
+
+def test_the_page_says_how_much_is_loaded(browser, address, site):
+    context = browser.new_context()
+    page = context.new_page()
+    page.add_init_script(
+        """
+          window.messages = [];
+          addEventListener("DOMContentLoaded", () => {
+            const message = document.getElementById("message");
+            const note = () => window.messages.push(message.textContent);
+            new MutationObserver(note).observe(message, { childList: true });
+          });
+        """
+    )
+    page.goto(address)
+    wait_for(page, "document.body.dataset.frames > 0")
+    messages = page.evaluate("window.messages")
+    context.close()
+    parts = [re.fullmatch(r"Loading the lamp: (.+) of (.+) MB\.", m) for m in messages]
+    progress = [[float(value) for value in part.groups()] for part in parts if part]
+    loaded, totals = zip(*progress, strict=True)
+    assert list(loaded) == sorted(loaded)
+    assert loaded[-1] == totals[-1]
+    names = (
+        "onnxruntime-web/ort-wasm-simd-threaded.wasm",
+        *("transition.onnx", "features.onnx", "head.onnx"),
+    )
+    total = sum((site / f"{name}.gz").stat().st_size for name in names)
+    assert set(totals) == {float(f"{total / 1e6:.1f}")}
+    assert messages[-1] == ""
+
+
+def test_a_page_that_is_opened_as_a_file_says_what_it_needs(browser, site):
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto((site / "index.html").as_uri())
+    expect(page.locator("#message")).to_contain_text("opened as a file")
+    expect(page.locator("#message")).to_contain_text("python -m http.server")
+    context.close()
 
 
 def test_a_seed_gives_the_lamp_of_the_live_page(run_script):
@@ -297,7 +421,7 @@ def test_a_touch_gathers_wax_at_its_place(play):
 
 def test_a_page_reports_a_missing_file(browser, address):
     context = browser.new_context()
-    context.route("**/transition.onnx", lambda route: route.abort())
+    context.route("**/transition.onnx.gz", lambda route: route.abort())
     page = context.new_page()
     page.goto(address)
     expect(page.locator("#message")).to_contain_text("The lamp cannot run here")

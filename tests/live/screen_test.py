@@ -70,7 +70,7 @@ def opened(browser, address, **options):
 
     def listen(socket):
         page.sockets.append(socket.url)
-        socket.on("framereceived", page.received.append)
+        socket.on("framereceived", lambda message: page.received.append(message))
 
     page.on("websocket", listen)
     page.goto(address)

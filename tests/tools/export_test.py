@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import shutil
 
 import jax.export
@@ -38,9 +39,15 @@ def test_a_step_as_stablehlo_replaces_an_existing_file(run_tool, tmp_path):
 def test_a_site_is_complete_and_the_output_says_how_to_serve_it(run_tool, tmp_path):
     done = run_tool("export.py", "--format=web", "--output=site/")
     assert done.returncode == 0, done.stderr
-    expected = "wrote site/; python -m http.server --directory site/ serves it\n"
-    assert done.stdout == expected
+    pattern = (
+        r"wrote site/, (.+) MB, of which a visitor loads (.+) MB; "
+        r"python -m http.server --directory site/ serves it\n"
+    )
+    total, visit = map(float, re.fullmatch(pattern, done.stdout).groups())
     site = tmp_path / "site"
+    sizes = [path.stat().st_size for path in site.rglob("*") if path.is_file()]
+    assert total == pytest.approx(sum(sizes) / 1e6, abs=0.051)
+    assert visit < total / 2
     assert list(tmp_path.iterdir()) == [site]
     assert json.loads((site / "lamp.json").read_text())["checkpoint"] == "simulated"
     runtime = site / "onnxruntime-web"

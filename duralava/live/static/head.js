@@ -137,7 +137,7 @@ export class ShaderPainter {
   #rows; // texture with a row of texels for each row of pixels
   #target; // framebuffer that draws it
   #theme; // texture of a table
-  #programs = new Map(); // from heads, and null for frames
+  #programs = {}; // of the head of the last call, null for frames
 
   /** Makes all objects of a canvas, which may have lost those that it had. */
   constructor(canvas) {
@@ -172,8 +172,11 @@ export class ShaderPainter {
     const head = first.head ?? null;
     const [before, after] = this.#upload([first, second]);
     if (theme && theme !== this.#theme.table) this.#uploadTheme(theme);
-    if (!this.#programs.has(head)) this.#programs.set(head, makePrograms(gl, head));
-    const { rows, colours, weights } = this.#programs.get(head);
+    if (head !== this.#programs.head) {
+      deletePrograms(gl, this.#programs);
+      this.#programs = makePrograms(gl, head);
+    }
+    const { rows, colours, weights } = this.#programs;
 
     this.#resizeRows(before.width, height);
     gl.enable(gl.SCISSOR_TEST);
@@ -265,7 +268,7 @@ function uploadPicture(gl, picture) {
   return { ...texture, picture, width };
 }
 
-/** Returns the programs {rows, colours} of a head, and the buffer of its weights. */
+/** Returns {head, rows, colours, weights}: the programs of a head, and its buffer. */
 function makePrograms(gl, head) {
   const names = {
     SPLINE: head ? "1." : "(1. / 3.)",
@@ -278,7 +281,13 @@ function makePrograms(gl, head) {
   gl.bindBuffer(gl.UNIFORM_BUFFER, weights);
   const bytes = head ? decodeBytes(head.weights) : new Uint8Array(16);
   gl.bufferData(gl.UNIFORM_BUFFER, bytes, gl.STATIC_DRAW);
-  return { rows, colours, weights };
+  return { head, rows, colours, weights };
+}
+
+function deletePrograms(gl, { rows = null, colours = null, weights = null }) {
+  gl.deleteProgram(rows);
+  gl.deleteProgram(colours);
+  gl.deleteBuffer(weights);
 }
 
 function define(source, names) {

@@ -119,9 +119,10 @@ export class Screen {
     if (this.#size && resize(this.#canvas, ...this.#size)) this.#shown = {};
     this.#placeMarker();
     const isSame = Object.keys(next).every((key) => next[key] === this.#shown[key]);
-    if (isSame || !next.first || !this.#painter) return;
+    const layout = this.#layout();
+    if (isSame || !next.first || !this.#painter || layout.side === 0) return;
     this.#shown = next;
-    this.#painter.paint({ ...next, layout: this.#layout() });
+    this.#painter.paint({ ...next, layout });
   }
 
   /** Returns the pictures to show now: {first, second, share}, without any at first. */

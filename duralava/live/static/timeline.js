@@ -9,8 +9,8 @@ const MAX_MAPS = 60; // that wait, while the browser does not repaint
 const CORRECTION = 0.1; // of the difference, at each map
 
 /**
- * A map has the members `time`, in seconds of the lamp's clock, and `start`, which
- * changes where the lamp jumps.
+ * A map has the members `time`, in seconds of the lamp's clock, `head`, that colours it,
+ * and `start`, which changes where the lamp jumps.
  */
 export class Timeline {
   #maps = [];
@@ -20,7 +20,8 @@ export class Timeline {
   add(map, now) {
     const last = this.#maps.at(-1);
     let interval = last ? map.time - last.time : 0;
-    if (map.start !== last?.start || interval <= 0 || interval > MAX_GAP) {
+    const isNext = map.start === last?.start && map.head === last?.head;
+    if (!isNext || interval <= 0 || interval > MAX_GAP) {
       interval = 0;
       this.#maps = [];
       this.#lead = null;
