@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from absl import app, flags, logging
 
 _INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended
+_SHORT_NAMES = {"output": "o"}
+"""Short names of flags, the same in every command that has the flag."""
 
 
 def run(main: Callable[[Sequence[str]], None]) -> None:
@@ -40,10 +42,21 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
             print(f"error: {_one_line(error)}", file=sys.stderr)
             sys.exit(1)
 
+    _add_short_names()
     if {"--help", "-help", "-h", "--helpshort"} & set(sys.argv[1:]):
         print(_help(sys.modules[main.__module__]))
         sys.exit()
     app.run(guarded, flags_parser=_parse_flags)
+
+
+def show_progress_only_to_people() -> None:
+    """Hides progress bars where standard error is a file or another program.
+
+    TQDM_DISABLE decides for the processes that the command starts, too. tqdm reads it
+    when it is imported. Where it is set already, it stays.
+    """
+    if not sys.stderr.isatty():
+        os.environ.setdefault("TQDM_DISABLE", "1")
 
 
 def use_huge_pages() -> None:
@@ -72,6 +85,14 @@ def keep_compiled_programs() -> None:
         folder = pathlib.Path(home) / "duralava" / platform.node()
         jax.config.update("jax_compilation_cache_dir", str(folder))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+
+
+def _add_short_names() -> None:
+    for name, short in _SHORT_NAMES.items():
+        if name in flags.FLAGS:
+            flag = flags.FLAGS[name]
+            flag.short_name = short
+            flags.FLAGS[short] = flag
 
 
 def _as_note(message: Warning | str, *_: object) -> str:
@@ -109,7 +130,8 @@ def _shown(flag: flags.Flag) -> str:
     if flag.boolean:
         return f"--[no]{flag.name} ({'on' if flag.default else 'off'})"
     default = "" if flag.default is None else flag.serialize().partition("=")[2]
-    return f"--{flag.name}={default}"
+    short = f"-{flag.short_name}, " if flag.short_name else ""
+    return f"{short}--{flag.name}={default}"
 
 
 def _one_line(error: Exception) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from duralava import models, weights
 from duralava.lamp import Lamp, RolloutState, interpolate
-from duralava.live import player
+from duralava.live import player, touch
 
 LONG_RUN_STEPS, LONG_RUN_STRIDE, LONG_RUN_LAMPS = 100_000, 100, 64
 LIVE_FPS = 60
@@ -81,12 +81,13 @@ def run_live(seed: int, seconds: int, touched_at: float, x: float, y: float) -> 
     """Runs a lamp as the live view does, with one touch at (x, y) of the frame."""
     lamp = shipped()
     playing = player.begin(lamp, lamp.start(seed))
+    gradients = np.asarray(touch.brightening(lamp))
     film, latents = [], []
     for tick in range(seconds * LIVE_FPS + 1):
         film.append(player.render_frame(lamp, playing))
         share = np.full(1, playing.share, np.float32)
         latents.append(interpolate(playing.before, playing.after, share)[0])
         if 0 <= tick / LIVE_FPS - touched_at < player.PUSH_SECONDS:
-            playing = player.push(lamp, playing, x, y, 1 / LIVE_FPS)
+            playing = player.push(lamp, playing, gradients, x, y, 1 / LIVE_FPS)
         playing = player.advance(lamp, playing, lamp.steps_per_second / LIVE_FPS)
     return LiveRun(np.stack(film), np.array(latents, np.float64))

@@ -48,7 +48,7 @@ def main() -> None:
         case ["--help" | "-h" | "help"]:
             print(_help())
         case ["--version"]:
-            print(f"duralava {duralava.__version__}")
+            _print_version()
         case []:
             sys.exit(_help())
         case [name, *_]:
@@ -63,10 +63,14 @@ def run(name: str, arguments: Sequence[str] | None = None) -> None:
       arguments: after its name; None for those that the program was started with.
     """
     command = COMMANDS[name]
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if "--version" in arguments:
+        _print_version()
+        return
     if command.huge_pages:
         # Before any slow import, because the program may start anew here.
         command_line.use_huge_pages()
-    arguments = sys.argv[1:] if arguments is None else arguments
+    command_line.show_progress_only_to_people()
     sys.argv = [f"duralava {name}", *arguments]
     try:
         with extras.needed(command.extra):
@@ -74,6 +78,10 @@ def run(name: str, arguments: Sequence[str] | None = None) -> None:
     except ValueError as error:
         sys.exit(f"error: {error}")
     command_line.run(module.main)
+
+
+def _print_version() -> None:
+    print(f"duralava {duralava.__version__}")
 
 
 def _help() -> str:

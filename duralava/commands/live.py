@@ -16,10 +16,14 @@ from absl import flags
 from aiohttp import web
 from yarl import URL
 
-from duralava import weights
-from duralava.live import server, show, terminal
+from duralava import themes, weights
+from duralava.live import address, server, show, terminal
 
-_HOST = flags.DEFINE_string("host", "127.0.0.1", "Address to listen at.")
+_HOST = flags.DEFINE_string(
+    "host",
+    "127.0.0.1",
+    "Address to listen at; with 0.0.0.0 or ::, others in your network can watch.",
+)
 _PORT = flags.DEFINE_integer(
     "port", 8080, "Port to listen at; 0 for any free port.", 0, 65535
 )
@@ -27,6 +31,9 @@ _FPS = flags.DEFINE_float(
     "fps", None, "Frames per second; 60 in the browser, 20 in the terminal."
 )
 _SEED = flags.DEFINE_integer("seed", 0, "Each seed gives another lamp.", lower_bound=0)
+_THEME = flags.DEFINE_enum(
+    "theme", themes.DEFAULT, list(themes.THEMES), "Colours of the lamp."
+)
 _CHECKPOINT = flags.DEFINE_string(
     "checkpoint",
     weights.DEFAULT,
@@ -45,7 +52,13 @@ def main(_: Sequence[str]) -> None:
     if _TERMINAL.value:
         terminal.check_terminal(sys.stdout)
         lamp = weights.load(_CHECKPOINT.value)
-        terminal.run(lamp, seed=_SEED.value, fps=fps, output=sys.stdout)
+        terminal.run(
+            lamp,
+            seed=_SEED.value,
+            theme=_THEME.value,
+            fps=fps,
+            output=sys.stdout,
+        )
         return
     names = dict.fromkeys([_CHECKPOINT.value, *weights.names()])
     lamps = {name: weights.load(name) for name in names}
@@ -56,16 +69,20 @@ async def _serve(lamp: show.Show) -> None:
     runner = web.AppRunner(server.make_app(lamp), access_log=None)
     await runner.setup()
     try:
-        address = await _listen(runner)
-        print(f"the lamp plays at {address} (Ctrl-C ends it)", flush=True)
+        where = await _listen(runner)
+        if _THEME.value != themes.DEFAULT:
+            where = where.with_query(theme=_THEME.value)
+        print(f"the lamp plays at {where} (Ctrl-C ends it)", flush=True)
+        if sys.stdout.isatty() and address.others_can_open(where):
+            print(address.qr_code(where), flush=True)
         if _OPEN.value and _has_screen():
-            webbrowser.open(address)
+            webbrowser.open(str(where))
         await lamp.run()
     finally:
         await runner.cleanup()
 
 
-async def _listen(runner: web.AppRunner) -> str:
+async def _listen(runner: web.AppRunner) -> URL:
     """Returns the address of the page, once it can be opened."""
     where = f"{_HOST.value}, port {_PORT.value}"
     try:
@@ -74,8 +91,7 @@ async def _listen(runner: web.AppRunner) -> str:
         if error.errno == errno.EADDRINUSE:
             raise OSError(f"{where} is in use; --port=0 takes a free one") from error
         raise OSError(f"cannot serve at {where}: {error.strerror}") from error
-    host, port = runner.addresses[0][:2]
-    return str(URL.build(scheme="http", host=host, port=port))
+    return address.page_address(*runner.addresses[0][:2])
 
 
 def _has_screen() -> bool:

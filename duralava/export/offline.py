@@ -5,7 +5,7 @@ import json
 import pathlib
 
 _WORKER = "service_worker.js"
-_COMPRESSED = (".onnx", ".wasm")  # of these, the page loads the compressed copies
+_COMPRESSED = (".f32", ".onnx", ".wasm")  # the page loads the copies of these
 
 
 def kept_files(site: pathlib.Path) -> list[str]:

@@ -1,8 +1,6 @@
 """The networks of a lamp as nodes of an ONNX graph.
 
-These are the networks of `duralava.models`, for runtimes without JAX. A layer of the
-generator returns its output and its pullback: a function that adds the nodes of the
-vector-Jacobian product, as `jax.vjp` does. The push of a touch needs this gradient.
+These are the networks of `duralava.models`, for runtimes without JAX.
 """
 
 import math
@@ -17,9 +15,6 @@ from duralava.export.onnx_graph import Graph
 from duralava.models import head
 from duralava.models.transition import rotation_bases
 
-Pullback = Callable[[str], str]
-"""Gradient of a layer's output -> gradient of its input."""
-
 Writer = Callable[[Graph, Any, str, ModelConfig], str]
 """(Graph, parameters, latents f32[N, Z], config) -> moved latents f32[N, Z]."""
 
@@ -27,27 +22,20 @@ _SLOPE = 0.2  # of layers.activate for negative inputs
 
 
 class _Chain:
-    """Layers one after the other: their output, and the pullback through all."""
+    """Layers one after the other, and their output."""
 
     def __init__(self, graph: Graph, x: str) -> None:
         self.graph = graph
         self.x = x
-        self._pullbacks: list[Pullback] = []
 
-    def apply(self, layer: Callable[..., tuple[str, Pullback]], *args: Any) -> None:
-        self.x, pullback = layer(self.graph, self.x, *args)
-        self._pullbacks.append(pullback)
-
-    def pullback(self, gradient: str) -> str:
-        for back in reversed(self._pullbacks):
-            gradient = back(gradient)
-        return gradient
+    def apply(self, layer: Callable[..., str], *args: Any) -> None:
+        self.x = layer(self.graph, self.x, *args)
 
 
 def generate(
     graph: Graph, params: Any, latents: str, *, size: int, config: ModelConfig
-) -> tuple[str, Pullback]:
-    """Adds `models.generate`: f32[N, Z] -> f32[N, size, size, 3], and its pullback.
+) -> str:
+    """Adds `models.generate`: f32[N, Z] -> f32[N, size, size, 3].
 
     Raises:
       ValueError: `config.generator` is not a key of `GENERATORS`.
@@ -59,7 +47,7 @@ def generate(
         )
     chain = _Chain(graph, latents)
     GENERATORS[config.generator](chain, params, size, config)
-    return chain.x, chain.pullback
+    return chain.x
 
 
 def features(graph: Graph, params: Any, latents: str, *, config: ModelConfig) -> str:
@@ -121,7 +109,7 @@ def _trunk(chain: _Chain, params: Any, config: ModelConfig) -> None:
         chain.apply(_dense, layer)
         chain.apply(_activate)
     chain.apply(_dense, dense[-1])
-    chain.apply(_reshape, [-1, size, size, channels[0]], [-1, size**2 * channels[0]])
+    chain.apply(_reshape, [-1, size, size, channels[0]])
     chain.apply(_transpose, (0, 3, 1, 2))
     normalise_and_activate()
     for index in range(len(channels) - 1):
@@ -230,108 +218,65 @@ def _pair_changes(graph: Graph, x: str, angles: str) -> str:
 def _perceptron(graph: Graph, params: Any, x: str) -> str:
     *hidden, last = (params[f"Dense_{index}"] for index in range(len(params)))
     for layer in hidden:
-        x = graph.add("LeakyRelu", _dense(graph, x, layer)[0], alpha=_SLOPE)
-    return _dense(graph, x, last)[0]
+        x = graph.add("LeakyRelu", _dense(graph, x, layer), alpha=_SLOPE)
+    return _dense(graph, x, last)
 
 
-def _dense(graph: Graph, x: str, params: Any) -> tuple[str, Pullback]:
-    kernel = graph.constant(params["kernel"])
-    y = graph.add("Gemm", x, kernel, graph.constant(params["bias"]))
-    return y, lambda gradient: graph.add("Gemm", gradient, kernel, transB=1)
+def _dense(graph: Graph, x: str, params: Any) -> str:
+    kernel, bias = (graph.constant(params[name]) for name in ("kernel", "bias"))
+    return graph.add("Gemm", x, kernel, bias)
 
 
-def _upsample(graph: Graph, x: str, params: Any) -> tuple[str, Pullback]:
-    """Adds `convolution.upsample`; its pullback is `convolution.downsample`."""
+def _upsample(graph: Graph, x: str, params: Any) -> str:
+    """Adds `convolution.upsample`."""
     kernel = np.transpose(params["kernel"], (2, 3, 0, 1))
     stride = kernel.shape[-1] // 2
-    weights = graph.constant(kernel)
+    weights, bias = graph.constant(kernel), graph.constant(params["bias"])
     shape = {"strides": (stride, stride), "pads": 4 * (stride // 2,)}
-    bias = graph.constant(params["bias"])
-    y = graph.add("ConvTranspose", x, weights, bias, **shape)
-    return y, lambda gradient: graph.add("Conv", gradient, weights, **shape)
+    return graph.add("ConvTranspose", x, weights, bias, **shape)
 
 
-def _dense_of_pixels(graph: Graph, x: str, params: Any) -> tuple[str, Pullback]:
+def _dense_of_pixels(graph: Graph, x: str, params: Any) -> str:
     """Adds a dense layer of the channels: f32[N, C, H, W] -> f32[N, D, H, W]."""
     kernel = np.transpose(params["kernel"])[..., None, None]
-    weights = graph.constant(kernel)
-    y = graph.add("Conv", x, weights, graph.constant(params["bias"]))
-    return y, lambda gradient: graph.add("ConvTranspose", gradient, weights)
+    return graph.add("Conv", x, graph.constant(kernel), graph.constant(params["bias"]))
 
 
-def _interpolate_rows(graph: Graph, x: str, matrix: np.ndarray) -> tuple[str, Pullback]:
+def _interpolate_rows(graph: Graph, x: str, matrix: np.ndarray) -> str:
     """Adds a product with f32[n, S]: f32[N, C, S, W] -> f32[N, C, n, W]."""
-    y = graph.add("MatMul", graph.constant(matrix), x)
-    return y, lambda grad: graph.add("MatMul", graph.constant(matrix.T), grad)
+    return graph.add("MatMul", graph.constant(matrix), x)
 
 
-def _interpolate_columns(
-    graph: Graph, x: str, matrix: np.ndarray
-) -> tuple[str, Pullback]:
+def _interpolate_columns(graph: Graph, x: str, matrix: np.ndarray) -> str:
     """Adds a product with f32[n, S]: f32[N, C, H, S] -> f32[N, C, H, n]."""
-    y = graph.add("MatMul", x, graph.constant(matrix.T))
-    return y, lambda grad: graph.add("MatMul", grad, graph.constant(matrix))
+    return graph.add("MatMul", x, graph.constant(matrix.T))
 
 
-def _add(graph: Graph, x: str, value: np.ndarray) -> tuple[str, Pullback]:
-    return graph.add("Add", x, graph.constant(value)), lambda gradient: gradient
+def _add(graph: Graph, x: str, value: np.ndarray) -> str:
+    return graph.add("Add", x, graph.constant(value))
 
 
-def _pixel_norm(graph: Graph, x: str) -> tuple[str, Pullback]:
-    axes = graph.constant([1])
-
-    def mean(x: str) -> str:
-        return graph.add("ReduceMean", x, axes)
-
-    square = mean(graph.add("Mul", x, x))
-    root = graph.add("Sqrt", graph.add("Add", square, graph.constant(1e-6)))
-    y = graph.add("Div", x, root)
-
-    def pullback(gradient: str) -> str:
-        # y has unit mean square, so the component of the gradient along y vanishes.
-        along = graph.add("Mul", y, mean(graph.add("Mul", gradient, y)))
-        return graph.add("Div", graph.add("Sub", gradient, along), root)
-
-    return y, pullback
-
-
-def _activate(graph: Graph, x: str) -> tuple[str, Pullback]:
-    y = graph.add("LeakyRelu", x, alpha=_SLOPE)
-
-    def pullback(gradient: str) -> str:
-        positive = graph.add("GreaterOrEqual", x, graph.constant(0.0))
-        slope = graph.add(
-            "Where", positive, graph.constant(1.0), graph.constant(_SLOPE)
-        )
-        return graph.add("Mul", gradient, slope)
-
-    return y, pullback
-
-
-def _tanh(graph: Graph, x: str) -> tuple[str, Pullback]:
-    y = graph.add("Tanh", x)
-
-    def pullback(gradient: str) -> str:
-        square = graph.add("Mul", y, y)
-        slope = graph.add("Sub", graph.constant(1.0), square)
-        return graph.add("Mul", gradient, slope)
-
-    return y, pullback
-
-
-def _reshape(
-    graph: Graph, x: str, shape: list[int], input_shape: list[int]
-) -> tuple[str, Pullback]:
-    y = graph.add("Reshape", x, graph.constant(shape))
-    return y, lambda gradient: graph.add(
-        "Reshape", gradient, graph.constant(input_shape)
+def _pixel_norm(graph: Graph, x: str) -> str:
+    square = graph.add("ReduceMean", graph.add("Mul", x, x), graph.constant([1]))
+    return graph.add(
+        "Div", x, graph.add("Sqrt", graph.add("Add", square, graph.constant(1e-6)))
     )
 
 
-def _transpose(graph: Graph, x: str, order: tuple[int, ...]) -> tuple[str, Pullback]:
-    back = tuple(int(axis) for axis in np.argsort(order))
-    y = graph.add("Transpose", x, perm=order)
-    return y, lambda gradient: graph.add("Transpose", gradient, perm=back)
+def _activate(graph: Graph, x: str) -> str:
+    return graph.add("LeakyRelu", x, alpha=_SLOPE)
+
+
+def _tanh(graph: Graph, x: str) -> str:
+    return graph.add("Tanh", x)
+
+
+def _reshape(graph: Graph, x: str, shape: list[int]) -> str:
+    return graph.add("Reshape", x, graph.constant(shape))
+
+
+def _transpose(graph: Graph, x: str, order: tuple[int, ...]) -> str:
+    return graph.add("Transpose", x, perm=order)
 
 
 def _halves(graph: Graph, x: str) -> list[str]:

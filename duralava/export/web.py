@@ -6,12 +6,13 @@ import pathlib
 import shutil
 from typing import NamedTuple
 
+import numpy as np
 import onnx
 
 from duralava import files, live, themes
 from duralava.export import offline, onnx_models, onnxruntime_web
 from duralava.lamp import Lamp
-from duralava.live import feature_maps, player, show
+from duralava.live import feature_maps, player, show, touch
 
 # The files of the live page; then main.js and the modules that run the lamp, instead of
 # the main.js of the live page.
@@ -19,6 +20,7 @@ STATIC = [
     pathlib.Path(package).parent / "static" for package in (live.__file__, __file__)
 ]
 _RUNTIME = "onnxruntime-web/ort-wasm-simd-threaded.wasm"
+_TOUCH = "brightening.f32"  # how a touch turns the latent
 
 
 class Site(NamedTuple):
@@ -65,13 +67,15 @@ def write_site(
         parts = _models(lamp, size)
         for part, model in parts.items():
             onnx_models.write_onnx(site / part, model)
+        gradients = np.asarray(touch.brightening(lamp), "<f4")
+        (site / _TOUCH).write_bytes(gradients.tobytes())
         files.write_json(site / "themes.json", themes.tables())
         sizes = {
             path.relative_to(site).as_posix(): _compress(path)
             for path in sorted(site.rglob("*"))
             if path.is_file()
         }
-        loaded = {part: sizes[part] for part in (_RUNTIME, *parts)}
+        loaded = {part: sizes[part] for part in (_RUNTIME, _TOUCH, *parts)}
         files.write_json(site / "lamp.json", _describe(lamp, name, size, loaded))
         _compress(site / "lamp.json")
         offline.write_service_worker(site)
@@ -101,10 +105,7 @@ def _models(lamp: Lamp, size: int) -> dict[str, onnx.ModelProto]:
 
     A shader has the work of `head.onnx`, where a browser can run it.
     """
-    shared = {
-        "transition.onnx": onnx_models.transition_model(lamp),
-        "push.onnx": onnx_models.push_model(lamp),
-    }
+    shared = {"transition.onnx": onnx_models.transition_model(lamp)}
     if not feature_maps.has_features(lamp):
         return shared | {"generator.onnx": onnx_models.generator_model(lamp, size=size)}
     return shared | {
@@ -126,8 +127,12 @@ def _describe(
         "head": feature_maps.describe_head(lamp) if has_features else None,
         "map_seconds": show.MAP_SECONDS,
         "map_steps": show.MAP_STEPS,
-        "push_seconds": player.PUSH_SECONDS,
-        "push_speed": player.PUSH_ANGLE / player.PUSH_SECONDS,  # radians per second
+        "push": {
+            "seconds": player.PUSH_SECONDS,
+            "speed": player.PUSH_SPEED,
+            "radius": touch.RADIUS,
+            "nearest": touch.nearest_angle(lamp.config.latent_size),
+        },
         "normal_bounds": player.normal_bounds(lamp.config.latent_size)._asdict(),
         "compressed_bytes": loaded,
     }

@@ -4,6 +4,7 @@ The exported page has the same in `duralava/export/static/player.js`. The tests 
 read `tests/fixtures/live.json`.
 """
 
+import functools
 import math
 from typing import NamedTuple
 
@@ -14,10 +15,10 @@ from scipy import stats
 
 from duralava import models
 from duralava.lamp import Lamp, RolloutState, interpolate
+from duralava.live import touch
 
 PUSH_SECONDS = 0.5  # duration of one touch
-PUSH_RADIUS = 0.12  # of the region that a touch brightens, in heights of the frame
-PUSH_ANGLE = 0.9  # radians by which one touch turns the latent
+PUSH_SPEED = 0.8  # radians per second by which a touch turns the latent
 FRAME_SIZE = 160  # pixels, where a generator draws any size
 _SIGNIFICANCE = 0.001  # share of the samples of N(0, I) that the bounds leave out
 
@@ -87,10 +88,17 @@ def advance(lamp: Lamp, player: Player, num_steps: float) -> Player:
     return Player(before, after, player.key, end, share)
 
 
-def render_frame(lamp: Lamp, player: Player) -> np.ndarray:
-    """Returns the lamp's frame u8[H, W, 3] at this moment."""
+def render_frame(lamp: Lamp, player: Player, *, size: int = FRAME_SIZE) -> np.ndarray:
+    """Returns the lamp's frame u8[H, W, 3] at this moment.
+
+    Args:
+      lamp: its weights.
+      player: the moment.
+      size: height and width in pixels, where the generator draws any size.
+    """
     share = np.full(1, player.share, np.float32)
-    return np.asarray(_render(lamp, player.before, player.after, share))
+    size = lamp.drawn_size(None, default=size)
+    return np.asarray(_render(lamp, player.before, player.after, share, size=size))
 
 
 def compute_features(lamp: Lamp, player: Player) -> np.ndarray:
@@ -99,21 +107,27 @@ def compute_features(lamp: Lamp, player: Player) -> np.ndarray:
     return np.asarray(_compute_features(lamp, player.before, player.after, share))
 
 
-def push(lamp: Lamp, player: Player, x: float, y: float, seconds: float) -> Player:
+def push(
+    lamp: Lamp,
+    player: Player,
+    gradients: np.ndarray,
+    x: float,
+    y: float,
+    seconds: float,
+) -> Player:
     """Turns the latent so that wax gathers where the picture is touched.
-
-    The latent turns towards the gradient of the brightness around that place. Its norm
-    does not change, so it stays as likely a sample of N(0, I) as it was.
 
     Args:
       lamp: its weights.
       player: before the touch.
+      gradients: f32[N, N, Z], `touch.brightening` of the lamp.
       x: place from the left edge, 0, to the right, 1.
       y: place from the top, 0, to the bottom, 1.
       seconds: duration of the touch.
     """
-    angle = PUSH_ANGLE * seconds / PUSH_SECONDS
-    before = _push(lamp, player.before, x, y, angle)
+    latent = np.asarray(player.before[0])
+    turned = touch.turn(latent, gradients, x, y, PUSH_SPEED * seconds)
+    before = jnp.asarray(turned[None])
     after = _next_latents(lamp, before, player.key, player.step)
     return player._replace(before=before, after=after)
 
@@ -145,11 +159,10 @@ def _next_latents(
     return lamp.rollout(latents, key, step, num_steps=1)[0]
 
 
-@jax.jit
+@functools.partial(jax.jit, static_argnames="size")
 def _render(
-    lamp: Lamp, before: jax.Array, after: jax.Array, share: jax.Array
+    lamp: Lamp, before: jax.Array, after: jax.Array, share: jax.Array, *, size: int
 ) -> jax.Array:
-    size = lamp.drawn_size(None, default=FRAME_SIZE)
     return lamp.generate(interpolate(before, after, share), size=size)[0]
 
 
@@ -159,25 +172,3 @@ def _compute_features(
 ) -> jax.Array:
     latent = interpolate(before, after, share)
     return models.features(lamp.params["generator"], latent, config=lamp.config)[0]
-
-
-@jax.jit
-def _push(
-    lamp: Lamp, latents: jax.Array, x: jax.Array, y: jax.Array, angle: jax.Array
-) -> jax.Array:
-    resolution = lamp.config.resolution
-    places = (jnp.arange(resolution) + 0.5) / resolution
-    distance = jnp.square(places[:, None] - y) + jnp.square(places - x)
-    weights = jnp.exp(-distance / (2 * PUSH_RADIUS**2))[..., None]
-
-    def brightness(latents: jax.Array) -> jax.Array:
-        frames = models.generate(lamp.params["generator"], latents, config=lamp.config)
-        return jnp.sum(frames * weights)
-
-    gradient = jax.grad(brightness)(latents)
-    norm = jnp.linalg.norm(latents)
-    direction = latents / norm
-    # The part of the gradient that is tangent to the sphere.
-    tangent = gradient - jnp.sum(gradient * direction) * direction
-    tangent /= jnp.maximum(jnp.linalg.norm(tangent), 1e-12)
-    return norm * (jnp.cos(angle) * direction + jnp.sin(angle) * tangent)

@@ -9,8 +9,10 @@ from collections.abc import AsyncGenerator, Mapping
 from concurrent import futures
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from duralava.lamp import Lamp
-from duralava.live import feature_maps, player, steering
+from duralava.live import feature_maps, player, steering, touch
 
 MAP_SECONDS, MAP_STEPS = 1 / 15, 0.5
 """From one map of features to the next, at most: seconds, and steps of the lamp.
@@ -95,6 +97,9 @@ class Show:
         self._settings = steering.Settings(next(iter(self._checkpoints)), seed)
         self._requests: dict[str, Any] = {}
         self._viewers: dict[asyncio.Queue[Update], bool] = {}
+        self._gradients = functools.cache(
+            lambda name: np.asarray(touch.brightening(self._checkpoints[name]))
+        )
         self._executor = futures.ThreadPoolExecutor(max_workers=1)
         self._ticks, self._starts = 0, 0
         self._restart()
@@ -158,6 +163,7 @@ class Show:
 
     def _restart(self) -> None:
         self._lamp = self._checkpoints[self._settings.checkpoint]
+        self._gradients(self._settings.checkpoint)  # takes a second, once
         self._player = player.begin(self._lamp, self._lamp.start(self._settings.seed))
         self._starts += 1
 
@@ -173,7 +179,8 @@ class Show:
         if tick.restart:
             self._restart()
         if tick.push:
-            self._player = player.push(self._lamp, self._player, *tick.push)
+            gradients = self._gradients(self._settings.checkpoint)
+            self._player = player.push(self._lamp, self._player, gradients, *tick.push)
         num_steps = tick.lamp_seconds * self._lamp.steps_per_second
         self._player = player.advance(self._lamp, self._player, num_steps)
         pictures = {}

@@ -196,10 +196,27 @@ def test_a_config_is_found_by_its_name_or_as_a_file():
         configs.path("nothing")
 
 
-def test_the_version_is_that_of_the_package():
-    done = duralava("--version")
+@pytest.mark.parametrize("command", [[], ["live"], ["train"]])
+def test_the_version_is_that_of_the_package(command):
+    done = duralava(*command, "--version")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"duralava {package.__version__}\n"
+
+
+def test_o_is_short_for_output(tmp_path):
+    flags = ["--seconds=0.1", "--size=32", "-o", "short.png"]
+    done = duralava("simulate", *flags, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "wrote 3 frames at 30 fps: short.png\n"
+    assert done.stderr == ""  # a progress bar is for terminals only
+    assert [path.name for path in tmp_path.iterdir()] == ["short.png"]
+
+
+@pytest.mark.parametrize(
+    "command", ["render", "export", "evaluate", "simulate", "benchmark"]
+)
+def test_the_help_shows_short_names(command):
+    assert "\n  -o, --output=" in duralava(command, "--help").stdout
 
 
 def test_a_config_that_is_not_there_is_one_line(tmp_path):

@@ -7,7 +7,6 @@ import tiny
 
 from duralava import models, weights
 from duralava.export import onnx_models
-from duralava.live import player
 
 generate = jax.jit(models.generate, static_argnames="config")
 transition = jax.jit(models.transition, static_argnames="config")
@@ -100,25 +99,6 @@ def test_features_and_head_models_equal_the_generator(arrays):
     (frame,) = head.run(None, {"features": features})
     expected = models.generate(generator, latents, size=24, config=lamp.config)
     assert_same([frame], [expected])
-
-
-@pytest.mark.parametrize("place", [(0.3, 0.6), (0.9, 0.1)])
-def test_a_push_equals_that_of_the_live_page(lamp, arrays, place):
-    latents, _ = arrays(1, 8)
-    seconds = 0.1
-    before = player.Player(latents, latents, jax.random.key(0), 0, 0.0)
-    pushed = player.push(lamp, before, *place, seconds)
-    angle = player.PUSH_ANGLE * seconds / player.PUSH_SECONDS
-    results = opened(onnx_models.push_model(lamp)).run(
-        None,
-        {
-            "latent": latents,
-            "place": np.float32(place),
-            "angle": np.asarray(angle, np.float32),
-        },
-    )
-    assert np.abs(results[0] - latents).max() > 0.05
-    assert_same(results, [pushed.before])
 
 
 def test_a_model_describes_its_arrays(lamp):

@@ -1,11 +1,14 @@
 import gzip
+import math
 import pathlib
 
+import numpy as np
 import pytest
 from lamp_page import opened_modules
 from live_cases import CASES
 
 from duralava import export
+from duralava.live import touch
 
 STATIC = pathlib.Path(export.__file__).parent / "static"
 
@@ -52,6 +55,50 @@ def test_a_late_lamp_catches_up(run_script, case):
         case,
     )
     assert seconds - 1 / case["fps"] == pytest.approx(case["made_up"])
+
+
+@pytest.fixture
+def turned(run_script):
+    """Returns the function `turn` of push.js."""
+
+    def turned_(latent, gradients, place, angle):
+        options = {
+            "radius": CASES["touch"]["radius"],
+            "nearest": touch.nearest_angle(len(latent)),
+        }
+        gradients = np.ravel(gradients).tolist()
+        return run_script(
+            """
+              const { turn } = await import("./push.js");
+              const [latent, gradients, place, angle, options] = given;
+              const floats = [latent, gradients].map((v) => new Float32Array(v));
+              return Array.from(turn(...floats, place, angle, options));
+            """,
+            [latent, gradients, place, angle, options],
+        )
+
+    return turned_
+
+
+@pytest.mark.parametrize("case", CASES["touch"]["turns"])
+def test_a_turn_ends_before_the_latent_is_unlikely(turned, case):
+    gradients = np.zeros((3, 3, case["size"]))
+    gradients[..., 1] = 2.0
+    rest = [0.0] * (case["size"] - 2)
+    latent = [7 * math.sin(case["before"]), 7 * math.cos(case["before"]), *rest]
+    expected = [7 * math.sin(case["after"]), 7 * math.cos(case["after"]), *rest]
+    found = turned(latent, gradients, [0.2, 0.9], case["angle"])
+    assert found == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("case", CASES["touch"]["places"])
+def test_cells_near_the_touch_decide_where_it_turns(turned, case):
+    found = turned([1, 0, 0, 0], np.eye(4), case["place"], 0.1)
+    assert found == pytest.approx(case["latent"], abs=1e-6)
+
+
+def test_a_latent_that_changes_nothing_stays(turned):
+    assert turned([1, 2], np.zeros(8), [0, 0], 1) == [1, 2]
 
 
 @pytest.mark.parametrize("case", CASES["interpolation"]["cases"])

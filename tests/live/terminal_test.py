@@ -3,6 +3,7 @@ import os
 import pathlib
 import pty
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -12,8 +13,10 @@ import time
 import numpy as np
 import pyte
 import pytest
+import tiny
 
-from duralava.live import terminal
+from duralava import themes
+from duralava.live import colours, kitty, player, terminal
 
 TOOL = pathlib.Path(__file__).parents[2] / "tools/live.py"
 # A process gets Ctrl-C and changes of the size only from its controlling terminal.
@@ -51,6 +54,16 @@ def test_a_terminal_shows_the_picture():
     text, shown = terminal.encode_changes(noise(0), None)
     np.testing.assert_array_equal(show(text, screen), noise(0))
     np.testing.assert_array_equal(shown, noise(0))
+
+
+def test_a_terminal_of_256_colours_gets_no_others():
+    screen = pyte.Screen(9, 5)
+    text, shown = terminal.encode_changes(noise(0), None, colours.PALETTE)
+    assert "8;2;" not in text
+    np.testing.assert_array_equal(shown, colours.PALETTE.reduce(noise(0)))
+    np.testing.assert_array_equal(show(text, screen), shown)
+    again, shown = terminal.encode_changes(noise(1), shown, colours.PALETTE)
+    np.testing.assert_array_equal(show(again, screen), shown)
 
 
 def test_one_picture_changes_to_another():
@@ -108,10 +121,84 @@ def test_a_frame_fits_the_window(columns, rows, side):
         assert abs(lines[0] - (lit.shape[axis] - 1 - lines[-1])) <= 1
 
 
+def test_half_blocks_draw_as_many_pixels_as_the_window_has():
+    screen = terminal.HalfBlocks(colours.TRUE_COLOUR)
+    window = terminal.Window(columns=40, rows=13)
+    assert screen.side(window) == 24
+    frame = np.random.default_rng(0).integers(0, 256, (24, 24, 3), np.uint8)
+    emulated = pyte.Screen(40, 13)
+    seen = show(screen.draw(frame, window), emulated)
+    np.testing.assert_array_equal(seen[:24, 8:32], frame)
+    assert screen.draw(frame, window) == ""
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows", "side"), [(80, 25, 384), (20, 25, 160), (300, 80, 480)]
+)
+def test_pictures_fill_the_window_but_are_not_too_large_to_send(columns, rows, side):
+    window = terminal.Window(columns, rows, width=8, height=16)
+    assert terminal.Pictures().side(window) == side
+
+
+def test_a_picture_replaces_the_one_before():
+    screen = terminal.Pictures()
+    window = terminal.Window(columns=80, rows=25, width=8, height=16)
+    frame = np.zeros((64, 64, 3), np.uint8)
+    first = screen.draw(frame, window)
+    assert kitty.DELETE_ALL in first
+    assert "\x1b[1;17H" in first  # 48 columns and 24 rows, centred
+    assert "i=1,f=24" in first and "c=48,r=24" in first
+    assert screen.draw(frame, window) == ""
+    second = screen.draw(frame + 1, window)
+    assert kitty.DELETE_ALL not in second
+    assert second.index("i=2,f=24") < second.index(kitty.delete(1))
+    third = screen.draw(frame + 1, window._replace(columns=90))
+    assert kitty.DELETE_ALL in third and "i=1,f=24" in third
+
+
+@pytest.fixture(scope="module")
+def view():
+    lamp = tiny.lamp()
+    return lamp, terminal.View(player.begin(lamp, lamp.start(4)), seed=4)
+
+
+def test_a_paused_lamp_says_so(view):
+    lamp, view = view
+    window = terminal.Window(columns=100, rows=20)
+    assert terminal.about(view, window) == (
+        "lamp 4  step 0  speed 1  classic  "
+        "space pause, n new lamp, t theme, + - speed, q quit"
+    )
+    paused = terminal.press(lamp, view, " ")
+    assert not paused.playing
+    assert terminal.about(paused, window) == (
+        "lamp 4  step 0  paused  classic  "
+        "space play, n new lamp, t theme, + - speed, q quit"
+    )
+    assert terminal.press(lamp, paused, " ") == view
+    assert terminal.about(view, window._replace(columns=12)) == "lamp 4  ste"
+
+
+def test_a_key_takes_one_theme_after_the_other(view):
+    lamp, view = view
+    seen = [view.theme]
+    while (view := terminal.press(lamp, view, "t")).theme != seen[0]:
+        seen.append(view.theme)
+    assert seen == list(themes.THEMES)
+
+
+def test_keys_change_the_speed_within_bounds(view):
+    lamp, view = view
+    for key, speed in (("+", 10.0), ("-", 0.1)):
+        for _ in range(30):
+            view = terminal.press(lamp, view, key)
+        assert view.speed == speed
+
+
 class Session:
     """The tool in a real terminal of the operating system, a pseudo-terminal."""
 
-    def __init__(self, *flags, columns=60, rows=20):
+    def __init__(self, *flags, columns=60, rows=20, colorterm="truecolor"):
         self.master, slave = pty.openpty()
         self.size(columns, rows)
         self.before = termios.tcgetattr(slave)
@@ -133,7 +220,9 @@ class Session:
             stdin=slave,
             stdout=slave,
             stderr=slave,
-            env=os.environ | {"TERM": "xterm-256color", "JAX_PLATFORMS": "cpu"},
+            env=os.environ
+            | {"TERM": "xterm-256color", "COLORTERM": colorterm}
+            | {"JAX_PLATFORMS": "cpu"},
             start_new_session=True,
         )
 
@@ -206,12 +295,30 @@ def test_a_lamp_reacts_to_keys_and_restores_the_terminal():
     session.close()
 
 
-def test_q_ends_it():
-    session = Session()
+def test_q_ends_a_paused_lamp_of_256_colours():
+    session = Session("--theme=ocean", colorterm="")
     session.read(is_bright)
+    assert b"8;5;" in session.output and b"8;2;" not in session.output
+    session.read(lambda s: "ocean" in s.foot)
+    seen = seen_colours(session.screen).astype(int).sum(axis=(0, 1))
+    assert seen[2] > seen[0]  # blue
+    session.press(b" ")
+    session.read(lambda s: "paused" in s.foot)
     session.press(b"q")
     session.read(lambda s: s.process.poll() is not None)
     assert session.process.returncode == 0
+    assert termios.tcgetattr(session.slave) == session.before
+    session.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_signals_restore_the_terminal(number):
+    session = Session()
+    session.read(lambda s: b"lamp 0" in s.output)
+    session.process.send_signal(number)
+    session.read(lambda s: s.process.poll() is not None and b"1049l" in s.output)
+    assert session.process.returncode == 128 + number
+    assert session.output.endswith(b"\x1b[?25h\x1b[?1049l")
     assert termios.tcgetattr(session.slave) == session.before
     session.close()
 

@@ -1,10 +1,8 @@
 import os
 import pathlib
-import signal
-import subprocess
-import sys
 
 import pytest
+from interruption import interrupt
 from PIL import Image
 
 TOOL = pathlib.Path(__file__).parents[2] / "tools/simulate.py"
@@ -37,18 +35,15 @@ def test_a_report_that_cannot_be_made_gets_one_line(run_tool, tmp_path, flags):
 
 
 def test_an_interrupted_report_gets_one_line_and_leaves_nothing(tmp_path):
-    with subprocess.Popen(
-        [sys.executable, TOOL, "--report=report"],
+    code, shown = interrupt(
+        TOOL,
+        "--report=report",
+        once="\nfilm:",  # the progress bar
         cwd=tmp_path,
         env=os.environ | {"JAX_PLATFORMS": "cpu"},
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        assert process.stderr.read(6) == "\nfilm:"
-        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-        lines = process.stderr.read().splitlines()
-    assert process.returncode == 130
+    )
+    lines = shown.splitlines()
+    assert code == 130
     assert lines[-1].endswith("interrupted")  # perhaps behind the progress bar
     assert not any("Traceback" in line for line in lines)
     assert list(tmp_path.iterdir()) == []

@@ -4,6 +4,7 @@ import { loadCompressed } from "./loading.js";
 import * as ort from "./onnxruntime-web/ort.wasm.bundle.min.js";
 
 const RUNTIME = "onnxruntime-web/ort-wasm-simd-threaded.wasm";
+const TOUCH = "brightening.f32";
 
 // More threads need HTTP headers that a plain file server does not send.
 ort.env.wasm.numThreads = 1;
@@ -20,7 +21,7 @@ export async function openNetwork({ drawsFeatures = false, onProgress = () => {}
   const config = await response.json();
   const drawing = !config.head ? ["generator.onnx"]
     : drawsFeatures ? ["features.onnx"] : ["features.onnx", "head.onnx"];
-  const names = [RUNTIME, "transition.onnx", ...drawing];
+  const names = [RUNTIME, TOUCH, "transition.onnx", ...drawing];
   const size = (name) => config.compressed_bytes[name];
   const total = names.map(size).reduce((sum, bytes) => sum + bytes);
   let loaded = 0;
@@ -28,32 +29,28 @@ export async function openNetwork({ drawsFeatures = false, onProgress = () => {}
     loaded += bytes;
     onProgress(Math.min(loaded, total), total);
   };
-  const [runtime, ...models] = await Promise.all(
+  const [runtime, touch, ...models] = await Promise.all(
     names.map((name) => loadCompressed(address(name), count)),
   );
   ort.env.wasm.wasmBinary = runtime;
   const sessions = {};
   for (const [index, model] of models.entries()) {
-    const name = names[index + 1];
+    const name = names[index + 2];
     sessions[name] = await ort.InferenceSession.create(model);
   }
-  return new Network(config, sessions, async () => {
-    const model = await loadCompressed(address("push.onnx"), () => {});
-    return ort.InferenceSession.create(model);
-  });
+  return new Network(config, new Float32Array(touch.buffer), sessions);
 }
 
 /** Latents and noise are Float32Arrays of `config.latent_size` values. */
 class Network {
   #sessions;
-  #openPush;
-  #pushing = null;
 
-  constructor(config, sessions, openPush) {
+  constructor(config, gradients, sessions) {
     /** The contents of lamp.json, which duralava/export/web.py writes. */
     this.config = config;
+    /** How the brightness of each cell of the picture depends on the latent. */
+    this.gradients = gradients;
     this.#sessions = sessions;
-    this.#openPush = openPush;
   }
 
   /** Returns the map of features of a latent: f32[S, S, C], row after row. */
@@ -76,29 +73,6 @@ class Network {
   async next(latent, noise) {
     const feeds = { latent: row(latent), noise: row(noise) };
     return (await this.#sessions["transition.onnx"].run(feeds)).next_latent.data;
-  }
-
-  /** Loads what a touch needs, which the first picture does not wait for. */
-  preparePush() {
-    this.#pushing ??= this.#openPush().catch((error) => {
-      this.#pushing = null;
-      throw error;
-    });
-    return this.#pushing;
-  }
-
-  /**
-   * Returns the latent turned by an angle, in radians, so that wax gathers at a place,
-   * [0, 0] to [1, 1].
-   */
-  async push(latent, place, angle) {
-    const session = await this.preparePush();
-    const feeds = {
-      latent: row(latent),
-      place: new ort.Tensor("float32", place, [2]),
-      angle: new ort.Tensor("float32", [angle], []),
-    };
-    return (await session.run(feeds)).pushed_latent.data;
   }
 }
 

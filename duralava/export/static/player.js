@@ -1,5 +1,6 @@
 // A lamp that plays in real time, as in duralava/live/player.py.
 
+import { turn } from "./push.js";
 import { foldIn, normal, seedKey } from "./random.js";
 
 /** The state of a lamp between two steps of the rollout. */
@@ -49,8 +50,9 @@ export class Player {
 
   /** Turns the latent so that wax gathers at [x, y], touched for so many seconds. */
   async push(place, seconds) {
-    const angle = seconds * this.#network.config.push_speed;
-    this.#before = await this.#network.push(this.#before, place, angle);
+    const { config, gradients } = this.#network;
+    const angle = seconds * config.push.speed;
+    this.#before = turn(this.#before, gradients, place, angle, config.push);
     this.#after = await this.#next(this.#before);
   }
 

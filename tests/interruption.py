@@ -1,0 +1,37 @@
+"""Interrupts a program as a person at a terminal does."""
+
+import contextlib
+import os
+import pty
+import signal
+import subprocess
+import sys
+
+
+def interrupt(tool, *flags, once, **options):
+    """Runs a tool whose standard error is a terminal, and presses Ctrl-C.
+
+    Args:
+      tool: path of the program.
+      *flags: of the program.
+      once: text; Ctrl-C is pressed when it has appeared.
+      **options: of `subprocess.Popen`.
+
+    Returns:
+      The exit code, and the text on standard error.
+    """
+    master, slave = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, tool, *flags], stderr=slave, start_new_session=True, **options
+    ) as process:
+        os.close(slave)
+        shown = b""
+        # At the end of a terminal's output, Linux reports an error.
+        with contextlib.suppress(OSError):
+            while once.encode() not in shown:
+                shown += os.read(master, 1 << 12)
+            os.killpg(process.pid, signal.SIGINT)
+            while part := os.read(master, 1 << 12):
+                shown += part
+    os.close(master)
+    return process.returncode, shown.decode().replace("\r\n", "\n")
