@@ -32,6 +32,7 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
             # By default absl prints INFO lines, which would hide the output.
             if not flags.FLAGS["verbosity"].present:
                 logging.set_verbosity(logging.WARNING)
+            _expand_home()
             keep_compiled_programs()
             warnings.formatwarning = _as_note
             main(argv)
@@ -93,6 +94,19 @@ def _add_short_names() -> None:
             flag = flags.FLAGS[name]
             flag.short_name = short
             flags.FLAGS[short] = flag
+
+
+def _expand_home() -> None:
+    """Replaces `~` at the start of flags: shells leave it in `--workdir=~/runs`."""
+    for name in flags.FLAGS:
+        flag = flags.FLAGS[name]
+        if isinstance(flag.value, str):
+            flag.value = os.path.expanduser(flag.value)
+        elif isinstance(flag.value, list):
+            flag.value = [
+                os.path.expanduser(value) if isinstance(value, str) else value
+                for value in flag.value
+            ]
 
 
 def _as_note(message: Warning | str, *_: object) -> str:

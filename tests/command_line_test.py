@@ -112,3 +112,16 @@ print(os.environ["GLIBC_TUNABLES"], *sys.argv[1:])
             check=True,
         )
         assert result.stdout == f"{expected} --a=b c\n"
+
+
+def test_a_tilde_in_a_flag_is_the_home_folder(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/someone")
+    result = run_tool("print(_NAME.value)", "--name=~/runs/lamp")
+    assert result.stdout == "/home/someone/runs/lamp\n"
+    assert run_tool("print(_NAME.value)", "--name=a~b").stdout == "a~b\n"
+
+
+def test_a_warning_is_one_line_without_its_place_in_the_code():
+    result = run_tool("import warnings; warnings.warn('the film is cut short')")
+    assert result.returncode == 0
+    assert result.stderr == "note: the film is cut short\n"
