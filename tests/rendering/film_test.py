@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tiny
 
+from duralava import themes
 from duralava.rendering.film import Shot, film_lamps
 from duralava.rendering.seam import SeamMeter
 
@@ -77,7 +78,7 @@ def field():
 @pytest.mark.parametrize("loop", [False, True])
 def test_lamps_are_drawn_at_any_size(field, loop):
     options = {"num_frames": 20, "loop": loop, "rows": 1, "columns": 2}
-    assert Shot(**options).frame_size(field) == (320, 640)
+    assert Shot(**options).frame_size(field) == (512, 1024)
     small = take(field, 20, **options, size=16)
     large = take(field, 20, **options, size=40, scale=0.5)
     assert Shot(**options, size=40, scale=0.5).frame_size(field) == (20, 40)
@@ -103,9 +104,27 @@ def test_a_size_that_a_lamp_does_not_draw_is_an_error(lamp, field):
         ({"rows": 0}, "no grid has 0x1 lamps"),
         ({"num_frames": 0}, "1 frame at least"),
         ({"loop": True}, "an end"),
+        ({"theme": "plaid"}, "no theme 'plaid'"),
+        ({"size": 64, "frame": (64, 64)}, "not both"),
         ({"loop": True, "num_frames": 3}, "four frames"),
     ],
 )
 def test_impossible_shots_are_an_error(options, message):
     with pytest.raises(ValueError, match=message):
         Shot(**options)
+
+
+def test_a_theme_and_transparency_change_pixels_and_not_the_film(field):
+    plain = take(field, 2, size=16)
+    violet = take(field, 2, size=16, theme="violet")
+    np.testing.assert_array_equal(violet, themes.recolour(plain, "violet"))
+    clear = take(field, 2, size=16, theme="violet", transparent=True)
+    assert clear.shape == (2, 16, 16, 4)
+
+
+def test_lamps_fill_the_height_of_a_frame(field):
+    shot = Shot(frame=(24, 64), rows=1, columns=2)
+    assert (shot.lamp_size(field), shot.frame_size(field)) == (24, (24, 64))
+    placed = take(field, 1, frame=(24, 64), rows=1, columns=2)
+    assert placed.shape == (1, 24, 64, 3)
+    assert not placed[..., :8, :].any() and not placed[..., -8:, :].any()
