@@ -18,6 +18,7 @@ from duralava.live import server
 from duralava.live.show import Show
 
 STATIC = pathlib.Path(live.__file__).parent / "static"
+PAUSED = "document.getElementById('play').textContent.includes('Play')"
 
 
 @contextlib.contextmanager
@@ -107,7 +108,7 @@ def test_a_page_shows_features_in_the_pixels_of_the_screen(
         device_scale_factor=ratio,
         reduced_motion="reduce",  # so that the page pauses at its first picture
     ) as page:
-        wait_for(page, "document.getElementById('message').textContent !== ''")
+        wait_for(page, PAUSED)
         page.wait_for_timeout(500)
         shown = picture(page)
     assert all(url.endswith("/lamp?features") for url in page.sockets)
@@ -188,7 +189,7 @@ def test_a_lost_context_is_restored(browser, address):
     )
     page = context.new_page()
     page.goto(f"{address}/?webgl=1")
-    wait_for(page, "document.getElementById('message').textContent !== ''")
+    wait_for(page, PAUSED)
     page.wait_for_timeout(500)
     before = picture(page)
     assert before.std() > 20
