@@ -338,9 +338,9 @@ def test_snapshot_and_record_are_files(open_page, tmp_path):
     page.keyboard.press("m")
     page.get_by_role("button", name="Record").click()
     expect(page.locator("#more")).to_be_hidden()
-    expect(page.locator("#recorded")).to_have_text("0 s")
+    expect(page.locator("#recorded")).to_be_visible()
     page.evaluate(COUNT_REPAINTS)
-    expect(page.locator("#recorded")).to_have_text("3 s")
+    expect(page.locator("#recorded")).to_have_text(re.compile(r"([3-9]|\d\d+) s"))
     repaints = page.evaluate("window.repaints")
     with page.expect_download() as download:
         page.get_by_role("button", name="Stop and save").click()
