@@ -35,7 +35,6 @@ async function run(drawsFeatures) {
   postMessage({ head });
   let settings = { seed: 0, speed: 1, touch: null };
   let player = await Player.begin(network, settings.seed);
-  network.preparePush().catch(() => {}); // a touch tries again, and reports the error
   let starts = 0;
   let previous = seconds();
   let due = previous;
