@@ -3,17 +3,28 @@
 A workdir holds `config.json` and `checkpoints/STEP/`, each with two parts: `averaged`,
 the weights that are rendered, and `state`, all else that training goes on from. The
 later phases of a run have workdirs of their own in it: `phase_2/`, ...
+
+Each checkpoint contains checksums of its arrays. A checkpoint that is damaged is passed
+over, with a warning, for the one before it.
 """
 
+import contextlib
 import itertools
 import json
 import logging
 import os
 import pathlib
-from typing import Any
+import re
+import shutil
+import warnings
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import absl.logging
 import jax
+import numpy as np
+from jax.experimental import multihost_utils
 from orbax.checkpoint.experimental import v1 as ocp
 
 from duralava import files, models
@@ -23,6 +34,8 @@ from duralava.lamp import Lamp
 CONFIG = "config.json"
 FOLDER = "checkpoints"
 _NO_METRIC = float("inf")
+_SPARE_BYTES = 2_000_000  # for metadata, and for what else the run writes
+_LONGEST_REASON = 200  # characters of an error of Orbax
 
 
 class Checkpoints:
@@ -51,53 +64,76 @@ class Checkpoints:
             cleanup_tmp_directories=True,
         )
 
-    @property
-    def latest_step(self) -> int | None:
-        """The step of the latest complete checkpoint; None before the first."""
-        latest = self._checkpointer.latest
-        return None if latest is None else latest.step
-
     def save(self, state: Any, data: dict[str, Any], *, score: float | None) -> None:
         """Starts to write a checkpoint; `state` may be donated once this returns.
 
         Args:
           state: a `NamedTuple` of arrays, with fields `step` and `ema`, after the step
             that names the checkpoint.
-          data: state of the iterator over clips, plain JSON.
+          data: what else to keep, plain JSON.
           score: the lower, the better; None where it was not measured.
+
+        Raises:
+          OSError: the disk has no space for it.
         """
+        parts = {"averaged": state.ema, "state": state._replace(ema=None)}
+        self._check_space(parts)
         self._checkpointer.save_checkpointables_async(
             int(state.step),
-            {"averaged": state.ema, "state": state._replace(ema=None)},
+            parts,
             # Without force, Orbax skips a checkpoint while it still writes the last.
             force=True,
             metrics=None if score is None else {"score": score},
-            custom_metadata={"data": data},
+            custom_metadata={"data": data, "checksums": _checksums(parts)},
         )
 
-    def restore(self, like: Any, *, config: Config) -> tuple[Any, dict[str, Any]]:
-        """Returns the latest state, and the state of the iterator over clips.
+    def _check_space(self, parts: dict[str, Any]) -> None:
+        """Raises OSError if the disk is too full; Orbax would end in tracebacks."""
+        needed = sum(leaf.nbytes for leaf in jax.tree.leaves(parts)) + _SPARE_BYTES
+        folder = pathlib.Path(self._checkpointer.directory)
+        if shutil.disk_usage(folder.parent).free < needed:
+            self._checkpointer.wait()
+            raise OSError(
+                f"no space in {folder} for a checkpoint of {needed / 1e6:.0f} MB"
+            )
+
+    def restore(
+        self, like: Any, *, config: Config
+    ) -> tuple[Any, dict[str, Any]] | None:
+        """Returns the latest state that is whole, and what was kept with it.
+
+        Damaged checkpoints are warned of, and renamed to `damaged_STEP`.
 
         Args:
           like: a state of the same structure, of arrays or of shapes.
           config: of the run.
 
+        Returns:
+          None if the workdir has no checkpoint yet.
+
         Raises:
-          ValueError: its parameters are not those of `config`.
+          ValueError: all checkpoints are damaged, or parameters are not those of
+            `config`.
         """
-        step = self._checkpointer.latest.step
-        path = self._checkpointer.directory / str(step)
-        _check_averaged(path, config, with_encoder="encoder" in like.ema)
-        loaded = self._checkpointer.load_checkpointables(
-            step,
-            {
-                "averaged": _on_default_device(like.ema),
-                "state": _on_default_device(like._replace(ema=None)),
-            },
+        self._checkpointer.wait()
+        folder = pathlib.Path(self._checkpointer.directory)
+        if not _steps(folder.parent):
+            return None
+        parts = {
+            "averaged": _on_default_device(like.ema),
+            "state": _on_default_device(like._replace(ema=None)),
+        }
+        found, damaged = _newest_whole(
+            folder.parent, config, lambda _: parts, with_encoder="encoder" in like.ema
         )
-        metadata = self._checkpointer.checkpointables_metadata(step)
-        state = loaded["state"]._replace(ema=loaded["averaged"])
-        return state, metadata.custom_metadata["data"]
+        for step in damaged:
+            if jax.process_index() == 0:
+                (folder / str(step)).rename(folder / f"damaged_{step}")
+        if damaged:
+            multihost_utils.sync_global_devices("damaged checkpoints are renamed")
+            self._checkpointer.reload()
+        state = found.parts["state"]._replace(ema=found.parts["averaged"])
+        return state, found.data
 
     def close(self) -> None:
         """Waits until all is written."""
@@ -111,13 +147,16 @@ def open_workdir(workdir: str | os.PathLike[str], config: Config) -> None:
     else must be as it was.
 
     Raises:
-      ValueError: the workdir holds another config; the message names what differs.
+      ValueError: the workdir holds another config, and the message names what differs;
+        or it has checkpoints without a config.
       OSError: the folder cannot be made or written.
     """
     folder = _absolute(workdir)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / CONFIG
     text = json.dumps(to_dict(config), indent=2) + "\n"
+    if not path.exists() and _steps(folder):
+        raise ValueError(f"workdir {workdir} has checkpoints, but no {CONFIG}")
     if path.exists():
         before, now = _flatten(to_dict(read_config(folder))), _flatten(json.loads(text))
         differing = [
@@ -161,18 +200,21 @@ def load_lamp(workdir: str | os.PathLike[str]) -> Lamp:
     Of a run of several phases, it is that of the last phase that has a checkpoint.
 
     Raises:
-      ValueError: no checkpoint there, or parameters that are not those of its config.
+      ValueError: no checkpoint there, none that is whole, or parameters that are not
+        those of its config.
     """
     _quiet()
-    path = latest_checkpoint(workdir)
-    config = read_config(path.parents[1])
-    like = _on_default_device(_check_averaged(path, config))
-    loaded = ocp.load_checkpointables(path, {"averaged": like})
-    return Lamp(loaded["averaged"], config.model, config.data.steps_per_second, config)
+    folder = phase_workdir(workdir, last_phase(workdir))
+    config = read_config(folder)
+    found, _ = _newest_whole(
+        folder, config, lambda expected: {"averaged": _on_default_device(expected)}
+    )
+    params = found.parts["averaged"]
+    return Lamp(params, config.model, config.data.steps_per_second, config)
 
 
 def latest_checkpoint(workdir: str | os.PathLike[str]) -> pathlib.Path:
-    """Returns the folder of the latest checkpoint of the last phase that has one.
+    """Returns the folder of the latest checkpoint, which may be damaged.
 
     Raises:
       ValueError: the workdir has none, or is not a training's workdir.
@@ -194,19 +236,114 @@ def last_phase(workdir: str | os.PathLike[str]) -> int:
     )
 
 
+class _Found(NamedTuple):
+    parts: dict[str, Any]
+    data: dict[str, Any]
+
+
+def _newest_whole(
+    workdir: pathlib.Path,
+    config: Config,
+    parts_like: Callable[[Any], dict[str, Any]],
+    *,
+    with_encoder: bool | None = None,
+) -> tuple[_Found, list[int]]:
+    """Returns the newest checkpoint that is whole, and the steps of newer ones.
+
+    Args:
+      workdir: of the phase.
+      config: of the run.
+      parts_like: returns shapes and types of the parts to read, from those of the
+        averaged weights.
+      with_encoder: as of `models.check_fit`.
+
+    Raises:
+      ValueError: there is none, or it does not fit the config.
+    """
+    steps = sorted(_steps(workdir), reverse=True)
+    if not steps:
+        raise ValueError(f"{workdir} has no checkpoint yet")
+    damaged: dict[int, str] = {}
+    for step in steps:
+        path = workdir / FOLDER / str(step)
+        try:
+            metadata = _read_metadata(path)
+        except _DamagedError as error:
+            damaged[step] = str(error)
+            continue
+        expected = models.check_fit(
+            metadata.metadata["averaged"],
+            config=config.model,
+            source=path,
+            with_encoder=with_encoder,
+        )
+        custom = metadata.custom_metadata
+        try:
+            parts = _read_parts(path, parts_like(expected), custom.get("checksums", {}))
+        except _DamagedError as error:
+            damaged[step] = str(error)
+            continue
+        for number, reason in damaged.items():
+            warnings.warn(
+                f"checkpoint {number} of {workdir} is damaged ({reason}); the one of "
+                f"step {step} is taken",
+                stacklevel=3,
+            )
+        return _Found(parts, custom["data"]), list(damaged)
+    reasons = "; ".join(f"{step}: {reason}" for step, reason in damaged.items())
+    raise ValueError(f"{workdir} has no checkpoint that can be read: {reasons}")
+
+
+class _DamagedError(Exception):
+    """A checkpoint cannot be read."""
+
+
+def _read_metadata(path: pathlib.Path) -> Any:
+    try:
+        with _silence():
+            metadata = ocp.checkpointables_metadata(path)
+        if "data" not in metadata.custom_metadata or not metadata.metadata["averaged"]:
+            raise ValueError("its metadata are incomplete")
+    except Exception as error:  # Orbax raises whatever its many parts raise
+        raise _DamagedError(_reason(error)) from error
+    return metadata
+
+
+def _read_parts(
+    path: pathlib.Path, like: dict[str, Any], checksums: dict[str, int]
+) -> dict[str, Any]:
+    try:
+        with _silence():
+            parts = ocp.load_checkpointables(path, like)
+    except Exception as error:  # Orbax raises whatever its many parts raise
+        raise _DamagedError(_reason(error)) from error
+    for name, checksum in _checksums(parts).items():
+        if checksums.get(name, checksum) != checksum:
+            raise _DamagedError(f"{name} is not what was saved")
+    return parts
+
+
+def _reason(error: Exception) -> str:
+    line = " ".join(str(error).split()) or type(error).__name__
+    return line if len(line) <= _LONGEST_REASON else f"{line[:_LONGEST_REASON]}..."
+
+
+def _checksums(parts: dict[str, Any]) -> dict[str, int]:
+    """Returns CRC-32 checksums by name, of arrays that this process has as a whole."""
+    return {
+        name: zlib.crc32(np.ascontiguousarray(leaf.addressable_data(0)))
+        for name, leaf in models.named_leaves(parts).items()
+        if leaf.is_fully_replicated
+    }
+
+
 def _steps(workdir: pathlib.Path) -> list[int]:
-    folder = workdir / FOLDER
-    return [int(path.name) for path in folder.glob("*") if path.name.isdigit()]
-
-
-def _check_averaged(
-    path: pathlib.Path, config: Config, *, with_encoder: bool | None = None
-) -> Any:
-    """Returns shapes and types of the averaged weights of a checkpoint."""
-    found = ocp.checkpointables_metadata(path).metadata["averaged"]
-    return models.check_fit(
-        found, config=config.model, source=path, with_encoder=with_encoder
-    )
+    """Returns the steps of a phase's checkpoints, complete ones and damaged ones."""
+    return [
+        int(path.name)
+        for path in (workdir / FOLDER).glob("*")
+        if re.fullmatch("0|[1-9][0-9]*", path.name) and path.is_dir()
+    ]
 
 
 def _on_default_device(tree: Any) -> Any:
@@ -234,6 +371,17 @@ def _flatten(values: dict[str, Any], prefix: str = "") -> dict[str, str]:
 
 def _absolute(path: str | os.PathLike[str]) -> pathlib.Path:
     return pathlib.Path(path).expanduser().absolute()
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Orbax logs what is wrong with a checkpoint before it raises it."""
+    before = absl.logging.get_verbosity()
+    absl.logging.set_verbosity(absl.logging.FATAL)
+    try:
+        yield
+    finally:
+        absl.logging.set_verbosity(before)
 
 
 def _quiet() -> None:

@@ -6,6 +6,7 @@ import platform
 import sys
 import textwrap
 import types
+import warnings
 from collections.abc import Callable, Sequence
 
 from absl import app, flags, logging
@@ -32,6 +33,7 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
             if not flags.FLAGS["verbosity"].present:
                 logging.set_verbosity(logging.WARNING)
             keep_compiled_programs()
+            warnings.formatwarning = _as_note
             main(argv)
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)
@@ -91,6 +93,11 @@ def _add_short_names() -> None:
             flag = flags.FLAGS[name]
             flag.short_name = short
             flags.FLAGS[short] = flag
+
+
+def _as_note(message: Warning | str, *_: object) -> str:
+    """Returns a warning as one line, without the place in the code."""
+    return f"note: {message}\n"
 
 
 def _parse_flags(argv: Sequence[str]) -> list[str]:

@@ -1,6 +1,7 @@
 """Output that appears under its final name when it is complete."""
 
 import contextlib
+import fcntl
 import json
 import math
 import os
@@ -21,12 +22,13 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     process has its own name, so that several may write the same file at once.
 
     Args:
-      path: file, or folder that is missing or empty. An existing file is replaced.
+      path: file, or folder that is missing or empty. An existing file is replaced; of
+        a symbolic link, it is what the link points to.
 
     Yields:
       The temporary path. On an exception it is removed.
     """
-    target = pathlib.Path(path).absolute()
+    target = pathlib.Path(path).resolve()
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         yield partial
@@ -37,6 +39,25 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
         else:
             partial.unlink(missing_ok=True)
         raise
+
+
+@contextlib.contextmanager
+def locked(folder: str | os.PathLike[str]) -> Iterator[None]:
+    """Keeps other processes that call this from a folder.
+
+    The lock ends with the process, however it ends.
+
+    Raises:
+      ValueError: another process has locked the folder.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise ValueError(f"another process is writing to {folder}") from None
+    finally:
+        os.close(descriptor)
 
 
 def write_json(path: pathlib.Path, contents: Any) -> None:

@@ -1,8 +1,11 @@
 """Weights of lamps: those that are shipped, files, and workdirs of training runs."""
 
+import hashlib
 import json
 import os
 import pathlib
+import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -31,8 +34,9 @@ def load(checkpoint: str | os.PathLike[str] = DEFAULT) -> Lamp:
         training run, of which the averaged weights of the latest checkpoint are taken.
 
     Raises:
-      ValueError: nothing of that name, not weights of duralava, or parameters that
-        are not those of their config; the message names them.
+      ValueError: nothing of that name, not weights of duralava, a damaged file, or
+        parameters that are not finite or not those of their config; the message names
+        them.
       OSError: a file cannot be read.
     """
     path = pathlib.Path(checkpoint)
@@ -43,7 +47,7 @@ def load(checkpoint: str | os.PathLike[str] = DEFAULT) -> Lamp:
         with extras.needed("train"):
             from duralava import checkpoints
 
-        return checkpoints.load_lamp(path)
+        return _checked(checkpoints.load_lamp(path), path)
     shipped = _SHIPPED / f"{path}.safetensors"
     if not shipped.is_file():
         raise ValueError(
@@ -69,6 +73,7 @@ def save(path: str | os.PathLike[str], lamp: Lamp) -> None:
     }
     if lamp.training is not None:
         metadata["training"] = json.dumps(to_dict(lamp.training))
+    metadata["checksum"] = json.dumps(_checksum(flat, metadata))
     with files.written_whole(path) as partial:
         # Not `save_file`, which makes files that other users cannot read.
         partial.write_bytes(safetensors.numpy.save(flat, metadata))
@@ -81,15 +86,51 @@ def _load_file(path: pathlib.Path) -> Lamp:
         with safe_open(path, "numpy") as file:
             metadata = file.metadata() or {}
             flat = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        checksum = json.loads(metadata.pop("checksum", "null"))
+        if checksum is not None and checksum != _checksum(flat, metadata):
+            raise ValueError("its content is not what was written")
         described = _described({k: json.loads(v) for k, v in metadata.items()})
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+    except (SafetensorError, LookupError, TypeError, ValueError) as error:
         raise ValueError(f"{path} holds no weights of duralava: {error}") from error
+    if checksum is None:
+        warnings.warn(
+            f"{path} has no checksum; damage to it would not be noticed", stacklevel=3
+        )
     expected = models.check_fit(flat, config=described["config"], source=path)
     leaves = [
         flat[name].astype(leaf.dtype)
         for name, leaf in models.named_leaves(expected).items()
     ]
-    return Lamp(jax.tree.unflatten(jax.tree.structure(expected), leaves), **described)
+    params = jax.tree.unflatten(jax.tree.structure(expected), leaves)
+    return _checked(Lamp(params, **described), path)
+
+
+def _checked(lamp: Lamp, path: pathlib.Path) -> Lamp:
+    """Returns a lamp whose weights are all finite.
+
+    Raises:
+      ValueError: some are not.
+    """
+    broken = [
+        name
+        for name, leaf in models.named_leaves(lamp.params).items()
+        if not np.isfinite(np.asarray(leaf)).all()
+    ]
+    if broken:
+        more = f" and {len(broken) - 3} more" if len(broken) > 3 else ""
+        raise ValueError(
+            f"weights in {path} are not finite: {', '.join(broken[:3])}{more}"
+        )
+    return lamp
+
+
+def _checksum(flat: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> str:
+    """Returns a hash of weights by name, and of all that describes them."""
+    digest = hashlib.sha256(json.dumps(sorted(metadata.items())).encode())
+    for name, leaf in sorted(flat.items()):
+        digest.update(f"{name} {leaf.dtype} {leaf.shape}".encode())
+        digest.update(np.ascontiguousarray(leaf))
+    return digest.hexdigest()
 
 
 def _described(metadata: dict[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import shutil
 
 import jax
 import numpy as np
@@ -68,3 +69,102 @@ def test_config_that_differs_is_named_and_kept(tmp_path):
             tmp_path, dataclasses.replace(tiny.CONFIG, model=model)
         )
     assert (tmp_path / "config.json").read_text() == before
+
+
+@pytest.fixture(scope="module")
+def two_checkpoints(tmp_path_factory):
+    """A workdir with checkpoints of steps 3 and 7."""
+    folder = tmp_path_factory.mktemp("run")
+    checkpoints.open_workdir(folder, tiny.CONFIG)
+    writer = checkpoints.Checkpoints(folder, keep=2)
+    for step in (3, 7):
+        state = init_train_state(jax.random.key(step), config=tiny.CONFIG)
+        state = state._replace(step=jax.numpy.int32(step))
+        writer.save(state, {}, score=None)
+    writer.close()
+    return folder
+
+
+def first_weight(lamp):
+    return lamp.params["generator"]["Dense_0"]["kernel"][0, 0]
+
+
+def flip_a_bit(checkpoint):
+    """In the largest file, which holds the arrays."""
+    files = [path for path in (checkpoint / "averaged").rglob("*") if path.is_file()]
+    path = max(files, key=lambda path: path.stat().st_size)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 16
+    path.write_bytes(data)
+
+
+def without(name):
+    def remove(checkpoint):
+        path = checkpoint / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    return remove
+
+
+def empty(checkpoint):
+    shutil.rmtree(checkpoint)
+    checkpoint.mkdir()
+
+
+def truncated(name):
+    def truncate(checkpoint):
+        path = checkpoint / name
+        path.write_bytes(path.read_bytes()[:40])
+
+    return truncate
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        flip_a_bit,
+        empty,
+        without("averaged"),
+        without("_CHECKPOINT_METADATA"),
+        truncated("_CHECKPOINT_METADATA"),
+        truncated("averaged/_METADATA"),
+    ],
+)
+def test_of_a_damaged_checkpoint_the_one_before_is_taken(
+    two_checkpoints, tmp_path, damage
+):
+    folder = tmp_path / "run"
+    shutil.copytree(two_checkpoints, folder)
+    newest = first_weight(checkpoints.load_lamp(folder))
+    damage(folder / "checkpoints" / "7")
+    with pytest.warns(UserWarning, match=r"checkpoint 7 of .* is damaged \(.*step 3"):
+        lamp = checkpoints.load_lamp(folder)
+    assert first_weight(lamp) != newest
+    damage(folder / "checkpoints" / "3")
+    with pytest.raises(ValueError, match=r"no checkpoint that can be read: 7: .*; 3: "):
+        checkpoints.load_lamp(folder)
+
+
+def test_names_that_are_no_steps_are_no_checkpoints(two_checkpoints, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(two_checkpoints, folder)
+    newest = first_weight(checkpoints.load_lamp(folder))
+    (folder / "checkpoints" / "0450").mkdir()
+    (folder / "checkpoints" / "²").mkdir()
+    (folder / "checkpoints" / "99").write_text("a file")
+    assert first_weight(checkpoints.load_lamp(folder)) == newest
+
+
+def test_a_full_disk_is_noticed_before_anything_is_written(
+    two_checkpoints, tmp_path, monkeypatch
+):
+    folder = tmp_path / "run"
+    shutil.copytree(two_checkpoints, folder)
+    usage = shutil.disk_usage(folder)._replace(free=1_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    writer = checkpoints.Checkpoints(folder, keep=2)
+    state = init_train_state(jax.random.key(9), config=tiny.CONFIG)
+    with pytest.raises(OSError, match=r"no space in .* for a checkpoint of 2 MB"):
+        writer.save(state._replace(step=jax.numpy.int32(9)), {}, score=None)
+    writer.close()
+    assert sorted(p.name for p in (folder / "checkpoints").iterdir()) == ["3", "7"]

@@ -37,6 +37,16 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path):
     assert (target / "0.png").read_text() == "whole"
 
 
+def test_what_a_link_points_to_is_written(tmp_path):
+    (tmp_path / "films").mkdir()
+    link = tmp_path / "link.txt"
+    link.symlink_to(tmp_path / "films" / "film.txt")
+    with files.written_whole(link) as partial:
+        partial.write_text("new")
+    assert link.is_symlink()
+    assert (tmp_path / "films" / "film.txt").read_text() == "new"
+
+
 def test_a_new_folder_must_be_new(tmp_path):
     files.check_new_folder(tmp_path / "film")
     assert not (tmp_path / "film").exists()

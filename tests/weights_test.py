@@ -44,6 +44,7 @@ def test_a_lamp_without_a_training_config_comes_back(tmp_path):
     assert weights.load(path).training is None
 
 
+@pytest.mark.filterwarnings("ignore:.*has no checksum")
 def test_a_file_of_config_format_1_loads(tmp_path):
     """It had one config, with paths, in place of model and steps per second."""
     config = to_dict(dataclasses.replace(tiny.CONFIG, model=LAMP.config))
@@ -124,6 +125,7 @@ def test_a_file_that_is_not_there_is_an_error_of_the_system(tmp_path):
         weights.load(tmp_path / "missing.safetensors")
 
 
+@pytest.mark.filterwarnings("ignore:.*has no checksum")
 def test_a_file_without_a_generator_holds_a_convolution(tmp_path):
     """As files were written before generators could be chosen."""
     path = tmp_path / "old.safetensors"
@@ -132,6 +134,7 @@ def test_a_file_without_a_generator_holds_a_convolution(tmp_path):
     with safe_open(path, "numpy") as file:
         flat = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         metadata = file.metadata()
+    del metadata["checksum"]
     for name, version in (("model", None), ("training", 2)):
         values = json.loads(metadata[name])
         model = values if name == "model" else values["model"]
@@ -167,3 +170,70 @@ def test_shipped_weights_are_small_and_load(name):
 def test_shipped_weights_hold_no_path_of_a_machine(name):
     with safe_open(SHIPPED / f"{name}.safetensors", "numpy") as file:
         assert not re.search(r'"[~/]|[A-Z]:\\\\', " ".join(file.metadata().values()))
+
+
+@pytest.mark.parametrize("place", [0.02, 0.3, 0.6, 0.9, 0.999])
+@pytest.mark.parametrize("bit", [0, 4, 7])
+def test_a_flipped_bit_is_noticed(tmp_path, place, bit):
+    path = tmp_path / "lamp.safetensors"
+    weights.save(path, LAMP)
+    data = bytearray(path.read_bytes())
+    data[int(place * len(data))] ^= 1 << bit
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=r"lamp\.safetensors"):
+        weights.load(path)
+
+
+def test_a_file_without_a_checksum_is_read_with_a_warning(tmp_path):
+    path = tmp_path / "lamp.safetensors"
+    weights.save(path, LAMP)
+    with safe_open(path, "numpy") as file:
+        flat = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        metadata = {k: v for k, v in file.metadata().items() if k != "checksum"}
+    safetensors.numpy.save_file(flat, path, metadata)
+    with pytest.warns(UserWarning, match=r"lamp\.safetensors has no checksum"):
+        weights.load(path)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_refused(tmp_path, value):
+    path = tmp_path / "lamp.safetensors"
+    params = jax.tree.map(np.array, LAMP.params)
+    params["generator"]["Dense_0"]["bias"][3] = value
+    assert "not finite: generator/Dense_0/bias" in message_on_load(path, params)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", weights.names())
+def test_shipped_weights_have_a_checksum(name):
+    weights.load(name)
+
+
+@pytest.mark.filterwarnings("ignore:.*has no checksum")
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("latent_size", 10**30),
+        ("latent_size", "8"),
+        ("latent_size", []),
+        ("transition", "door"),
+        ("generator_channels", []),
+        ("generator_channels", [[[]]]),
+        ("generator_channels", [1e400]),
+        ("resolution", -1),
+        ("unknown", {"deep": [[{}]]}),
+    ],
+)
+def test_a_config_that_makes_no_sense_is_refused_by_the_name_of_its_file(
+    tmp_path, field, value
+):
+    path = tmp_path / "lamp.safetensors"
+    weights.save(path, LAMP)
+    with safe_open(path, "numpy") as file:
+        flat = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        metadata = file.metadata()
+    model = json.loads(metadata["model"]) | {field: value}
+    metadata = {"model": json.dumps(model), "steps_per_second": "5.0"}
+    safetensors.numpy.save_file(flat, path, metadata)
+    with pytest.raises(ValueError, match=r"lamp\.safetensors"):
+        weights.load(path)

@@ -273,7 +273,13 @@ def _read_windows(
 
 
 def _prepared_folder(name: str, data_dir: str | os.PathLike[str]) -> pathlib.Path:
-    """Returns the folder of the latest prepared version."""
+    """Returns the folder of the latest prepared version.
+
+    A name without a config is that of the first one, as in `preparation.prepare`.
+    """
+    builder = DATASETS.get(name.partition("/")[0])
+    if builder and "/" not in name:
+        name = f"{name}/{next(iter(builder.builder_configs))}"
     folder = pathlib.Path(data_dir).expanduser() / name
     versions = [path.parent for path in folder.glob("*/dataset_info.json")]
     if not versions:
@@ -282,7 +288,6 @@ def _prepared_folder(name: str, data_dir: str | os.PathLike[str]) -> pathlib.Pat
             f"{_command(name, data_dir)}"
         )
     latest = max(versions, key=lambda path: tfds.core.Version(path.name))
-    builder = DATASETS.get(name.partition("/")[0])
     if builder and latest.name != str(builder.VERSION):
         raise ValueError(
             f"{latest} is film of another version of duralava; this one needs "

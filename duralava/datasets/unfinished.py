@@ -1,7 +1,6 @@
 """Arrays that are written in parts, by a program that may be killed meanwhile."""
 
 import contextlib
-import fcntl
 import functools
 import json
 import os
@@ -12,6 +11,7 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
+from duralava import files
 from duralava.datasets import arrays
 
 _CONTENT, _FINISHED = "content.json", ".finished"
@@ -66,21 +66,21 @@ def continued(
         for name in features
     }
     folder.mkdir(exist_ok=True)
-    with _locked(folder):
+    with files.locked(folder):
         if not _holds(folder, description, paths.values()):
             _start(folder, description, paths.values())
         try:
             with contextlib.ExitStack() as stack:
-                files = {
+                opened = {
                     key: stack.enter_context(path.open("r+b"))
                     for key, path in paths.items()
                 }
-                for (split, name), file in files.items():
+                for (split, name), file in opened.items():
                     arrays.write_header(file, features[name], lengths[split])
                 yield Unfinished(
                     _finished(folder),
-                    functools.partial(_write, files, features),
-                    functools.partial(_finish, folder, files),
+                    functools.partial(_write, opened, features),
+                    functools.partial(_finish, folder, opened),
                 )
         except BaseException:
             if not _finished(folder):
@@ -89,18 +89,6 @@ def continued(
         for path in paths.values():
             os.replace(path, pathlib.Path(target) / path.name)
         shutil.rmtree(folder)
-
-
-@contextlib.contextmanager
-def _locked(folder: pathlib.Path) -> Iterator[None]:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
-        raise ValueError(f"another process is writing to {folder}") from None
-    finally:
-        os.close(descriptor)
 
 
 def _holds(

@@ -1,35 +1,37 @@
-"""Reads a video file or a folder of images as square uint8 frames of one size."""
+"""Reads a video file, or images, as square uint8 frames of one size.
 
-import contextlib
+`movie` reads videos, `images` images, `timing` brings frames to an even rate. What a
+file does not say, or says wrongly, becomes an `images.FilmWarning`.
+"""
+
 import dataclasses
 import hashlib
 import os
 import pathlib
-import re
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, NamedTuple
 
-import av
 import numpy as np
-import PIL
-from av.stream import Disposition
 from PIL import Image, ImageOps
+
+from duralava.datasets import images, movie, timing
 
 Fit = Literal["crop", "letterbox"]
 
-_IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm"}
-_DEFAULT_FPS = 30.0  # for images, and for videos that do not state their frame rate
+_DEFAULT_FPS = 30.0  # for images, and for videos without times
+_AGREE = 2e-3  # a stated rate that is this near is taken
 _FINGERPRINT_BYTES = 1 << 20
 
 
 @dataclasses.dataclass(frozen=True)
 class VideoInfo:
-    """Properties of a film, from its metadata.
+    """Properties of a film.
 
     Attributes:
-      fps: frames per second; 30 for a folder of images.
-      num_frames: number of frames, stated by the file or computed from its duration;
-        None if the file states neither.
+      fps: frames per second, at most 60: the commonest spacing of frames in time; 30
+        for images without times.
+      num_frames: number of frames at that rate, as far as the file says how long it
+        is; None if it does not.
       width: width of an upright frame in pixels.
       height: height of an upright frame in pixels.
     """
@@ -41,26 +43,18 @@ class VideoInfo:
 
 
 def probe(source: str | os.PathLike[str]) -> VideoInfo:
-    """Returns the frame rate, length and size of a video or a folder of images.
+    """Returns the frame rate, length and size of a video, an image or a folder of them.
 
     Raises:
       FileNotFoundError: there is no such file or folder.
-      ValueError: the file is not a video, or the folder has no images or images of
-        different sizes.
+      ValueError: the file is neither a video nor an image, or the folder has no images
+        or images of different sizes.
     """
     source = _existing(source)
     if source.is_dir():
-        images = _list_images(source)
-        width, height = _load_image(images[0]).size
-        return VideoInfo(_DEFAULT_FPS, len(images), width, height)
-    with _open_video(source) as (container, stream):
-        first = next(_decode(container, stream), None)
-        if first is None:
-            raise ValueError(f"{source} has no frame")
-        fps = float(stream.average_rate or stream.guessed_rate or _DEFAULT_FPS)
-        seconds = container.duration and container.duration / av.time_base
-        num_frames = stream.frames or round((seconds or 0) * fps) or None
-        return VideoInfo(fps, num_frames, first.width, first.height)
+        listing = images.list_images(source)
+        return VideoInfo(_DEFAULT_FPS, len(listing.paths), *listing.size)
+    return _times(source).info
 
 
 def read_frames(
@@ -68,13 +62,16 @@ def read_frames(
 ) -> Iterator[np.ndarray]:
     """Yields the frames of a video, or the images of a folder, as squares.
 
-    Each frame is rotated upright if its metadata contain a rotation. It is then either
-    cropped to the centred square (`crop`) or padded with black bars (`letterbox`), and
-    downscaled by averaging over the area of each new pixel. Images come in natural
-    order: 2 before 10. Only one frame is in memory at a time.
+    Frames are shown as their file says: upright, with square pixels, on black where
+    they are transparent, in the colours of BT.709 or sRGB, and at the even rate of
+    `probe`, each time the nearest in time. They are then either cropped to the centred
+    square (`crop`) or padded with black bars (`letterbox`), and downscaled by averaging
+    over the area of each new pixel. Images come in natural order: 2 before 10. Only a
+    few frames are in memory at a time.
 
     Args:
-      source: a video that FFmpeg can decode, or a folder of images of one size.
+      source: a video that FFmpeg can decode, an image, or a folder of images of one
+        size.
       resolution: height and width of the yielded frames in pixels.
       fit: how to make a frame square.
 
@@ -83,16 +80,27 @@ def read_frames(
 
     Raises:
       FileNotFoundError: there is no such file or folder.
-      ValueError: as in `probe`, or a frame cannot be decoded.
+      ValueError: as in `probe`, or over a tenth of the frames cannot be decoded.
     """
     source = _existing(source)
     if source.is_dir():
-        for path in _list_images(source):
-            yield _square(_load_image(path), resolution, fit)
-        return
-    with _open_video(source) as (container, stream):
-        for image in _decode(container, stream):
-            yield _square(image, resolution, fit)
+        pictures = images.load_folder(source)
+    else:
+        info, times = _times(source)
+        if len(times) > 1 and not timing.is_even(times, info.fps):
+            images.warn(
+                f"the frames of {source} are not evenly spaced in time; they are taken "
+                f"at {info.fps:.4g} per second"
+            )
+        is_image = images.is_image(source)
+        frames = (
+            images.load_animated(source)
+            if is_image
+            else movie.read(source, least=resolution)
+        )
+        pictures = timing.at_even_rate(frames, info.fps)
+    for picture in pictures:
+        yield _square(picture, resolution, fit)
 
 
 def fingerprint(source: str | os.PathLike[str]) -> str:
@@ -106,7 +114,7 @@ def fingerprint(source: str | os.PathLike[str]) -> str:
     """
     source = _existing(source)
     digest = hashlib.sha256()
-    for path in _list_images(source) if source.is_dir() else [source]:
+    for path in images.list_images(source).paths if source.is_dir() else [source]:
         size = path.stat().st_size
         digest.update(str(size).encode())
         with path.open("rb") as file:
@@ -120,90 +128,41 @@ def _existing(source: str | os.PathLike[str]) -> pathlib.Path:
     source = pathlib.Path(source).expanduser()
     if not source.exists():
         raise FileNotFoundError(f"no video and no folder of images at {source}")
+    if not (source.is_file() or source.is_dir()):
+        raise ValueError(f"{source} is neither a file nor a folder")
     return source
 
 
-@contextlib.contextmanager
-def _open_video(
-    path: pathlib.Path,
-) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
-    try:
-        container = av.open(path)
-    except av.error.InvalidDataError as error:
-        raise ValueError(f"{path} is not a video") from error
-    with container:
-        stream = container.streams.best("video")
-        # FFmpeg also decodes text files as video, and the cover image of an audio
-        # file is a video stream.
-        if (
-            stream is None
-            or container.format.name == "tty"
-            or stream.disposition & Disposition.attached_pic
-        ):
-            raise ValueError(f"{path} is not a video")
-        stream.thread_type = "AUTO"
-        yield container, stream
+class _Times(NamedTuple):
+    """A film, and the times of its first frames in seconds, in any order."""
+
+    info: VideoInfo
+    times: list[float]
 
 
-def _decode(
-    container: av.container.InputContainer, stream: av.VideoStream
-) -> Iterator[Image.Image]:
-    """Yields the upright frames of a video."""
-    count = 0
-    try:
-        for frame in container.decode(stream):
-            image = frame.to_image()
-            if frame.rotation:
-                image = image.rotate(frame.rotation, expand=True)
-            yield image
-            count += 1
-    except av.error.FFmpegError as error:
+def _times(source: pathlib.Path) -> _Times:
+    """Probes a video or an image."""
+    if images.is_image(source):
+        times, size = images.read_times(source)
+        seconds, stated_fps = times[-1], None
+        num_frames = len(times) - 1
+    else:
+        width, height, times, seconds, stated_fps = movie.probe(source)
+        size, num_frames = (width, height), len(times)
+    if len(set(times)) < 2:
+        fps = stated_fps or _DEFAULT_FPS
+        return _Times(VideoInfo(fps, num_frames or None, *size), [])
+    fps = timing.usual_rate(times)
+    if fps * timing.LONGEST_GAP < 1:
         raise ValueError(
-            f"{container.name} cannot be decoded after frame {count}: {error.strerror}"
-        ) from error
-
-
-def _list_images(folder: pathlib.Path) -> list[pathlib.Path]:
-    """Returns the images of a folder in natural order, after checking their sizes."""
-    paths = sorted(
-        (
-            path
-            for path in folder.iterdir()
-            if path.suffix.lower() in _IMAGE_SUFFIXES and not path.name.startswith(".")
-        ),
-        key=lambda path: [
-            int(part) if part.isdigit() else part
-            for part in re.split(r"([0-9]+)", path.name)
-        ],
-    )
-    if not paths:
-        raise ValueError(f"folder {folder} has no images")
-    first = None
-    for path in paths:
-        with _open_image(path) as image:
-            first = first or image.size
-            if image.size != first:
-                raise ValueError(
-                    f"images of different sizes: {paths[0]} is {first[0]}x{first[1]}, "
-                    f"{path.name} is {image.width}x{image.height}"
-                )
-    return paths
-
-
-def _open_image(path: pathlib.Path) -> Image.Image:
-    try:
-        return Image.open(path)
-    except PIL.UnidentifiedImageError as error:
-        raise ValueError(f"{path} is not an image") from error
-
-
-def _load_image(path: pathlib.Path) -> Image.Image:
-    """Returns the upright image."""
-    with _open_image(path) as image:
-        try:
-            return ImageOps.exif_transpose(image).convert("RGB")
-        except OSError as error:
-            raise ValueError(f"{path} cannot be decoded: {error}") from error
+            f"the frames of {source} are {1 / fps:.0f} seconds apart; films with at "
+            f"most {timing.LONGEST_GAP:.0f} seconds between frames are read"
+        )
+    if stated_fps and abs(stated_fps / fps - 1) < _AGREE:
+        fps = stated_fps
+    if seconds:
+        num_frames = round(seconds * fps)
+    return _Times(VideoInfo(fps, num_frames, *size), times)
 
 
 def _square(image: Image.Image, resolution: int, fit: Fit) -> np.ndarray:

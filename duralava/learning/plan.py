@@ -1,8 +1,13 @@
 """The plan of a run on your own film: prepared data, clips, steps, starting weights."""
 
+import contextlib
 import dataclasses
 import os
 import pathlib
+import shutil
+from collections.abc import Iterator
+
+import numpy as np
 
 from duralava import checkpoints, losses, models, weights
 from duralava.config import Config, LossConfig
@@ -14,6 +19,8 @@ _STEP_SECONDS = 0.2
 _TIMED_STEPS = 10
 _SPARE = 0.9  # share of the time that is planned: the machine may be busy later
 _DATA = "data"
+_COMPARED_FRAMES = 64
+_LEAST_MOTION = 0.5  # grey levels, standard deviation over time
 _MOST_BYTES = 8e9  # of the prepared film
 
 
@@ -43,8 +50,9 @@ def prepare_run(
       The config to train with.
 
     Raises:
-      ValueError: `source` is not a film, is too short or not that of the workdir, the
-        config has several phases, or `seconds` is not above 0.
+      ValueError: `source` is not a film, is too short, shows no motion or is not that
+        of the workdir, the config has several phases, or `seconds` is not above 0. A
+        workdir that was new is then removed.
       OSError: no such `source`, or the workdir cannot be written.
     """
     if not seconds > 0:
@@ -65,10 +73,12 @@ def prepare_run(
     if info.num_frames:  # else known only once the film has been decoded
         fit_to_film(config, info.num_frames, info.fps)
 
-    preparation.prepare(data.dataset, data_dir(workdir), source=source)
-    learned, held_out = films(config, workdir)
-    num_frames = len(learned.frames) + len(held_out.frames)
-    config = fit_to_film(config, num_frames, learned.fps)
+    with _removed_if_refused(workdir):
+        preparation.prepare(data.dataset, data_dir(workdir), source=source)
+        learned, held_out = films(config, workdir)
+        check_motion(learned.frames)
+        num_frames = len(learned.frames) + len(held_out.frames)
+        config = fit_to_film(config, num_frames, learned.fps)
     if earlier:
         return _scheduled(config, earlier.training.num_steps)
     pace = loop.seconds_per_step(
@@ -134,6 +144,13 @@ def fit_to_film(config: Config, num_frames: int, fps: float) -> Config:
     return dataclasses.replace(config, data=data)
 
 
+def check_motion(frames: np.ndarray) -> None:
+    """Raises ValueError if nothing moves in a film u8[N, H, W, 3]."""
+    some = np.linspace(0, len(frames) - 1, _COMPARED_FRAMES).round().astype(int)
+    if frames[np.unique(some)].std(axis=0).mean() < _LEAST_MOTION:
+        raise ValueError("nothing moves in the film, so there is nothing to learn")
+
+
 def starting_weights(config: Config, name: str | None) -> str | None:
     """Returns the weights to start from, None for fresh ones.
 
@@ -182,6 +199,18 @@ def films(
 def longest_clip(num_frames: int, stride: int) -> int:
     """Returns the steps of a clip that is half as long as a film of `num_frames`."""
     return 1 + (num_frames // 2 - 1) // stride
+
+
+@contextlib.contextmanager
+def _removed_if_refused(workdir: pathlib.Path) -> Iterator[None]:
+    """Removes a workdir that is made inside the context if its film is refused."""
+    is_new = not workdir.exists()
+    try:
+        yield
+    except ValueError:
+        if is_new:
+            shutil.rmtree(workdir, ignore_errors=True)
+        raise
 
 
 def _shortest_clip(loss: LossConfig) -> int:

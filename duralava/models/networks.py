@@ -44,16 +44,21 @@ def check_fit(
 
     Raises:
       ValueError: parameters are missing, unknown or have other shapes; the message
-        names them.
+        names them. Or there are no networks of this config.
     """
     found = {name: tuple(leaf.shape) for name, leaf in named_leaves(params).items()}
     if with_encoder is None:
         with_encoder = any(name.startswith("encoder/") for name in found)
-    expected = jax.eval_shape(
-        lambda: init_networks(
-            jax.random.key(0), config=config, with_encoder=with_encoder
+    try:
+        expected = jax.eval_shape(
+            lambda: init_networks(
+                jax.random.key(0), config=config, with_encoder=with_encoder
+            )
         )
-    )
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ValueError(
+            f"the config of {source} describes no networks: {error}"
+        ) from error
     shapes = {name: leaf.shape for name, leaf in named_leaves(expected).items()}
     differing = [
         f"{name} {_text(found.get(name))} instead of {_text(shapes.get(name))}"

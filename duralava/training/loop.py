@@ -6,16 +6,18 @@ import math
 import os
 import pathlib
 import time
-from collections.abc import Callable
-from typing import Any
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import grain
 import jax
 import jax.numpy as jnp
+import numpy as np
 import tensorboardX
 import tqdm
 
-from duralava import datasets, models, weights
+from duralava import datasets, files, models, weights
 from duralava.checkpoints import (
     Checkpoints,
     last_phase,
@@ -25,9 +27,11 @@ from duralava.checkpoints import (
 from duralava.config import Config
 from duralava.datasets import clips
 from duralava.lamp import Lamp
-from duralava.training import logging, sharding, step
+from duralava.training import logging, optimizers, sharding, step
 from duralava.training.interruption import stop_signals
 from duralava.training.state import TrainState, init_train_state
+
+_MOST_TRIES = 3  # after the first one
 
 
 def train(
@@ -69,7 +73,7 @@ def train(
       ValueError: the data set is not prepared or does not fit the config, the workdir
         holds another config, or the weights to start from do not fit.
       OSError: the workdir cannot be written.
-      FloatingPointError: a loss is not finite any more.
+      FloatingPointError: losses or weights are not finite any more, again and again.
     """
     deadline = _Deadline(max_seconds)
     if counts_compilation:
@@ -79,22 +83,34 @@ def train(
     with stop_signals() as stopped:
         for number, phase in enumerate(phases, start=1):
             folder = phase_workdir(workdir, number)
+            config, batches = _open_film(phase, data_dir)
+            held_out = _load_film(config, data_dir, "test")
+            place = sharding.placement(config)
+            open_workdir(folder, config)
             if number < begun:  # complete
-                film = _load_film(phase, data_dir, "train")
-                open_workdir(folder, _with_film_rate(phase, film))
                 continue
-            state, ended = _train_phase(
-                phase,
-                folder,
-                data_dir=data_dir,
-                start_from=start_from,
-                stops=lambda: stopped.is_set() or deadline.is_over(),
-                first_step_done=deadline.start,
-            )
+            with _locked(folder):
+                state, ended = _train_phase(
+                    config,
+                    folder,
+                    batches,
+                    held_out,
+                    place=place,
+                    start_from=start_from,
+                    stops=lambda: stopped.is_set() or deadline.is_over(),
+                    first_step_done=deadline.start,
+                )
             if not ended:
                 break
             start_from = folder
     return state
+
+
+def _locked(workdir: pathlib.Path) -> contextlib.AbstractContextManager[None]:
+    """Keeps other runs from a workdir; of several processes, the first one does."""
+    if jax.process_index():
+        return contextlib.nullcontext()
+    return files.locked(workdir)
 
 
 class _Deadline:
@@ -116,37 +132,47 @@ class _Deadline:
 def _train_phase(
     config: Config,
     workdir: pathlib.Path,
+    batches: grain.DatasetIterator[clips.Batch],
+    held_out: clips.Film,
     *,
-    data_dir: str | os.PathLike[str],
+    place: sharding.Placement,
     start_from: str | os.PathLike[str] | None,
     stops: Callable[[], bool],
     first_step_done: Callable[[], None],
 ) -> tuple[TrainState, bool]:
     """Trains one phase; returns its last state and whether it is complete."""
-    config, batches = _open_film(config, data_dir)
     training = config.training
-    held_out = _load_film(config, data_dir, "test")
-    place_state, place_batch = sharding.placement(config)
-    open_workdir(workdir, config)
-
     is_first = jax.process_index() == 0
     checkpoints = Checkpoints(workdir, keep=training.keep_checkpoints)
-    key = jax.random.key(training.seed)
     init_state, make_step = step.compiled()
-    if checkpoints.latest_step is None:
-        state = init_state(key, config=config)
-        if start_from is not None:
-            state = _with_weights(state, start_from, config)
-    else:
-        like = jax.eval_shape(lambda: init_train_state(key, config=config))
-        state, position = checkpoints.restore(like, config=config)
-        batches.set_state(position)
-    state = place_state(state)
     score = logging.scorer(held_out.frames, seed=training.seed)
-    count = int(state.step)
 
     def averaged() -> Lamp:
         return lamp_of(sharding.local_copy(state.ema), config)
+
+    def open_state() -> tuple[TrainState, int]:
+        """Returns the state of the last checkpoint, or the first one, and its tries."""
+        key = jax.random.key(training.seed)
+        like = jax.eval_shape(lambda: init_train_state(key, config=config))
+        restored = checkpoints.restore(like, config=config)
+        if restored is None:
+            batches.set_state(first_position)
+            state = init_state(key, config=config)
+            if start_from is not None:
+                state = _with_weights(state, start_from, config)
+            return place.state(state), 0
+        state, kept = restored
+        batches.set_state(kept.get("clips", kept))  # alone, before there were tries
+        return place.state(state), kept.get("tries", 0)
+
+    def save(score: float | None) -> None:
+        kept = {"clips": batches.get_state(), "tries": attempt.tries}
+        checkpoints.save(state, kept, score=score)
+
+    first_position = batches.get_state()
+    state, tries = open_state()
+    attempt = _Attempt(tries, config)
+    count = saved = int(state.step)
 
     with (
         contextlib.closing(checkpoints),
@@ -159,28 +185,80 @@ def _train_phase(
             disable=not is_first,
         ) as progress,
     ):
-        saved = count
         report = logging.scalar_reporter(writer, progress, config=config)
-        while count < training.num_steps and not sharding.any_process(
-            stops(), count, training
-        ):
-            batch = place_batch(next(batches))
-            state, metrics = make_step(state, batch, key, config=config)
+        stopping = sharding.any_process(stops(), count, training)
+        while not stopping and count < training.num_steps:
+            batch = place.batch(next(batches))
+            state, metrics = make_step(state, batch, attempt.key, config=attempt.config)
             first_step_done()
             count += 1
             progress.update()
-            if count % training.log_every == 0 or count == training.num_steps:
+            stopping = sharding.any_process(stops(), count, training)
+            ends = stopping or count == training.num_steps
+            logs = count % training.log_every == 0 or ends
+            draws = count % training.sample_every == 0
+            saves = count % training.checkpoint_every == 0
+            if (logs or draws or saves) and not metrics["finite"]:
+                attempt = attempt.next(count, metrics)
+                state, _ = open_state()
+                count = saved = int(state.step)
+                progress.update(count - progress.n)
+                continue
+            if logs:
                 report(count, metrics)
-            if count % training.sample_every == 0 and is_first:
+            if draws and is_first:
                 logging.write_pictures(writer, count, averaged(), seed=training.seed)
-            if count % training.checkpoint_every == 0:
+            if saves:
                 value = score(averaged())
                 writer.add_scalar("energy_distance", value, count)
-                checkpoints.save(state, batches.get_state(), score=value)
+                save(value)
                 saved = count
         if count > saved:
-            checkpoints.save(state, batches.get_state(), score=None)
+            save(None)
     return state, count == training.num_steps
+
+
+class _Attempt(NamedTuple):
+    """How a phase is trained, after some tries that became not finite.
+
+    Each try has other random numbers, and half the learning rate of the one before.
+    """
+
+    tries: int
+    original: Config
+
+    @property
+    def key(self) -> jax.Array:
+        """The base key of the run."""
+        key = jax.random.key(self.original.training.seed)
+        return jax.random.fold_in(key, self.tries) if self.tries else key
+
+    @property
+    def config(self) -> Config:
+        """With the learning rates of this try."""
+        if not self.tries:
+            return self.original
+        return optimizers.slowed(self.original, 0.5**self.tries)
+
+    def next(self, count: int, metrics: Mapping[str, jax.Array]) -> "_Attempt":
+        """Returns the next try, and says why.
+
+        Raises:
+          FloatingPointError: it would be the fourth one.
+        """
+        broken = [n for n, value in metrics.items() if not np.isfinite(value)]
+        what = ", ".join(broken) or "the weights"
+        if self.tries == _MOST_TRIES:
+            raise FloatingPointError(
+                f"step {count}: not finite: {what}; it was tried {_MOST_TRIES} times "
+                "from the last checkpoint, each time with half the learning rate"
+            )
+        warnings.warn(
+            f"step {count}: not finite: {what}; training goes back to the last "
+            f"checkpoint, with half the learning rate",
+            stacklevel=2,
+        )
+        return self._replace(tries=self.tries + 1)
 
 
 def seconds_per_step(
@@ -200,13 +278,13 @@ def seconds_per_step(
       ValueError: the data set is not prepared or does not fit the config.
     """
     config, batches = _open_film(config, data_dir)
-    place_state, place_batch = sharding.placement(config)
+    place = sharding.placement(config)
     key = jax.random.key(config.training.seed)
     init_state, make_step = step.compiled()
-    state = place_state(init_state(key, config=config))
+    state = place.state(init_state(key, config=config))
 
     def next_state(state: TrainState) -> TrainState:
-        return make_step(state, place_batch(next(batches)), key, config=config)[0]
+        return make_step(state, place.batch(next(batches)), key, config=config)[0]
 
     state = jax.block_until_ready(next_state(state))
     start = time.monotonic()

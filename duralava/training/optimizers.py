@@ -1,5 +1,6 @@
 """The optimisers of generator, discriminator and critics."""
 
+import dataclasses
 from typing import Any
 
 import jax
@@ -55,6 +56,17 @@ def update_average(
     # Early averages are short, so that they soon forget the first steps.
     decay = jnp.minimum(_average_decay(config), (step + 1) / (step + 10))
     return optax.incremental_update(params, average, 1 - decay)
+
+
+def slowed(config: Config, factor: float) -> Config:
+    """Returns a config whose learning rates are all multiplied by a factor."""
+    rates = {
+        field.name: factor * getattr(config.optimizer, field.name)
+        for field in dataclasses.fields(config.optimizer)
+        if field.name.endswith("learning_rate")
+    }
+    optimizer = dataclasses.replace(config.optimizer, **rates)
+    return dataclasses.replace(config, optimizer=optimizer)
 
 
 def _average_decay(config: Config) -> float:

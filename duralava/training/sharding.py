@@ -1,7 +1,7 @@
 """Data parallelism: a run over all devices of all processes."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -13,9 +13,19 @@ from duralava.datasets.clips import Batch
 from duralava.training.state import TrainState
 
 
-def placement(
-    config: Config,
-) -> tuple[Callable[[TrainState], TrainState], Callable[[Batch], Batch]]:
+class Placement(NamedTuple):
+    """Functions that place arrays on all devices.
+
+    Attributes:
+      state: places a state.
+      batch: places a batch.
+    """
+
+    state: Callable[[TrainState], TrainState]
+    batch: Callable[[Batch], Batch]
+
+
+def placement(config: Config) -> Placement:
     """Returns functions that place the state and a batch on all devices.
 
     Parameters are replicated; clips, windows and the latents that are carried are
@@ -60,7 +70,7 @@ def placement(
             jax.make_array_from_process_local_data, shardings, Batch(*batch)
         )
 
-    return place_state, place_batch
+    return Placement(place_state, place_batch)
 
 
 def any_process(condition: bool, step: int, training: TrainingConfig) -> bool:

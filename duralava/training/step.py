@@ -6,6 +6,7 @@ of the discriminator or of the critics.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -32,7 +33,8 @@ def train_step(
       config: of the run.
 
     Returns:
-      The state after the step, and scalars f32[] by name.
+      The state after the step, and scalars f32[] by name. `finite` is bool[]: whether
+      all values of the state and all other scalars are finite.
     """
     gradients, discriminator_gradients, pool, metrics = loss_gradients(
         state, batch, jax.random.fold_in(key, state.step), config=config
@@ -49,7 +51,7 @@ def train_step(
         state.discriminator_optimizer,
         state.discriminator,
     )
-    return TrainState(
+    state = TrainState(
         step=state.step + 1,
         generator=generator,
         discriminator=discriminator,
@@ -57,7 +59,8 @@ def train_step(
         generator_optimizer=generator_state,
         discriminator_optimizer=discriminator_state,
         latent_pool=pool,
-    ), metrics
+    )
+    return state, metrics | {"finite": all_finite((state, metrics))}
 
 
 def loss_gradients(
@@ -129,6 +132,12 @@ def loss_gradients(
         generator = jax.tree.map(jnp.add, generator, encoder_gradients)
         metrics |= terms
     return generator, discriminator, final, metrics
+
+
+def all_finite(tree: Any) -> jax.Array:
+    """Whether all numbers of a tree of arrays are finite, bool[]."""
+    leaves = [jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree)]
+    return jnp.stack(leaves).all()
 
 
 def encoder_scale(step: jax.Array, *, config: Config) -> jax.Array:

@@ -78,3 +78,11 @@ def test_a_new_data_set_is_one_builder_and_one_entry(monkeypatch, source, tmp_pa
 def test_an_unknown_data_set_lists_the_known_ones(tmp_path):
     with pytest.raises(ValueError, match="known: lava_lamp, simulated_lava_lamp"):
         preparation.prepare("lava_lmap", tmp_path)
+
+
+def test_a_name_without_a_config_is_the_same_data_set_everywhere(source, tmp_path):
+    builder, _ = preparation.prepare("lava_lamp", tmp_path, source=source)
+    film = clips.load_film("lava_lamp", tmp_path, "train")
+    assert len(film.frames) == builder.info.splits["train"].num_examples
+    with pytest.raises(ValueError, match="simulated_lava_lamp/64x64_10min is not"):
+        clips.load_film("simulated_lava_lamp", tmp_path, "train")

@@ -13,9 +13,7 @@ def examples(language):
     return re.findall(rf"^```{language}\n(.*?)^```", PAGE.read_text(), re.M | re.S)
 
 
-def test_examples_print_what_the_page_says(
-    tmp_path, monkeypatch, capsys
-):
+def test_examples_print_what_the_page_says(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     names = {}
     for example in examples("python"):

@@ -1,6 +1,7 @@
 import dataclasses
 import math
 
+import numpy as np
 import pytest
 import tiny
 from films_of_discs import film
@@ -128,3 +129,23 @@ def test_refuses_the_workdir_of_another_training(tmp_path, sources):
             mirror=False,
             seconds=1.0,
         )
+
+
+def test_a_film_without_motion_is_refused_and_leaves_nothing(tmp_path):
+    still = [np.full((64, 64, 3), (90, 40, 20), np.uint8)] * 300
+    writers.write_frames(tmp_path / "film.mp4", iter(still), fps=10)
+    workdir = tmp_path / "new" / "lamp"
+    with pytest.raises(ValueError, match="nothing moves in the film"):
+        plan.prepare_run(
+            tmp_path / "film.mp4", workdir, SMALL, mirror=False, seconds=60
+        )
+    assert not workdir.exists()
+
+
+def test_a_little_motion_is_enough():
+    frames = np.zeros((200, 32, 32, 3), np.uint8)
+    for index in range(200):
+        frames[index, index // 10, :8] = 200
+    plan.check_motion(frames)
+    with pytest.raises(ValueError, match="nothing moves"):
+        plan.check_motion(frames[:1].repeat(200, axis=0))

@@ -18,7 +18,7 @@ import tiny
 from PIL import Image
 from tensorboardX.proto.event_pb2 import Event
 
-from duralava import checkpoints, losses, weights
+from duralava import checkpoints, files, losses, weights
 from duralava.config import FORMAT_VERSION, OptimizerConfig, Phase, TrainingConfig
 from duralava.training import loop
 from duralava.training.state import init_train_state
@@ -297,3 +297,106 @@ def test_a_workdir_of_format_1_still_resumes(train_tiny, old_workdir):
     text = (old_workdir / "config.json").read_text()
     assert json.loads(text)["format_version"] == FORMAT_VERSION
     assert "/somewhere" not in text
+
+
+def broken_after(monkeypatch, step, *, times):
+    """Makes the first `times` attempts to go beyond a step fail."""
+    compiled = loop.step.compiled
+
+    def make():
+        init_state, make_step = compiled()
+
+        def broken_step(state, batch, key, *, config):
+            nonlocal times
+            count = int(state.step)
+            state, metrics = make_step(state, batch, key, config=config)
+            if count == step and times:
+                times -= 1
+                rates.append(config.optimizer.learning_rate)
+                state = state._replace(
+                    generator=jax.tree.map(lambda leaf: leaf * np.nan, state.generator)
+                )
+                state, metrics = make_step(state, batch, key, config=config)
+                state = state._replace(step=state.step - 1)
+            return state, metrics
+
+        return init_state, broken_step
+
+    rates = []
+    monkeypatch.setattr(loop.step, "compiled", make)
+    return rates
+
+
+@pytest.mark.filterwarnings("ignore:step")
+def test_a_run_that_is_not_finite_goes_back_and_learns_more_slowly(
+    train_tiny, tmp_path, monkeypatch
+):
+    rates = broken_after(monkeypatch, 9, times=2)
+    with pytest.warns(UserWarning, match="step 10: not finite: .*half the learning"):
+        state = train_tiny(tiny.CONFIG, tmp_path)
+    assert state.step == tiny.CONFIG.training.num_steps
+    usual = tiny.CONFIG.optimizer.learning_rate
+    assert rates == [usual, usual / 2]
+    for leaf in leaves(weights.load(tmp_path).params):
+        assert np.isfinite(leaf).all()
+
+
+@pytest.mark.filterwarnings("ignore:step")
+def test_a_run_that_stays_broken_ends_and_keeps_its_last_good_checkpoint(
+    train_tiny, tmp_path, monkeypatch
+):
+    rates = broken_after(monkeypatch, 9, times=10)
+    with pytest.raises(
+        FloatingPointError, match=r"step 10: not finite: .*tried 3 times"
+    ):
+        train_tiny(tiny.CONFIG, tmp_path)
+    assert len(rates) == 4
+    assert steps_kept(tmp_path)[-1] == 8
+    weights.load(tmp_path)
+
+
+def test_a_stop_before_the_next_log_saves_nothing_that_is_not_finite(
+    train_tiny, with_training, tmp_path, monkeypatch
+):
+    """With SIGTERM between two logs."""
+    config = with_training(tiny.CONFIG, log_every=100, checkpoint_every=100)
+    part = train_tiny(config, tmp_path, max_seconds=0)
+    assert part.step == 1
+    broken_after(monkeypatch, 1, times=1)
+    with pytest.warns(UserWarning, match="step 2: not finite"):
+        state = train_tiny(config, tmp_path, max_seconds=0)
+    assert state.step == 1
+    assert steps_kept(tmp_path) == [1]
+
+
+def test_a_second_run_in_a_workdir_is_refused(train_tiny, tmp_path):
+    with (
+        files.locked(tmp_path),
+        pytest.raises(ValueError, match="another process is writing to"),
+    ):
+        train_tiny(tiny.CONFIG, tmp_path)
+    train_tiny(tiny.CONFIG, tmp_path, max_seconds=0)
+
+
+def test_a_resume_without_its_config_is_refused(train_tiny, tmp_path):
+    train_tiny(tiny.CONFIG, tmp_path, max_seconds=0)
+    (tmp_path / "config.json").unlink()
+    with pytest.raises(ValueError, match=r"has checkpoints, but no config\.json"):
+        train_tiny(tiny.CONFIG, tmp_path)
+
+
+def test_a_resume_after_damage_goes_on_from_the_checkpoint_before(train_tiny, tmp_path):
+    whole = train_tiny(tiny.CONFIG, tmp_path / "a")
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    newest = tmp_path / "b" / "checkpoints" / "12"
+    for path in (newest / "state").rglob("*"):
+        if path.is_file():
+            path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    (tmp_path / "b" / "checkpoints" / "999").mkdir()
+    (tmp_path / "b" / "checkpoints" / "²").mkdir()
+    (tmp_path / "b" / "checkpoints" / "0450").write_text("")
+    with pytest.warns(UserWarning, match="checkpoint (12|999) of .* is damaged"):
+        again = train_tiny(tiny.CONFIG, tmp_path / "b")
+    assert_identical(again, whole)
+    names = {path.name for path in (tmp_path / "b" / "checkpoints").iterdir()}
+    assert {"8", "12", "damaged_12", "damaged_999"} <= names
