@@ -79,3 +79,15 @@ def picture(page):
     data = page.evaluate("document.getElementById('lamp').toDataURL().split(',')[1]")
     png = io.BytesIO(base64.b64decode(data))
     return np.asarray(Image.open(png).convert("RGB")).astype(int)
+
+
+def press(page, name):
+    """Presses the button of this id with the mouse, whether it has faded or not."""
+    button = page.locator(f"#{name}")
+    box = button.bounding_box()
+    # Over a control, the mouse keeps the controls visible.
+    for shift in (2, 0):
+        page.mouse.move(
+            box["x"] + box["width"] / 2 - shift, box["y"] + box["height"] / 2
+        )
+    button.click()

@@ -56,13 +56,14 @@ def live() -> None:
             executable_path=chromium, args=["--no-sandbox"]
         )
         page = browser.new_page(viewport=_PAGE, device_scale_factor=_PAGE_SCALE)
-        page.goto(address)
-        page.get_by_text("still N(0, 1)").wait_for()
-        _request_lamp(page, 6)
-        page.wait_for_timeout(2_000)
+        page.goto(f"{address}/?seed=6")
+        # The hint appears when the lamp plays.
+        page.locator("#message", has_text="wax gathers").wait_for()
+        page.wait_for_timeout(10_000)  # the hint has gone
         actions = {
             _TOUCHED_AT: lambda: page.mouse.click(*_TOUCHED),
-            4.0: lambda: page.locator("#theme").select_option("ocean"),
+            3.5: lambda: page.keyboard.press("m"),
+            4.5: lambda: page.locator("#theme input[value=ocean]").check(),
             6.5: lambda: _request_lamp(page, 1),
         }
         film = _record(lambda second: _capture_page(page, second), actions)
@@ -156,6 +157,7 @@ def _record(
 
 
 def _request_lamp(page: Page, seed: int) -> None:
+    """Requests a lamp; the sheet "More" must be open."""
     page.locator("#seed").fill(str(seed))
     page.keyboard.press("Enter")
 

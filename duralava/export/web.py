@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 
 from duralava import files, live, themes
-from duralava.export import onnx_models, onnxruntime_web
+from duralava.export import offline, onnx_models, onnxruntime_web
 from duralava.lamp import Lamp
 from duralava.live import feature_maps, player, show, touch
 
@@ -78,6 +78,7 @@ def write_site(
         loaded = {part: sizes[part] for part in (_RUNTIME, _TOUCH, *parts)}
         files.write_json(site / "lamp.json", _describe(lamp, name, size, loaded))
         _compress(site / "lamp.json")
+        offline.write_service_worker(site)
         return _measure(site)
 
 
@@ -94,18 +95,9 @@ def _measure(site: pathlib.Path) -> Site:
         for path in site.rglob("*")
         if path.is_file()
     }
-    # Of the large files the page loads the copies, and `head.onnx` only without WebGL.
-    unused = {"head.onnx.gz", "onnxruntime-web/LICENSE"}
-    first_visit = sum(
-        size
-        for name, size in sizes.items()
-        if _is_large(name) == name.endswith(".gz") and name not in unused
-    )
-    return Site(sum(sizes.values()), first_visit)
-
-
-def _is_large(name: str) -> bool:
-    return name.removesuffix(".gz").endswith((".wasm", ".onnx", ".f32"))
+    # Without WebGL, it loads `head.onnx.gz` as well.
+    first_visit = set(offline.kept_files(site)) - {"head.onnx.gz"}
+    return Site(sum(sizes.values()), sum(sizes[name] for name in first_visit))
 
 
 def _models(lamp: Lamp, size: int) -> dict[str, onnx.ModelProto]:

@@ -16,7 +16,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import tiny
-from lamp_page import frames, picture, troubles_of
+from lamp_page import frames, picture, press, troubles_of
 from live_cases import CASES
 from PIL import Image
 from playwright.sync_api import expect
@@ -227,8 +227,7 @@ def test_the_page_colours_features_in_the_pixels_of_the_screen(browser, address)
     with colouring(browser, address) as page:
         wait_for(page, "document.body.dataset.frames > 4")
         shown = picture(page)
-        page.locator("#seed").fill("41")
-        page.keyboard.press("Tab")
+        page.keyboard.press("n")
         wait_for(page, "document.body.dataset.step < 3")
         wait_for(page, "document.body.dataset.step > 3")
         other = picture(page)
@@ -381,13 +380,14 @@ def test_the_page_runs_and_counts_its_steps(play):
 
 def test_play_pause_speed_and_seed(play):
     page = play()
-    page.get_by_role("button", name="Pause").click()
+    press(page, "play")
     page.wait_for_timeout(500)
     count = frames(page)
     page.wait_for_timeout(500)
     assert frames(page) == count
-    page.get_by_role("button", name="Play").click()
+    press(page, "play")
     wait_for(page, f"document.body.dataset.frames > {count + 3}")
+    page.keyboard.press("m")
     page.locator("#speed").fill("1")
     expect(page.locator("#pace")).to_have_text("10\N{MULTIPLICATION SIGN}")
     step = int(page.evaluate("document.body.dataset.step"))
@@ -402,7 +402,9 @@ def test_play_pause_speed_and_seed(play):
 
 def test_a_touch_gathers_wax_at_its_place(play):
     page = play()
+    page.keyboard.press("m")
     page.locator("#speed").fill("-1")
+    page.keyboard.press("Escape")
     page.wait_for_timeout(500)
 
     def brightness():
@@ -417,6 +419,37 @@ def test_a_touch_gathers_wax_at_its_place(play):
         page.wait_for_timeout(700)
     gain = brightness() - before
     assert gain[darkest] > 20
+
+
+def test_a_page_can_be_installed_and_works_without_a_network(play):
+    page = play()
+    page.evaluate("navigator.serviceWorker.ready.then(() => null)")
+    page.context.set_offline(True)
+    page.goto(f"{page.url}?seed=5")
+    wait_for(page, "document.body.dataset.step > 0")
+    assert page.locator("#seed").input_value() == "5"
+    cdp = page.context.new_cdp_session(page)
+    assert not cdp.send("Page.getInstallabilityErrors")["installabilityErrors"]
+
+
+def test_a_page_shows_several_lamps(browser, address):
+    page = browser.new_page(viewport={"width": 600, "height": 300})
+    page.goto(f"{address}?lamps=2&seed=8")
+    wait_for(page, "document.body.dataset.step > 0")
+    canvases = page.locator("canvas.lamp").all()
+    first, second = (canvas.bounding_box() for canvas in canvases)
+    assert first["width"] == second["width"] == 300 == second["x"]
+
+    def shown():
+        image = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+        return [
+            np.asarray(image.crop((x, 0, x + 220, 300))).astype(int) for x in (0, 300)
+        ]
+
+    lamp_page.wait_until(page, lambda: min(one.std() for one in shown()) > 20)
+    one, other = shown()
+    assert np.abs(one - other).mean() > 5
+    page.close()
 
 
 def test_a_page_reports_a_missing_file(browser, address):

@@ -129,3 +129,115 @@ def test_a_page_that_is_hidden_keeps_few_maps(run_script):
     arrivals = [[n / 16, n / 16, 1] for n in range(2_000)]
     ((time, _, _),) = played(run_script, arrivals, [2_000 / 16])
     assert time == pytest.approx(2_000 / 16 - 0.1)
+
+
+THEMES = ["classic", "ocean"]
+
+
+def read_link(run_script, search):
+    script = "return (await import('./links.js')).readLink(...given)"
+    return run_script(script, [search, THEMES])
+
+
+def test_a_link_without_options_changes_nothing(run_script):
+    result = read_link(run_script, "?utm_source=mail")
+    assert result["problems"] == []
+    assert result["link"] == {
+        **{"seed": None, "theme": None, "speed": None, "controls": True},
+        **{"size": "contain", "background": "black", "lamps": 1},
+    }
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "value"),
+    [
+        ("seed", "0", 0),
+        ("seed", "2147483647", 2**31 - 1),
+        ("theme", "ocean", "ocean"),
+        ("speed", "0.1", 0.1),
+        ("speed", "10", 10),
+        ("controls", "0", False),
+        ("controls", "1", True),
+        ("size", "cover", "cover"),
+        ("background", "transparent", "transparent"),
+        ("lamps", "9", 9),
+    ],
+)
+def test_an_option_of_a_link(run_script, option, text, value):
+    result = read_link(run_script, f"?{option}={text}")
+    assert (result["link"][option], result["problems"]) == (value, [])
+
+
+@pytest.mark.parametrize(
+    ("option", "text"),
+    [
+        *(("seed", text) for text in ("", "-1", "1.5", "x", "1e3", "2147483648")),
+        *(("theme", text) for text in ("", "Ocean", "toString")),
+        *(("speed", text) for text in ("", "0", "0.09", "10.1", "fast", "NaN")),
+        *(("controls", text) for text in ("", "2", "no", "toString")),
+        *(("size", "large"), ("background", "red")),
+        *(("lamps", text) for text in ("0", "10", "2.5")),
+    ],
+)
+def test_a_bad_option_of_a_link_is_said(run_script, option, text):
+    default = read_link(run_script, "")["link"][option]
+    result = read_link(run_script, f"?{option}={text}")
+    assert result["link"][option] == default
+    (problem,) = result["problems"]
+    assert option in problem and f'"{text}"' in problem
+
+
+def test_a_made_link_reads_the_same(run_script):
+    link = run_script(
+        "return (await import('./links.js')).makeLink(...given)",
+        [
+            "http://lamp.test:81/some/page?seed=1&controls=0#top",
+            {"seed": 7, "speed": 0.5, "theme": "ocean", "size": "contain", "lamps": 1},
+        ],
+    )
+    assert link == "http://lamp.test:81/some/page?seed=7&speed=0.5&theme=ocean"
+    read = read_link(run_script, link.partition("?")[2])["link"]
+    assert (read["seed"], read["speed"], read["theme"]) == (7, 0.5, "ocean")
+
+
+@pytest.mark.parametrize(
+    ("supported", "expected"),
+    [(["webm", "mp4"], "webm"), (["webm"], "webm"), (["mp4"], "mp4"), ([], None)],
+)
+def test_a_recording_has_the_first_format_that_the_browser_knows(
+    run_script, supported, expected
+):
+    script = """
+      const { recordingFormat } = await import("./recorder.js");
+      return recordingFormat((type) => given.includes(type.slice("video/".length)));
+    """
+    assert run_script(script, supported) == expected
+
+
+@pytest.mark.parametrize(
+    ("count", "width", "height", "columns"),
+    [
+        *((1, 1000, 500, 1), (2, 1000, 500, 2), (2, 400, 800, 1)),
+        *((4, 1600, 900, 4), (4, 1000, 1000, 2), (9, 1000, 1400, 3)),
+    ],
+)
+def test_a_wall_makes_its_lamps_large(run_script, count, width, height, columns):
+    script = "return (await import('./wall.js')).bestColumns(...given)"
+    assert run_script(script, [count, width, height]) == columns
+
+
+def test_a_request_goes_to_all_lamps_of_a_wall(run_script):
+    requests = run_script(
+        """
+          const { together } = await import("./wall.js");
+          const lamps = [0, 1, 2].map(() => ({
+            got: [], request(change) { this.got.push(change); },
+          }));
+          together(lamps).request({ speed: 2 });
+          together(lamps).request({ seed: given });
+          return lamps.map(({ got }) => got);
+        """,
+        2**31 - 2,
+    )
+    seeds = [2**31 - 2, 2**31 - 1, 0]
+    assert requests == [[{"speed": 2}, {"seed": seed}] for seed in seeds]

@@ -1,10 +1,10 @@
 // Shows a lamp that runs in this browser: its networks run in a worker.
 
-import { showLamp } from "./page.js";
+import "./offline.js";
+import { showLamps } from "./page.js";
 
 class LocalLamp {
   #worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
-  #playing = true;
 
   /**
    * Starts the lamp.
@@ -31,23 +31,16 @@ class LocalLamp {
     };
     this.#worker.onerror = () => onTrouble("The lamp cannot be loaded.");
     this.#worker.postMessage({ drawsFeatures });
-    // The pictures of a hidden page would cost processor time for nothing.
-    document.addEventListener("visibilitychange", () => this.#updatePlaying());
   }
 
   /** Runs or pauses the lamp. */
   setPlaying(playing) {
-    this.#playing = playing;
-    this.#updatePlaying();
+    this.#worker.postMessage({ play: playing });
   }
 
   /** Asks for {speed}, {seed} or {push: [x, y]}. */
   request(change) {
     this.#worker.postMessage(change);
-  }
-
-  #updatePlaying() {
-    this.#worker.postMessage({ play: this.#playing && !document.hidden });
   }
 }
 
@@ -56,4 +49,4 @@ function ofBytes({ loaded, total }) {
   return `${megabytes(loaded)} of ${megabytes(total)} MB`;
 }
 
-showLamp(new LocalLamp());
+showLamps(LocalLamp);

@@ -1,12 +1,13 @@
 // Shows a lamp that runs on the server: pictures come over a websocket, requests go back.
 
-import { showLamp } from "./page.js";
+import { showLamps } from "./page.js";
 
 const FIRST_DELAY = 500; // milliseconds until a lost connection is tried again
 const MAX_DELAY = 8000;
 const HEADER = 16; // bytes, see `Update` of duralava/live/show.py
 
 class ServedLamp {
+  static isShared = true;
   #socket = null;
   #delay = FIRST_DELAY;
   #playing = true;
@@ -86,4 +87,4 @@ function decodeFrame(buffer) {
   return image;
 }
 
-showLamp(new ServedLamp());
+showLamps(ServedLamp);

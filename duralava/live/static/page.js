@@ -3,35 +3,65 @@
 import { Controls } from "./controls.js";
 import { find } from "./elements.js";
 import { History } from "./history.js";
+import { readLink } from "./links.js";
 import { Screen } from "./screen.js";
 import { Settings } from "./settings.js";
-import { summary } from "./summary.js";
+import { summary, verdict } from "./summary.js";
+import { loadThemes } from "./themes.js";
 import { listenForTouches } from "./touch.js";
+import { makeCanvases, nthSeed, together } from "./wall.js";
+
+const HINT = 7000; // milliseconds
+const SHARED = "This page shows one lamp, which all viewers share; "
+  + "an exported page can show several.";
+// Milliseconds for which a page waits for the lamp that its link names. It shows the lamp
+// that there is if another viewer has changed it meanwhile.
+const PATIENCE = 3000;
 
 /**
- * Shows a lamp and passes on what the viewer asks for.
+ * Shows one lamp, or several if the page's link says so, and passes on what the viewer
+ * asks for.
  *
- * @param lamp has the methods of ServedLamp in main.js: start, setPlaying and request.
+ * @param Lamp a class with the methods of ServedLamp in main.js: start, setPlaying and
+ *   request. Its `isShared` is true if all its instances are one and the same lamp.
  */
-export function showLamp(lamp) {
-  const screen = new Screen(find("lamp"));
+export async function showLamps(Lamp) {
+  const themes = await loadThemes();
+  const { link, problems } = readLink(location.search, themes);
+  if (Lamp.isShared && link.lamps > 1) {
+    link.lamps = 1;
+    problems.push(SHARED);
+  }
+  document.body.classList.replace("starting", link.controls ? "controlled" : "bare");
+  document.body.classList.toggle("transparent", link.background === "transparent");
+  const canvases = makeCanvases(find("lamp"), link.lamps);
+  const screens = canvases.map((canvas) => new Screen(canvas));
+  const lamps = canvases.map(() => new Lamp());
+  const all = together(lamps);
+  const settings = new Settings(all, say);
   const history = new History(find("graph"));
-  const settings = new Settings(lamp);
   let status = null;
   let frames = 0;
   const fileName = () => `lamp-${status?.seed ?? 0}-${status?.step ?? 0}`;
-  const controls = new Controls({ lamp, screen, settings, fileName, say });
-  listenForTouches(find("lamp"), screen, (place) => lamp.request({ push: place }));
+  const controls = new Controls({
+    lamp: all, screens, settings, themes, link, fileName, say,
+  });
 
-  function onPicture(show) {
-    if (!controls.playing) return; // sent before the lamp paused
-    show();
+  function onFirstFrame() {
+    // A page without controls could not be started again.
+    controls.wake();
+    if (link.controls && matchMedia("(prefers-reduced-motion: reduce)").matches) {
+      controls.setPlaying(false);
+      problems.push("Paused, because your system asks for less motion. Press Play.");
+    }
+    say(problems.join(" ") || hint(), HINT);
+    dispatchEvent(new Event("firstpicture")); // see offline.js of an exported page
+  }
+
+  function onPicture() {
     frames += 1;
     document.body.dataset.frames = frames;
-    if (frames === 1 && matchMedia("(prefers-reduced-motion: reduce)").matches) {
-      controls.setPlaying(false);
-      say("Paused, because your system asks for less motion. Space plays.", 8000);
-    }
+    if (frames === 1) onFirstFrame();
   }
 
   function onStatus(next) {
@@ -40,17 +70,64 @@ export function showLamp(lamp) {
     status = next;
     history.add(status.mean, status.std);
     settings.show(status);
+    find("verdict").textContent = verdict(status);
     find("status").textContent = summary(status);
     document.body.dataset.step = status.step;
   }
 
-  lamp.start({
-    drawsFeatures: screen.drawsFeatures,
-    onFrame: (image) => onPicture(() => screen.showFrame(image)),
-    onFeatures: (map) => onPicture(() => screen.showFeatures(map)),
-    onStatus,
-    onTrouble: say,
+  lamps.forEach((lamp, index) => {
+    const screen = screens[index];
+    listenForTouches(canvases[index], screen, (place) => lamp.request({ push: place }));
+    const isWanted = requestLinked(lamp, link, index);
+    const show = (draw) => {
+      if (!controls.playing || !isWanted()) return; // sent before the lamp paused
+      draw();
+      if (index === 0) onPicture();
+    };
+    lamp.start({
+      drawsFeatures: screen.drawsFeatures,
+      onFrame: (image) => show(() => screen.showFrame(image)),
+      onFeatures: (map) => show(() => screen.showFeatures(map)),
+      onStatus: (next) => {
+        isWanted(next);
+        if (index === 0) onStatus(next);
+      },
+      onTrouble: say,
+    });
   });
+}
+
+/**
+ * Requests the seed and the speed of the link as soon as the lamp reports its own.
+ *
+ * Returns a function that takes each status, and returns whether to show the lamp: not
+ * while it is another one than the link names.
+ */
+function requestLinked(lamp, { seed, speed }, index) {
+  const wanted = {};
+  if (seed !== null) wanted.seed = nthSeed(seed, index);
+  else if (index > 0) wanted.seed = index;
+  if (speed !== null) wanted.speed = speed;
+  let asked = null; // when
+  let isShown = !("seed" in wanted);
+  return (status) => {
+    if (status && asked === null) {
+      asked = performance.now();
+      const isOther = ([name, value]) => value !== status[name];
+      const changes = Object.fromEntries(Object.entries(wanted).filter(isOther));
+      if (Object.keys(changes).length) lamp.request(changes);
+    }
+    if (status && !isShown) {
+      isShown = status.seed === wanted.seed || performance.now() - asked > PATIENCE;
+    }
+    return isShown;
+  };
+}
+
+function hint() {
+  return matchMedia("(pointer: coarse)").matches
+    ? "Touch the lamp: wax gathers at your finger."
+    : "Click the lamp: wax gathers there. Space pauses, ? lists the keys.";
 }
 
 /** Shows a message, for a number of milliseconds if one is given. */

@@ -1,19 +1,34 @@
-// Saves what a canvas shows: snapshots as PNG, recordings as WebM.
+// Saves what a canvas shows: snapshots as PNG, recordings as WebM or MP4.
 
-const FPS = 30;
-const BITS_PER_SECOND = 8_000_000;
+const FORMATS = ["webm", "mp4"]; // the first that the browser can record
+const BITS_PER_PIXEL = 5; // and second
+const MIN_BITS = 4_000_000; // per second
+const MAX_BITS = 40_000_000;
+const PART = 1000; // milliseconds of film that the browser hands over at a time
 const KEEP_URL = 60_000; // milliseconds for which a download can still be started
+
+/**
+ * Returns the suffix of the files that a browser can record, or undefined.
+ *
+ * @param isSupported returns whether it can record a MIME type.
+ */
+export function recordingFormat(isSupported) {
+  return FORMATS.find((name) => isSupported(`video/${name}`));
+}
 
 export class Recorder {
   #canvas;
   #fileName;
   #onChange;
   #media = null;
+  #format = window.MediaRecorder
+    && recordingFormat((type) => MediaRecorder.isTypeSupported(type));
 
   /**
    * @param canvas the canvas to save.
    * @param fileName returns the name of the file to save, without its suffix.
-   * @param onChange called with true when a recording starts, false when it stops.
+   * @param onChange called with the seconds that are recorded, when a recording starts
+   *   and again and again, and with null when it stops.
    */
   constructor(canvas, { fileName, onChange }) {
     this.#canvas = canvas;
@@ -23,7 +38,7 @@ export class Recorder {
 
   /** Whether this browser can record. */
   get canRecord() {
-    return Boolean(window.MediaRecorder);
+    return Boolean(this.#format && this.#canvas.captureStream);
   }
 
   saveSnapshot() {
@@ -37,19 +52,29 @@ export class Recorder {
   }
 
   #start() {
+    const { width, height } = this.#canvas;
     const parts = [];
-    this.#media = new MediaRecorder(this.#canvas.captureStream(FPS), {
-      mimeType: "video/webm",
-      videoBitsPerSecond: BITS_PER_SECOND,
+    const bits = BITS_PER_PIXEL * width * height;
+    // Each picture that is drawn on the canvas becomes a frame.
+    this.#media = new MediaRecorder(this.#canvas.captureStream(), {
+      mimeType: `video/${this.#format}`,
+      videoBitsPerSecond: Math.min(MAX_BITS, Math.max(MIN_BITS, bits)),
     });
+    const started = performance.now();
+    const showSeconds = () =>
+      this.#onChange(Math.floor((performance.now() - started) / 1000));
+    const timer = setInterval(showSeconds, 200);
     this.#media.ondataavailable = ({ data }) => parts.push(data);
     this.#media.onstop = () => {
+      clearInterval(timer);
+      const type = this.#media.mimeType;
+      this.#media.stream.getTracks().forEach((track) => track.stop());
       this.#media = null;
-      this.#onChange(false);
-      this.#save(new Blob(parts, { type: "video/webm" }), "webm");
+      this.#onChange(null);
+      this.#save(new Blob(parts, { type }), this.#format);
     };
-    this.#media.start(1000);
-    this.#onChange(true);
+    this.#media.start(PART);
+    showSeconds();
   }
 
   #save(blob, suffix) {

@@ -1,4 +1,4 @@
-// The line of text beside the graph.
+// How the lamp is, in words.
 
 const UNITS = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
 
@@ -19,4 +19,11 @@ export function summary({ seconds, step, normal }) {
   const steps = step.toLocaleString("en");
   const state = normal ? "still N(0, 1)" : "no longer N(0, 1)";
   return `running for ${duration(seconds)}, ${steps} steps, ${state}`;
+}
+
+/** Returns the same in everyday words. */
+export function verdict({ normal }) {
+  return normal
+    ? "It is well: its numbers are where the network knows them."
+    : "Its numbers have left where the network knows them; the picture may suffer.";
 }

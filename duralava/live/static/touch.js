@@ -11,8 +11,11 @@ const DIRECTIONS = {
 
 /** Calls `onTouch([x, y])` with each place of the picture that a viewer touches. */
 export function listenForTouches(canvas, screen, onTouch) {
-  listenForPointer(canvas, screen, onTouch);
-  listenForArrows(canvas, screen, onTouch);
+  const stopAiming = listenForArrows(canvas, screen, onTouch);
+  listenForPointer(canvas, screen, (place) => {
+    stopAiming();
+    onTouch(place);
+  });
 }
 
 function listenForPointer(canvas, screen, onTouch) {
@@ -31,13 +34,27 @@ function listenForPointer(canvas, screen, onTouch) {
   canvas.addEventListener("pointermove", (event) => {
     if (event.buttons) touch(event);
   });
+  // A touch shows hidden controls; without this, it would also press the one under it.
+  canvas.addEventListener("touchend", (event) => event.preventDefault());
+  // The mouse leaves the focus where it is, so that no key acts on the lamp after it.
+  canvas.addEventListener("mousedown", (event) => {
+    event.preventDefault();
+    document.activeElement?.blur();
+  });
 }
 
-/** Arrow keys move a marker while the canvas has the focus; Enter touches there. */
+/**
+ * Arrow keys aim with a marker while the canvas has the focus; Enter touches there.
+ * Returns a function that takes the marker away, as Escape and the loss of the focus do.
+ */
 function listenForArrows(canvas, screen, onTouch) {
   let aim = [0.5, 0.5];
-  canvas.tabIndex = 0;
-  canvas.addEventListener("keydown", (event) => {
+  function show(isAiming) {
+    canvas.classList.toggle("aiming", isAiming);
+    screen.setMarker(isAiming ? aim : null);
+  }
+  const stopAiming = () => show(false);
+  function onKey(event) {
     if (event.ctrlKey || event.altKey || event.metaKey) return;
     const direction = DIRECTIONS[event.key];
     if (direction) {
@@ -45,11 +62,22 @@ function listenForArrows(canvas, screen, onTouch) {
     } else if (event.key === "Enter") {
       onTouch(aim);
     } else {
+      if (event.key === "Escape") stopAiming();
       return;
     }
     event.preventDefault();
-    screen.setMarker(aim);
+    show(true);
+  }
+  canvas.addEventListener("blur", stopAiming);
+  canvas.addEventListener("keydown", onKey);
+  // With the focus nowhere, arrow keys go to the first lamp.
+  document.body.addEventListener("keydown", (event) => {
+    const isFree = event.target === document.body && canvas.matches(":first-child");
+    if (!isFree || !(event.key in DIRECTIONS)) return;
+    canvas.focus();
+    onKey(event);
   });
+  return stopAiming;
 }
 
 function clip(value) {
