@@ -59,7 +59,6 @@ def live() -> None:
         page.goto(f"{address}/?seed=6")
         # The hint appears when the lamp plays.
         page.locator("#message", has_text="wax gathers").wait_for()
-        page.mouse.click(*_TOUCHED)  # compiles the programs of a touch
         page.wait_for_timeout(10_000)  # the hint has gone
         actions = {
             _TOUCHED_AT: lambda: page.mouse.click(*_TOUCHED),
