@@ -31,7 +31,6 @@ _OUTPUT = flags.DEFINE_string(
     "out.png",
     "File, its suffix is the format: .png .apng .mp4 .webm .gif .webp; or a folder, "
     "for PNGs; or -, for raw RGB on standard output.",
-    short_name="o",
 )
 _SECONDS = flags.DEFINE_float(
     "seconds", 14.0, "Length of the film; inf: until Ctrl-C.", lower_bound=0
