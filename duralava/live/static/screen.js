@@ -100,11 +100,13 @@ export class Screen {
     const observer = new ResizeObserver(([{ devicePixelContentBoxSize }]) => {
       const { width, height } = this.#canvas.getBoundingClientRect();
       const [box] = devicePixelContentBoxSize ?? [];
-      // Without the box, a side may be a pixel off where the ratio is not whole.
-      this.#size = [
-        box?.inlineSize ?? Math.round(width * devicePixelRatio),
-        box?.blockSize ?? Math.round(height * devicePixelRatio),
-      ];
+      const exact = [box?.inlineSize, box?.blockSize];
+      this.#size = [width, height].map((length, axis) => {
+        // This may be a pixel off where the ratio is not whole. Only then the box is
+        // taken: in emulated screens it has the pixels of the real one.
+        const pixels = Math.round(length * devicePixelRatio);
+        return Math.abs(exact[axis] - pixels) <= 1 ? exact[axis] : pixels;
+      });
     });
     try {
       observer.observe(this.#canvas, { box: "device-pixel-content-box" });
