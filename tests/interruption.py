@@ -6,6 +6,7 @@ import pty
 import signal
 import subprocess
 import sys
+import termios
 
 
 def interrupt(tool, *flags, once, **options):
@@ -21,6 +22,7 @@ def interrupt(tool, *flags, once, **options):
       The exit code, and the text on standard error.
     """
     master, slave = pty.openpty()
+    termios.tcsetwinsize(slave, (24, 80))  # a bar needs columns
     with subprocess.Popen(
         [sys.executable, tool, *flags], stderr=slave, start_new_session=True, **options
     ) as process:

@@ -1,4 +1,4 @@
-"""Renders a film of lamps that a network generates, of any length.
+r"""Renders a film of lamps that a network generates, of any length.
 
 duralava render -o out.png --seconds=14
 duralava render -o large.mp4 --size=1920x1080 --theme=ocean

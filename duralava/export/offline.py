@@ -21,7 +21,7 @@ def kept_files(site: pathlib.Path) -> list[str]:
     return sorted(names - unused - {_WORKER, "onnxruntime-web/LICENSE"})
 
 
-def write_service_worker(site: pathlib.Path) -> None:
+def write_service_worker(site: pathlib.Path) -> pathlib.Path:
     """Completes the service worker of a page whose other files are all written.
 
     Its text changes whenever one of the files does, so that browsers load them anew.
@@ -36,3 +36,4 @@ def write_service_worker(site: pathlib.Path) -> None:
         f"const FILES = {json.dumps(['./', *names], indent=2)};\n"
         f"{worker.read_text()}"
     )
+    return worker

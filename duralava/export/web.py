@@ -78,7 +78,7 @@ def write_site(
         loaded = {part: sizes[part] for part in (_RUNTIME, _TOUCH, *parts)}
         files.write_json(site / "lamp.json", _describe(lamp, name, size, loaded))
         _compress(site / "lamp.json")
-        offline.write_service_worker(site)
+        _compress(offline.write_service_worker(site))
         return _measure(site)
 
 

@@ -309,14 +309,16 @@ def _render(lamp: Lamp, view: View, side: int) -> np.ndarray:
 
 
 def _window(output: TextIO) -> Window:
-    columns, rows = shutil.get_terminal_size()
     if sys.platform == "win32":
-        return Window(columns, rows)
+        return Window(*shutil.get_terminal_size())
     import fcntl  # exists on Unix only
     import termios
 
+    # Not what COLUMNS and LINES say, which do not change with the window.
     size = fcntl.ioctl(output.fileno(), termios.TIOCGWINSZ, bytes(8))
-    width, height = struct.unpack("HHHH", size)[2:]
+    rows, columns, width, height = struct.unpack("HHHH", size)
+    if not (rows and columns):
+        return Window(*shutil.get_terminal_size())
     return Window(columns, rows, width // columns, height // rows)
 
 

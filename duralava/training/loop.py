@@ -186,7 +186,8 @@ def _train_phase(
             initial=count,
             unit="step",
             dynamic_ncols=True,
-            disable=not is_first or on_step is not None,
+            # Shown in a terminal only.
+            disable=None if is_first and on_step is None else True,
         ) as progress,
     ):
         report = logging.scalar_reporter(writer, progress, config=config)

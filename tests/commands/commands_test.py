@@ -72,7 +72,7 @@ def test_pip_install_alone_gives_a_lamp(installed, tmp_path):
     told = run(installed / "bin/duralava", "render", "--num_frames=3")
     assert told == "wrote 3 frames at 30 fps: out.png"
     with Image.open(tmp_path / "out.png") as picture:
-        assert (picture.size, picture.n_frames) == ((320, 320), 3)
+        assert (picture.size, picture.n_frames) == ((512, 512), 3)
     # And the configs of the trainings, by their names.
     code = (
         "import duralava; from duralava import configs; "

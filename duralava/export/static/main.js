@@ -18,9 +18,14 @@ class LocalLamp {
   start({ drawsFeatures, onFrame, onFeatures, onStatus, onTrouble }) {
     onTrouble("Loading the lamp.");
     let head = null;
+    let failed = false;
     this.#worker.onmessage = ({ data }) => {
-      if (data.trouble) onTrouble(`The lamp cannot run here: ${data.trouble}`);
-      if (data.progress) onTrouble(`Loading the lamp: ${ofBytes(data.progress)}.`);
+      if (data.trouble) {
+        failed = true;
+        onTrouble(`The lamp cannot run here: ${data.trouble}`);
+      }
+      // Other files may still be loading after one is missing.
+      if (data.progress && !failed) onTrouble(`Loading the lamp: ${ofBytes(data.progress)}.`);
       if (data.head !== undefined) {
         head = data.head;
         onTrouble("");
