@@ -268,17 +268,13 @@ def _newest_whole(
         path = workdir / FOLDER / str(step)
         try:
             metadata = _read_metadata(path)
-        except _DamagedError as error:
-            damaged[step] = str(error)
-            continue
-        expected = models.check_fit(
-            metadata.metadata["averaged"],
-            config=config.model,
-            source=path,
-            with_encoder=with_encoder,
-        )
-        custom = metadata.custom_metadata
-        try:
+            expected = models.check_fit(
+                metadata.metadata["averaged"],
+                config=config.model,
+                source=path,
+                with_encoder=with_encoder,
+            )
+            custom = metadata.custom_metadata
             parts = _read_parts(path, parts_like(expected), custom.get("checksums", {}))
         except _DamagedError as error:
             damaged[step] = str(error)

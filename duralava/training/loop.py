@@ -8,7 +8,7 @@ import pathlib
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import grain
 import jax
@@ -175,7 +175,7 @@ def _train_phase(
 
     first_position = batches.get_state()
     state, tries = open_state()
-    attempt = _Attempt(tries, config)
+    attempt = _Attempt.number(tries, config)
     count = saved = int(state.step)
 
     with (
@@ -229,25 +229,29 @@ class _Attempt(NamedTuple):
     """How a phase is trained, after some tries that became not finite.
 
     Each try has other random numbers, and half the learning rate of the one before.
+
+    Attributes:
+      tries: that became not finite.
+      original: config of the run.
+      key: base key of this try.
+      config: with the learning rates of this try.
     """
 
     tries: int
     original: Config
+    key: jax.Array
+    config: Config
 
-    @property
-    def key(self) -> jax.Array:
-        """The base key of the run."""
-        key = jax.random.key(self.original.training.seed)
-        return jax.random.fold_in(key, self.tries) if self.tries else key
+    @classmethod
+    def number(cls, tries: int, original: Config) -> Self:
+        """Returns the try that follows `tries` others."""
+        key = jax.random.key(original.training.seed)
+        if not tries:
+            return cls(0, original, key, original)
+        slowed = optimizers.slowed(original, 0.5**tries)
+        return cls(tries, original, jax.random.fold_in(key, tries), slowed)
 
-    @property
-    def config(self) -> Config:
-        """With the learning rates of this try."""
-        if not self.tries:
-            return self.original
-        return optimizers.slowed(self.original, 0.5**self.tries)
-
-    def next(self, count: int, metrics: Mapping[str, jax.Array]) -> "_Attempt":
+    def next(self, count: int, metrics: Mapping[str, jax.Array]) -> Self:
         """Returns the next try, and says why.
 
         Raises:
@@ -265,7 +269,7 @@ class _Attempt(NamedTuple):
             f"checkpoint, with half the learning rate",
             stacklevel=2,
         )
-        return self._replace(tries=self.tries + 1)
+        return self.number(self.tries + 1, self.original)
 
 
 def seconds_per_step(
