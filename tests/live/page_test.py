@@ -283,6 +283,8 @@ def test_keys_aim_with_a_ring_that_is_not_in_the_picture(open_page):
     page.keyboard.press("m")
     page.keyboard.press("m")
     expect(ring).to_be_hidden()
+    # The canvas takes its whole width back one repaint after More has closed.
+    wait_for(page, "document.getElementById('lamp').width === innerWidth")
     before = picture(page)
     page.keyboard.press("ArrowUp")
     expect(ring).to_be_visible()
