@@ -102,6 +102,9 @@ class ModelConfig(Checked, section="model"):
       feature_size: height and width of the map of features of a `field`.
       feature_channels: number of features of each place of it.
       head_hidden: width of the head's dense layer.
+      flow_layers: number of layers of the flow between latents and codes of film; 0 for
+        none: codes themselves shall be normal.
+      flow_hidden: width of the flow's hidden layers.
       pixel_norm: whether generator activations are normalised over channels.
       discriminator_channels: channels from the first strided layer down to 4x4; the
         first layer's stride is what the others leave over.
@@ -140,6 +143,8 @@ class ModelConfig(Checked, section="model"):
     feature_size: int = number(32, least=8)
     feature_channels: int = number(32, least=1)
     head_hidden: int = number(32, least=1)
+    flow_layers: int = number(0, least=0)
+    flow_hidden: int = number(128, least=1)
     pixel_norm: bool = True
     discriminator_channels: tuple[int, ...] = number((32, 64, 128), least=1)
     discriminator_code: int = number(128, least=1)
@@ -248,6 +253,7 @@ class LossConfig(Checked, section="loss"):
       change_weight: weight of `change`.
       code_divergence_weight: weight of `code_divergence`.
       code_normality_weight: weight of `code_normality`.
+      flow_weight: weight of `flow`.
       extra_weights: pairs (name, weight) of terms that were added to `losses.TERMS` and
         have no field here.
       rollout_steps: length of the rollout from the first code, less than the clip's.
@@ -289,6 +295,7 @@ class LossConfig(Checked, section="loss"):
     change_weight: float = number(0.0, least=0, of_codes=True)
     code_divergence_weight: float = number(0.0, least=0, of_codes=True)
     code_normality_weight: float = number(0.0, least=0, of_codes=True)
+    flow_weight: float = number(0.0, least=0, of_codes=True)
     extra_weights: tuple[tuple[str, float], ...] = ()
     rollout_steps: int = number(8, least=2)
     rollout_frames: int = number(4, least=2)
@@ -347,6 +354,8 @@ class OptimizerConfig(Checked, section="optimizer"):
       b2: Adam's decay of the mean squared gradient. The critics have this one, and no
         mean gradient (b1 is 0).
       gradient_clip: largest global norm of a gradient; 0 for no limit.
+      frozen: the generator's side keeps parameters as they are whose name begins with
+        one of these, as `encoder` or `generator/trunk/Dense`.
       ema_decay: decay of the averaged generator that is rendered.
       ema_half_life: half-life of that average in clips and windows, so that it does not
         depend on the size of a batch; 0 for `ema_decay`.
@@ -362,6 +371,7 @@ class OptimizerConfig(Checked, section="optimizer"):
     b1: float = number(0.9, least=0, below=1)
     b2: float = number(0.99, least=0, below=1)
     gradient_clip: float = number(0.0, least=0)
+    frozen: tuple[str, ...] = ()
     ema_decay: float = number(0.998, least=0, below=1)
     ema_half_life: int = number(0, least=0)
 

@@ -365,6 +365,7 @@ def _generate(
 
 @jax.jit
 def _encode(lamp: Lamp, frames: jax.Array) -> jax.Array:
-    return models.encode(
+    codes = models.encode(
         lamp.params["encoder"], models.from_uint8(frames), config=lamp.config
     )
+    return models.latents_of(lamp.params["generator"], codes, config=lamp.config)[0]

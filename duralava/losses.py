@@ -227,6 +227,8 @@ class EncodedClips(NamedTuple):
       mean: of their posterior, f32[N, B, Z].
       log_std: of their posterior, f32[N, B, Z].
       codes: samples of the posterior, f32[N, B, Z].
+      log_density: of these codes under the flow, up to a constant, f32[N, B]; its
+        gradient reaches the flow alone.
       decoded: frames generated from the first and the last code, f32[2, B, H, W, 3].
       rollout: frames generated in a window of the rollout from the first code,
         f32[R, B, H, W, 3].
@@ -239,6 +241,7 @@ class EncodedClips(NamedTuple):
     mean: jax.Array
     log_std: jax.Array
     codes: jax.Array
+    log_density: jax.Array
     decoded: jax.Array
     rollout: jax.Array
     film: jax.Array
@@ -295,6 +298,9 @@ ENCODER_TERMS = {
     ),
     "code_normality": Term(
         lambda clips: moment_distance(clips.codes), "code_normality_weight"
+    ),
+    "flow": Term(
+        lambda clips: -clips.log_density.mean() / clips.codes.shape[-1], "flow_weight"
     ),
 }
 """Terms that are functions of `EncodedClips`; one with a weight trains an encoder."""

@@ -13,6 +13,7 @@ import numpy as np
 from duralava.config import SMALLEST, ModelConfig
 from duralava.export.onnx_graph import Graph
 from duralava.models import head
+from duralava.models.flow import flow_bases
 from duralava.models.transition import rotation_bases
 
 Writer = Callable[[Graph, Any, str, ModelConfig], str]
@@ -45,14 +46,14 @@ def generate(
             f"generator {config.generator} cannot be exported to ONNX; "
             f"{', '.join(GENERATORS)} can"
         )
-    chain = _Chain(graph, latents)
+    chain = _Chain(graph, _codes(graph, params, latents, config))
     GENERATORS[config.generator](chain, params, size, config)
     return chain.x
 
 
 def features(graph: Graph, params: Any, latents: str, *, config: ModelConfig) -> str:
     """Adds `models.features` of a `field`: f32[N, Z] -> f32[N, S, S, C]."""
-    chain = _Chain(graph, latents)
+    chain = _Chain(graph, _codes(graph, params, latents, config))
     _trunk(chain, params["trunk"], config)
     chain.apply(_transpose, (0, 2, 3, 1))
     return chain.x
@@ -66,6 +67,32 @@ def colour(
     chain.apply(_transpose, (0, 3, 1, 2))
     _head(chain, params["head"], size, config)
     return chain.x
+
+
+def _codes(graph: Graph, params: Any, latents: str, config: ModelConfig) -> str:
+    """Adds `duralava.models.flow.to_codes`, where the generator has a flow."""
+    if not config.flow_layers:
+        return latents
+    x = latents
+    for layer, basis in enumerate(np.asarray(flow_bases(params["flow"]))):
+        coupling = jax.tree.map(
+            lambda leaf, layer=layer: leaf[layer], params["flow"]["coupling"]
+        )
+        basis = graph.constant(basis)
+        a, b = _halves(graph, graph.add("MatMul", x, basis))
+        a = _coupled(graph, a, coupling, 0, b)
+        b = _coupled(graph, b, coupling, 1, a)
+        joined = graph.add("Concat", a, b, axis=-1)
+        x = graph.add("Gemm", joined, basis, transB=1)
+    return x
+
+
+def _coupled(graph: Graph, x: str, coupling: Any, half: int, other: str) -> str:
+    """Adds the affine coupling of one half: x exp(scale) + shift."""
+    params = jax.tree.map(lambda leaf: leaf[half], coupling)
+    scale, shift = _halves(graph, _perceptron(graph, params, other))
+    factor = graph.add("Exp", graph.add("Tanh", scale))
+    return graph.add("Add", graph.add("Mul", x, factor), shift)
 
 
 def _field(chain: _Chain, params: Any, size: int, config: ModelConfig) -> None:

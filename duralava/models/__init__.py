@@ -12,11 +12,13 @@ from duralava.models.generator import (
     GENERATORS,
     Generator,
     check_size,
+    codes_of,
     colour,
     features,
     generate,
     generate_uint8,
     init_generator,
+    latents_of,
 )
 from duralava.models.head import Window
 from duralava.models.networks import check_fit, init_networks, named_leaves
@@ -37,6 +39,7 @@ __all__ = [
     "Window",
     "check_fit",
     "check_size",
+    "codes_of",
     "colour",
     "discriminate",
     "encode",
@@ -52,6 +55,7 @@ __all__ = [
     "init_networks",
     "init_still_critic",
     "init_transition",
+    "latents_of",
     "motion_critic",
     "named_leaves",
     "rollout",

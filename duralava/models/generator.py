@@ -1,7 +1,7 @@
 """Generator: maps a latent to a frame, in two parts.
 
 The first part makes features of a latent, the second colours them. `GENERATORS` has the
-kinds of generators.
+kinds of generators. Where the config has a flow, it comes first (`models.flow`).
 """
 
 from collections.abc import Callable
@@ -12,9 +12,11 @@ import jax
 import jax.numpy as jnp
 
 from duralava.config import SMALLEST, ModelConfig, strides
-from duralava.models import head, layers
+from duralava.models import flow, head, layers
 from duralava.models.head import Window
 from duralava.models.pixels import to_uint8
+
+_FLOW = 1  # folded into the key of its parameters
 
 
 class Trunk(nn.Module):
@@ -79,12 +81,49 @@ def init_generator(key: jax.Array, *, config: ModelConfig) -> Any:
     Raises:
       ValueError: `config.generator` is not a key of `GENERATORS`.
     """
-    return _chosen(config).init(key, config)
+    params = _chosen(config).init(key, config)
+    if config.flow_layers:
+        flow_key = jax.random.fold_in(key, _FLOW)
+        params["flow"] = flow.init_flow(flow_key, config=config)
+    return params
+
+
+def latents_of(
+    params: Any, codes: jax.Array, *, config: ModelConfig
+) -> tuple[jax.Array, jax.Array]:
+    """Returns the latents of codes, and the log density of the codes.
+
+    Without a flow, codes are the latents themselves.
+
+    Args:
+      params: of `init_generator`.
+      codes: f32[..., Z], of an encoder.
+      config: shape of the networks.
+
+    Returns:
+      Latents f32[..., Z], and log densities f32[...] without the constant of N(0, I).
+    """
+    latents, log_volume = codes, jnp.zeros(codes.shape[:-1])
+    if config.flow_layers:
+        flat = codes.reshape(-1, config.latent_size)
+        latents, log_volume = flow.to_latents(params["flow"], flat, config=config)
+        latents = latents.reshape(codes.shape)
+        log_volume = log_volume.reshape(codes.shape[:-1])
+    return latents, log_volume - 0.5 * jnp.sum(jnp.square(latents), axis=-1)
+
+
+def codes_of(params: Any, latents: jax.Array, *, config: ModelConfig) -> jax.Array:
+    """Returns the codes f32[..., Z] of latents f32[..., Z]: `latents_of` inverted."""
+    if not config.flow_layers:
+        return latents
+    flat = latents.reshape(-1, config.latent_size)
+    return flow.to_codes(params["flow"], flat, config=config).reshape(latents.shape)
 
 
 def features(params: Any, latents: jax.Array, *, config: ModelConfig) -> jax.Array:
     """Returns the features f32[..., S, S, C] of latents f32[..., Z], each by itself."""
-    flat = latents.reshape(-1, config.latent_size)
+    codes = codes_of(params, latents, config=config)
+    flat = codes.reshape(-1, config.latent_size)
     x = _chosen(config).features(params, flat, config)
     return x.reshape(*latents.shape[:-1], *x.shape[1:])
 

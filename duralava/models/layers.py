@@ -58,6 +58,27 @@ def activate(x: jax.Array) -> jax.Array:
     return nn.leaky_relu(x, 0.2)
 
 
+class Perceptron(nn.Module):
+    """A dense network with two hidden layers and a small output."""
+
+    hidden: int
+    features: int
+    num_hidden: int = 2
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """f32[..., C] -> f32[..., features]."""
+        for _ in range(self.num_hidden):
+            x = activate(Dense(self.hidden)(x))
+        # Small at the start, so that the latents of a transition first move as slowly
+        # as wax does. Latent directions that frames hardly depend on keep that speed;
+        # if it were high, they would flicker. A wide network would also diverge before
+        # the penalty acts.
+        scale = 0.0566 / self.hidden**0.5
+        kernel, bias = nn.initializers.constant(scale), nn.initializers.constant(0.02)
+        return Dense(self.features, kernel_init=kernel, bias_init=bias)(x)
+
+
 def pixel_norm(x: jax.Array) -> jax.Array:
     """Scales the channels of each pixel to unit mean square (Karras et al. 2018).
 

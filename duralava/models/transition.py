@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
@@ -16,26 +15,6 @@ Move = Callable[[jax.Array], jax.Array]
 
 Step = Callable[[jax.Array, jax.Array], jax.Array]
 """(Latents f32[B, Z], noise f32[B, Z]) -> latents f32[B, Z] one step later."""
-
-
-class Perceptron(nn.Module):
-    """A dense network with two hidden layers and a small output."""
-
-    hidden: int
-    features: int
-    num_hidden: int = 2
-
-    @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """f32[..., C] -> f32[..., features]."""
-        for _ in range(self.num_hidden):
-            x = layers.activate(layers.Dense(self.hidden)(x))
-        # Small at the start, so that latents first move as slowly as wax does. Latent
-        # directions that frames hardly depend on keep that speed; if it were high, they
-        # would flicker. A wide network would also diverge before the penalty acts.
-        scale = 0.0566 / self.hidden**0.5
-        kernel, bias = nn.initializers.constant(scale), nn.initializers.constant(0.02)
-        return layers.Dense(self.features, kernel_init=kernel, bias_init=bias)(x)
 
 
 def rotation(params: Any, config: ModelConfig) -> Move:
@@ -209,13 +188,13 @@ def _chosen(config: ModelConfig) -> Transition:
         ) from None
 
 
-def _angles(config: ModelConfig) -> Perceptron:
+def _angles(config: ModelConfig) -> layers.Perceptron:
     """The network that maps one half to the angles of the other half's pairs."""
-    return Perceptron(config.transition_hidden, config.latent_size // 4)
+    return layers.Perceptron(config.transition_hidden, config.latent_size // 4)
 
 
-def _mlp(config: ModelConfig) -> Perceptron:
-    return Perceptron(
+def _mlp(config: ModelConfig) -> layers.Perceptron:
+    return layers.Perceptron(
         config.transition_hidden, config.latent_size, config.transition_layers
     )
 

@@ -61,9 +61,15 @@ def encode_clips(
     mean, log_std = models.encode_posterior(params["encoder"], frames, config=model)
     noise = jax.random.normal(noise_key, mean.shape)
     codes = mean + jnp.exp(log_std) * noise
+    generator = params["generator"]
+    latents, _ = models.latents_of(generator, codes, config=model)
+    # The flow learns the distribution of codes; codes do not adapt to it.
+    _, log_density = models.latents_of(
+        generator, jax.lax.stop_gradient(codes), config=model
+    )
     _, trajectory = models.rollout(
         params["transition"],
-        codes[0],
+        latents[0],
         rollout_key,
         0,
         num_steps=loss.rollout_steps + 1,
@@ -72,8 +78,7 @@ def encode_clips(
     last_start = loss.rollout_steps - loss.rollout_frames + 1
     window = jax.random.randint(window_key, (), 1, last_start + 1)
     window += jnp.arange(loss.rollout_frames)
-    generator = params["generator"]
-    latents = jnp.concatenate([codes[:1], codes[-1:], trajectory[window]])
+    latents = jnp.concatenate([latents[:1], latents[-1:], trajectory[window]])
     features = models.features(generator, latents, config=model)
     generated = models.colour(generator, features, config=model)
     views, film_views = generated[:2], losses.ends(frames)
@@ -86,6 +91,7 @@ def encode_clips(
         mean=mean,
         log_std=log_std,
         codes=codes,
+        log_density=log_density,
         decoded=generated[:2],
         rollout=generated[2:],
         film=models.from_uint8(clips[window]),

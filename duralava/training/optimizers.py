@@ -1,6 +1,7 @@
 """The optimisers of generator, discriminator and critics."""
 
 import dataclasses
+import functools
 from typing import Any
 
 import jax
@@ -13,8 +14,14 @@ Params = Any
 
 
 def for_generator(config: Config) -> optax.GradientTransformation:
-    """Returns the optimiser of the generator's side."""
-    return _optimizer(config.optimizer.learning_rate, config=config)
+    """Returns the optimiser of the generator's side; frozen parameters stay."""
+    optimizer = _optimizer(config.optimizer.learning_rate, config=config)
+    if not config.optimizer.frozen:
+        return optimizer
+    return optax.partition(
+        {"trained": optimizer, "frozen": optax.set_to_zero()},
+        functools.partial(_labels, frozen=config.optimizer.frozen),
+    )
 
 
 def for_discriminator(config: Config) -> optax.GradientTransformation:
@@ -67,6 +74,16 @@ def slowed(config: Config, factor: float) -> Config:
     }
     optimizer = dataclasses.replace(config.optimizer, **rates)
     return dataclasses.replace(config, optimizer=optimizer)
+
+
+def _labels(params: Params, *, frozen: tuple[str, ...]) -> Params:
+    """Returns `frozen` or `trained` for each parameter."""
+
+    def label(path: tuple[Any, ...], _: Any) -> str:
+        name = jax.tree_util.keystr(path, simple=True, separator="/")
+        return "frozen" if name.startswith(frozen) else "trained"
+
+    return jax.tree_util.tree_map_with_path(label, params)
 
 
 def _average_decay(config: Config) -> float:

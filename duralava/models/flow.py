@@ -1,0 +1,118 @@
+"""Flow: an invertible map between normal latents and the codes of film.
+
+The codes that an encoder gives to film are not quite normal: they fill only a part of
+the space. A generator that has learned from codes shows blurred or broken pictures
+elsewhere. So, as in a second stage of an autoencoder (Dai and Wipf 2019), a flow learns
+the distribution of codes: it maps N(0, I) to it. Latents stay normal, and the
+transition moves them; the generator draws the codes that the flow makes of them.
+
+The flow is a chain of affine couplings (Dinh et al. 2017, RealNVP). Each layer works in
+its own learned orthonormal basis. One half of the values is scaled and moved by amounts
+that are computed from the other half, then the other way round.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from duralava.config import ModelConfig
+from duralava.models import layers
+from duralava.models.orthogonal import cayley
+
+
+def init_flow(key: jax.Array, *, config: ModelConfig) -> Any:
+    """Returns fresh parameters of a flow: it is nearly the identity."""
+    size, count = config.latent_size, config.flow_layers
+    coupling = layers.deviations(_coupling(config), jnp.zeros((1, size // 2)))
+    deviations = {
+        "coupling": jax.tree.map(
+            lambda d: jnp.broadcast_to(d, (count, 2, *d.shape)), coupling
+        ),
+        "basis": jnp.full((count, size, size), 0.1),
+    }
+    return layers.sample_params(key, deviations)
+
+
+def flow_bases(params: Any) -> jax.Array:
+    """Returns the orthonormal basis of each layer of a flow: f32[L, Z, Z]."""
+    return cayley(params["basis"] - jnp.swapaxes(params["basis"], -1, -2))
+
+
+def to_codes(params: Any, latents: jax.Array, *, config: ModelConfig) -> jax.Array:
+    """Maps latents f32[N, Z] to codes f32[N, Z], each by itself.
+
+    Args:
+      params: of `init_flow`.
+      latents: f32[N, Z]; if they are of N(0, I), codes are distributed as the flow has
+        learned.
+      config: shape of the flow.
+    """
+
+    def layer(x: jax.Array, params: tuple[Any, jax.Array]) -> tuple[jax.Array, None]:
+        couplings, basis = params
+        a, b = _halves(x, basis)
+        scale, shift = _scale_and_shift(couplings, 0, b, config)
+        a = a * jnp.exp(scale) + shift
+        scale, shift = _scale_and_shift(couplings, 1, a, config)
+        b = b * jnp.exp(scale) + shift
+        return _joined(a, b, basis), None
+
+    return jax.lax.scan(layer, latents, (params["coupling"], flow_bases(params)))[0]
+
+
+def to_latents(
+    params: Any, codes: jax.Array, *, config: ModelConfig
+) -> tuple[jax.Array, jax.Array]:
+    """Maps codes to latents: the inverse of `to_codes`.
+
+    Args:
+      params: of `init_flow`.
+      codes: f32[N, Z].
+      config: shape of the flow.
+
+    Returns:
+      Latents f32[N, Z], and the logarithm of the change of volume f32[N]: the log
+      density of a code is that of N(0, I) at its latent, plus this.
+    """
+
+    def layer(
+        carry: tuple[jax.Array, jax.Array], params: tuple[Any, jax.Array]
+    ) -> tuple[tuple[jax.Array, jax.Array], None]:
+        x, log_volume = carry
+        couplings, basis = params
+        a, b = _halves(x, basis)
+        scale_b, shift = _scale_and_shift(couplings, 1, a, config)
+        b = (b - shift) * jnp.exp(-scale_b)
+        scale_a, shift = _scale_and_shift(couplings, 0, b, config)
+        a = (a - shift) * jnp.exp(-scale_a)
+        log_volume -= scale_a.sum(axis=-1) + scale_b.sum(axis=-1)
+        return (_joined(a, b, basis), log_volume), None
+
+    layers_of_flow = (params["coupling"], flow_bases(params))
+    start = (codes, jnp.zeros(codes.shape[:-1]))
+    return jax.lax.scan(layer, start, layers_of_flow, reverse=True)[0]
+
+
+def _scale_and_shift(
+    couplings: Any, half: int, x: jax.Array, config: ModelConfig
+) -> tuple[jax.Array, jax.Array]:
+    """Returns the log scale and the shift of one half, from the other half x."""
+    params = jax.tree.map(lambda leaf: leaf[half], couplings)
+    output = _coupling(config).apply({"params": params}, x)
+    scale, shift = jnp.split(output, 2, axis=-1)
+    # A factor of at most e in a layer, so that the inverse stays accurate.
+    return jnp.tanh(scale), shift
+
+
+def _coupling(config: ModelConfig) -> layers.Perceptron:
+    return layers.Perceptron(config.flow_hidden, config.latent_size)
+
+
+def _halves(x: jax.Array, basis: jax.Array) -> list[jax.Array]:
+    return jnp.split(jnp.matmul(x, basis, precision="highest"), 2, axis=-1)
+
+
+def _joined(a: jax.Array, b: jax.Array, basis: jax.Array) -> jax.Array:
+    x = jnp.concatenate([a, b], axis=-1)
+    return jnp.matmul(x, basis.T, precision="highest")

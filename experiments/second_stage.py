@@ -1,0 +1,280 @@
+"""Second stage: fits a flow and a transition to the codes of a film.
+
+  python experiments/second_stage.py --checkpoint=FIRST --output=lamp.safetensors
+
+The lamp FIRST has an encoder. Encoder and generator stay as they are; the whole film is
+encoded once, and what remains are small networks on 64 values, so that some minutes of
+two processor cores are enough. First the flow alone learns the density of the codes
+(Dai and Wipf 2019, `models.flow`). Then flow and transition learn together:
+
+- density: the mean of -log p of codes, per value.
+- error: the distance of a rollout from the film, in grey levels.
+- motion: how far a rollout moves in some steps, compared with the film, in grey levels.
+
+Grey levels are those of small frames, to first order: codes are multiplied by the root
+of the mean of J^T J, with J the Jacobian of the generator.
+"""
+
+import dataclasses
+import functools
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from absl import flags
+
+from duralava import command_line, models, weights
+from duralava.config import ModelConfig
+from duralava.datasets import DATA_DIR, clips
+from duralava.lamp import Lamp
+
+_CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Weights of the first stage.")
+_OUTPUT = flags.DEFINE_string("output", None, "File of the weights to write.")
+_DATASET = flags.DEFINE_string(
+    "dataset", "simulated_lava_lamp/10h", "The film that FIRST has learned."
+)
+_DATA_DIR = flags.DEFINE_string("data_dir", DATA_DIR, "Folder of prepared data sets.")
+_SEED = flags.DEFINE_integer("seed", 0, "Of parameters and batches.", lower_bound=0)
+flags.mark_flags_as_required(["checkpoint", "output"])
+
+_SHAPE = {
+    "flow_layers": 4,
+    "flow_hidden": 128,
+    "transition": "rotation",
+    "transition_layers": 4,
+    "transition_hidden": 192,
+    "refresh": 0.01,
+    "convolution_dtype": "float32",
+    "critic_dtype": "float32",
+}
+_NOISE = 0.05  # standard deviation of codes, the least that encoders learn
+_DENSITY_STEPS, _JOINT_STEPS = 3_000, 8_000
+_CODES, _CLIPS = 512, 96  # in a step
+_ROLLOUT = 20  # steps
+_DENSITY_WEIGHT = 60.0
+_NEAR = 5.0  # errors of later steps count less: they cannot be foreseen
+_MOTIONS = {1: 2.0, 5: 0.7}  # weights by the number of steps
+_GRID = 16  # height and width of the small frames, pixels
+_SAMPLES = 96  # codes at which Jacobians are computed
+_LOG_EVERY = 500
+
+Params = Any
+
+
+class Batch(NamedTuple):
+    """Codes f32[N, Z] of any frames, and of clips f32[T, B, Z]."""
+
+    codes: jax.Array
+    clips: jax.Array
+
+
+def main(_: Sequence[str]) -> None:
+    """Fits both, and writes the lamp."""
+    first = weights.load(_CHECKPOINT.value)
+    config = dataclasses.replace(first.config, **_SHAPE)
+    first = dataclasses.replace(
+        first, config=dataclasses.replace(config, flow_layers=0)
+    )
+    codes = {
+        split: encode_film(first, _load(split), mirrored=True)
+        for split in ("train", "test")
+    }
+    key = jax.random.key(_SEED.value)
+    fresh = models.init_networks(key, config=config, with_encoder=False)
+    params = {
+        "flow": fresh["generator"]["flow"],
+        "transition": fresh["transition"],
+    }
+    roots = picture_metric(first, codes["train"])
+    for density_only, num_steps, rate in (
+        (True, _DENSITY_STEPS, 1.5e-3),
+        (False, _JOINT_STEPS, 1e-3),
+    ):
+        loss = functools.partial(
+            second_stage_loss, roots=roots, config=config, density_only=density_only
+        )
+        params = fit(params, loss, codes, num_steps=num_steps, learning_rate=rate)
+    generator = first.params["generator"] | {"flow": params["flow"]}
+    lamp = dataclasses.replace(
+        first,
+        params=first.params
+        | {"generator": generator, "transition": params["transition"]},
+        config=config,
+    )
+    weights.save(_OUTPUT.value, lamp)
+    print(f"wrote {_OUTPUT.value}")
+
+
+def encode_film(lamp: Lamp, film: clips.Film, *, mirrored: bool) -> np.ndarray:
+    """Returns the mean codes of segments f32[S, T, Z]; mirrored ones follow."""
+    encode = jax.jit(
+        lambda frames: models.encode(
+            lamp.params["encoder"], models.from_uint8(frames), config=lamp.config
+        )
+    )
+    segments = film.segments()
+    return np.stack(
+        [
+            np.asarray(encode(segment[:, :, ::side]))
+            for side in ((1, -1) if mirrored else (1,))
+            for segment in segments
+        ]
+    )
+
+
+def picture_metric(lamp: Lamp, codes: np.ndarray) -> jax.Array:
+    """Returns f32[Z, Z]: differences of codes times it have lengths in grey levels.
+
+    Lengths are root mean squares over the values of small frames.
+    """
+    flat = codes.reshape(-1, codes.shape[-1])
+    chosen = flat[:: len(flat) // _SAMPLES]
+
+    def small_frames(codes: jax.Array) -> jax.Array:
+        frames = models.generate(lamp.params["generator"], codes, config=lamp.config)
+        return 127.5 * models.shrink(frames, _GRID).reshape(len(codes), -1)
+
+    def column(direction: jax.Array) -> jax.Array:
+        directions = jnp.broadcast_to(direction, chosen.shape)
+        return jax.jvp(small_frames, (chosen,), (directions,))[1]
+
+    jacobians = jax.jit(lambda basis: jax.lax.map(column, basis))(
+        jnp.eye(flat.shape[-1])
+    )
+    square = jnp.einsum("inp,jnp->ij", jacobians, jacobians)
+    values, vectors = np.linalg.eigh(square / jacobians[0].size)
+    return jnp.asarray(vectors * np.sqrt(np.maximum(values, 0)), jnp.float32)
+
+
+def second_stage_loss(
+    params: Params,
+    batch: Batch,
+    key: jax.Array,
+    *,
+    roots: jax.Array,
+    config: ModelConfig,
+    density_only: bool,
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """Returns the loss f32[] and its terms.
+
+    Args:
+      params: `{flow, transition}`.
+      batch: codes of film.
+      key: of the noise.
+      roots: of `picture_metric`.
+      config: of the networks.
+      density_only: whether the transition is left out.
+    """
+    code_key, start_key, rollout_key = jax.random.split(key, 3)
+    latents_of = functools.partial(
+        models.latents_of, {"flow": params["flow"]}, config=config
+    )
+    _, log_density = latents_of(noisy(batch.codes, code_key))
+    density = -log_density.mean() / config.latent_size
+    if density_only:
+        return density, {"density": density}
+    start, _ = latents_of(noisy(batch.clips[0], start_key))
+    _, latents = models.rollout(
+        params["transition"],
+        start,
+        rollout_key,
+        0,
+        num_steps=len(batch.clips),
+        config=config,
+    )
+    codes = models.codes_of({"flow": params["flow"]}, latents, config=config)
+    found, film = codes @ roots, batch.clips @ roots
+    steps = jnp.arange(1, len(film))
+    errors = length(found - film)[1:].mean(axis=1)
+    error = jnp.mean(errors / (1 + steps / _NEAR))
+    motion = sum(
+        weight * jnp.abs(moved(found, count) - moved(film, count)).mean()
+        for count, weight in _MOTIONS.items()
+    )
+    terms = {"density": density, "error": error, "motion": motion}
+    terms |= {f"error after {n}": errors[n - 1] for n in (1, 5, len(errors))}
+    terms |= {
+        f"motion over film's, {n}": moved(found, n).mean() / moved(film, n).mean()
+        for n in _MOTIONS
+    }
+    return _DENSITY_WEIGHT * density + error + motion, terms
+
+
+def noisy(codes: jax.Array, key: jax.Array) -> jax.Array:
+    """Returns codes with the noise of a posterior."""
+    return codes + _NOISE * jax.random.normal(key, codes.shape)
+
+
+def length(x: jax.Array) -> jax.Array:
+    """Returns lengths f32[...] of f32[..., Z], with a gradient at zero."""
+    return jnp.sqrt(jnp.square(x).sum(axis=-1) + 1e-4)
+
+
+def moved(x: jax.Array, count: int) -> jax.Array:
+    """Returns how far x f32[T, B, Z] moves in `count` steps: f32[T - count, B]."""
+    return length(x[count:] - x[:-count])
+
+
+def fit(
+    params: Params,
+    loss: Callable[..., tuple[jax.Array, dict[str, jax.Array]]],
+    codes: dict[str, np.ndarray],
+    *,
+    num_steps: int,
+    learning_rate: float,
+) -> Params:
+    """Returns parameters that minimise a loss; prints its terms for test codes."""
+    schedule = optax.warmup_cosine_decay_schedule(
+        0.0, learning_rate, 100, num_steps, learning_rate / 100
+    )
+    optimizer = optax.chain(
+        optax.clip_by_global_norm(1.0), optax.adamw(schedule, weight_decay=1e-3)
+    )
+
+    @jax.jit
+    def step(state: Any, batch: Batch, key: jax.Array) -> Any:
+        params, moments = state
+        gradient, _ = jax.grad(loss, has_aux=True)(params, batch, key)
+        updates, moments = optimizer.update(gradient, moments, params)
+        return optax.apply_updates(params, updates), moments
+
+    test = next(batches(codes["test"], seed=0, scale=4))
+    measure = jax.jit(loss)
+    state, start = (params, optimizer.init(params)), time.monotonic()
+    for index, batch in zip(
+        range(num_steps), batches(codes["train"], seed=_SEED.value), strict=False
+    ):
+        state = step(state, batch, jax.random.key(index))
+        if (index + 1) % _LOG_EVERY == 0:
+            _, terms = measure(state[0], test, jax.random.key(0))
+            text = ", ".join(f"{name} {float(x):.3f}" for name, x in terms.items())
+            seconds = time.monotonic() - start
+            print(f"step {index + 1}, {seconds:.0f} s: {text}", flush=True)
+    return state[0]
+
+
+def batches(codes: np.ndarray, *, seed: int, scale: int = 1) -> Iterator[Batch]:
+    """Yields random codes and clips of segments f32[S, T, Z], without end."""
+    rng = np.random.default_rng(seed)
+    flat = codes.reshape(-1, codes.shape[-1])
+    num_segments, num_frames, _ = codes.shape
+    while True:
+        segments = rng.integers(0, num_segments, scale * _CLIPS)
+        starts = rng.integers(0, num_frames - _ROLLOUT, scale * _CLIPS)
+        moments = starts + np.arange(_ROLLOUT + 1)[:, None]
+        yield Batch(
+            flat[rng.integers(0, len(flat), scale * _CODES)], codes[segments, moments]
+        )
+
+
+def _load(split: str) -> clips.Film:
+    return clips.load_film(_DATASET.value, _DATA_DIR.value, split)
+
+
+if __name__ == "__main__":
+    sys.exit(command_line.run(main))
