@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from duralava import models
 from duralava.config import Config
 
 Params = Any
@@ -77,13 +78,19 @@ def slowed(config: Config, factor: float) -> Config:
 
 
 def _labels(params: Params, *, frozen: tuple[str, ...]) -> Params:
-    """Returns `frozen` or `trained` for each parameter."""
+    """Returns `frozen` or `trained` for each parameter.
 
-    def label(path: tuple[Any, ...], _: Any) -> str:
-        name = jax.tree_util.keystr(path, simple=True, separator="/")
-        return "frozen" if name.startswith(frozen) else "trained"
-
-    return jax.tree_util.tree_map_with_path(label, params)
+    Raises:
+      ValueError: no parameter has a name that begins with one of those in `frozen`.
+    """
+    names = list(models.named_leaves(params))
+    for beginning in frozen:
+        if not any(name.startswith(beginning) for name in names):
+            raise ValueError(
+                f"optimizer.frozen has '{beginning}', but no parameter's name begins so"
+            )
+    labels = ["frozen" if name.startswith(frozen) else "trained" for name in names]
+    return jax.tree.unflatten(jax.tree.structure(params), labels)
 
 
 def _average_decay(config: Config) -> float:

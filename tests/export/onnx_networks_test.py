@@ -1,3 +1,4 @@
+import dataclasses
 import functools
 
 import numpy as np
@@ -89,3 +90,27 @@ def test_a_transition_registered_from_outside_is_exported(monkeypatch, arrays):
     np.testing.assert_allclose(moved, latents / 4)
     expected = models.transition({}, latents, noise, config=config)
     np.testing.assert_allclose(moved, expected)
+
+
+@pytest.mark.parametrize("generator", ["field", "convolution"])
+def test_a_flow_is_the_same_in_onnx(generator, arrays):
+    config = dataclasses.replace(
+        tiny.FIELD, generator=generator, flow_layers=2, flow_hidden=8
+    )
+    params = random_params(
+        functools.partial(models.init_generator, config=config), scale=0.3
+    )
+    latents, _ = arrays(2, config.latent_size)
+    graph = Graph()
+    frame = onnx_networks.generate(graph, params, "latent", size=16, config=config)
+    model = graph.to_model(
+        "generate",
+        {"latent": ("n", config.latent_size)},
+        {"frame": (frame, ("n", 16, 16, 3))},
+        description="",
+        metadata={},
+    )
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    expected = models.generate(params, latents, config=config)
+    (found,) = session.run(None, {"latent": latents})
+    np.testing.assert_allclose(found, expected, atol=1e-5)

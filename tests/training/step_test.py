@@ -17,6 +17,7 @@ from duralava.config import (
     TrainingConfig,
 )
 from duralava.datasets.clips import batch_of
+from duralava.training import optimizers
 from duralava.training import step as training_step
 from duralava.training.encoder import encoder_loss
 from duralava.training.state import init_train_state
@@ -147,6 +148,16 @@ ENCODED = make_config(
         rollout_steps=4,
         rollout_frames=2,
     )
+)
+FLOW = make_config(
+    LossConfig(
+        adversarial_weight=0.0,
+        normality_weight=0.0,
+        flow_weight=1.0,
+        rollout_steps=4,
+        rollout_frames=2,
+    ),
+    model=dataclasses.replace(MODEL, flow_layers=2, flow_hidden=8),
 )
 LATENTS_ONLY = make_config(
     LossConfig(adversarial_weight=0.0, normality_weight=0.01, reset_probability=0.0),
@@ -585,3 +596,45 @@ def test_the_encoder_learns_a_moving_square():
         )
     first, last = np.mean(history[:3], axis=0), np.mean(history[-5:], axis=0)
     assert np.all(last < 0.6 * first), (first, last)
+
+
+def test_the_flow_learns_from_codes_that_do_not_adapt_to_it():
+    state = random_state(FLOW)
+    after, metrics = step(state, FLOW)
+    flow = state.generator["generator"]["flow"]
+    moved = after.generator["generator"]["flow"]
+    assert min(jax.tree.leaves(jax.tree.map(_difference, flow, moved))) > 0
+    without = {**state.generator["generator"], "flow": moved}
+    assert_trees_equal(after.generator, {**state.generator, "generator": without})
+    # A small step along the gradient makes the codes more likely.
+    small = dataclasses.replace(GRADIENT, learning_rate=0.01)
+    slower = dataclasses.replace(FLOW, optimizer=small)
+    after, _ = step(state, slower)
+    _, later = step(after._replace(step=state.step), slower)
+    assert later["loss/flow"] < metrics["loss/flow"]
+
+
+def test_frozen_parameters_stay_while_the_others_learn():
+    frozen = ("encoder", "generator/Upsample_0", "generator/Dense")
+    optimizer = dataclasses.replace(GRADIENT, frozen=frozen)
+    state = random_state(ENCODED)
+    config = dataclasses.replace(ENCODED, optimizer=optimizer)
+    state = state._replace(
+        generator_optimizer=optimizers.for_generator(config).init(state.generator)
+    )
+    after, _ = step(state, config)
+    before, after = (models.named_leaves(s.generator) for s in (state, after))
+    for name in before:
+        differs = _difference(before[name], after[name]) > 0
+        assert differs == (not name.startswith(frozen)), name
+
+
+def test_a_frozen_name_that_no_parameter_has_is_an_error():
+    optimizer = dataclasses.replace(GRADIENT, frozen=("decoder",))
+    config = dataclasses.replace(ENCODED, optimizer=optimizer)
+    with pytest.raises(ValueError, match="'decoder', but no parameter's name begins"):
+        init_train_state(KEY, config=config)
+
+
+def _difference(one, other):
+    return float(np.abs(np.asarray(one) - np.asarray(other)).max())
