@@ -6,6 +6,7 @@
 Each function in `FIGURES` creates `docs/pictures/how_it_works/NAME.png`.
 """
 
+import dataclasses
 import math
 import pathlib
 from collections.abc import Callable, Sequence
@@ -132,6 +133,24 @@ def encoder() -> Figure:
     rows = {"film": film, "decoded\ncodes": lamp.generate(codes)}
     rows["rollout of\nfirst code"] = lamp.generate(ahead)
     figure, _ = drawing.film_strips(rows, [f"{second} s" for second in range(count)])
+    return figure
+
+
+def flow() -> Figure:
+    """Frames of latents without the flow and with it, and held-out film."""
+    lamp, count = runs.shipped(), 9
+    latents = lamp.start(2, count=count).latents
+    plain = dataclasses.replace(lamp.config, flow_layers=0)
+    film = [
+        next(simulation.film_chunks(seed, lamp.config.resolution, chunk_size=1))[0]
+        for seed in range(1001, 1001 + count)
+    ]
+    rows = {
+        "without\nthe flow": dataclasses.replace(lamp, config=plain).generate(latents),
+        "with\nthe flow": lamp.generate(latents),
+        "film": np.stack(film),
+    }
+    figure, _ = drawing.film_strips(rows, [""] * count)
     return figure
 
 
@@ -297,6 +316,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
         stirring,
         refresh,
         encoder,
+        flow,
         interpolation,
         loop,
         touch,

@@ -6,7 +6,11 @@
 Whole frames of 64 pixels and windows of larger pictures, of 64 pixels too, are learned
 together. Ten hours of film are 240 lamps. Two phases. The encoder's terms alone train
 layout and motion. Then a still critic and a motion critic learn alone for some hundred
-steps, and train the generator from then on, beside the encoder's terms.
+steps, and train the generator from then on, beside the encoder's terms. Flow and
+transition are fitted to the codes of the film afterwards, in half an hour of two
+processor cores:
+
+  python experiments/second_stage.py --checkpoint=DIR --output=lamp.safetensors
 
 As it is, the config is for a GPU: an NVIDIA H200 makes 60 steps a second in the first
 phase, and 30 in the second. `experiments/lease.py` trains on a GPU that is lent for
