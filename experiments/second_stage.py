@@ -38,6 +38,12 @@ _DATASET = flags.DEFINE_string(
     "dataset", "simulated_lava_lamp/10h", "The film that FIRST has learned."
 )
 _DATA_DIR = flags.DEFINE_string("data_dir", DATA_DIR, "Folder of prepared data sets.")
+_DENSITY_STEPS = flags.DEFINE_integer(
+    "density_steps", 3_000, "Steps in which the flow learns alone.", lower_bound=1
+)
+_JOINT_STEPS = flags.DEFINE_integer(
+    "joint_steps", 8_000, "Steps in which both learn.", lower_bound=1
+)
 _SEED = flags.DEFINE_integer("seed", 0, "Of parameters and batches.", lower_bound=0)
 flags.mark_flags_as_required(["checkpoint", "output"])
 
@@ -51,9 +57,8 @@ _SHAPE = {
 }
 _PRECISION = {"convolution_dtype": "float32", "critic_dtype": "float32"}
 _NOISE = 0.05  # standard deviation of codes, the least that encoders learn
-_DENSITY_STEPS, _JOINT_STEPS = 3_000, 8_000
 _CODES, _CLIPS = 512, 96  # in a step
-_ROLLOUT = 20  # steps
+_ROLLOUT = 20  # steps, or fewer of a short film
 _DENSITY_WEIGHT = 60.0
 _NEAR = 5.0  # errors of later steps count less: they cannot be foreseen
 _MOTIONS = {1: 2.0, 5: 0.7}  # weights by the number of steps
@@ -75,14 +80,13 @@ class Batch(NamedTuple):
 def main(_: Sequence[str]) -> None:
     """Fits both, and writes the lamp."""
     first = weights.load(_CHECKPOINT.value)
+    if not first.has_encoder:
+        raise ValueError(f"{_CHECKPOINT.value} has no encoder")
     first = dataclasses.replace(
         first, config=dataclasses.replace(first.config, **_PRECISION)
     )
     config = dataclasses.replace(first.config, **_SHAPE)
-    codes = {
-        split: encode_film(first, _load(split), mirrored=True)
-        for split in ("train", "test")
-    }
+    codes = {split: encode_film(first, _load(split)) for split in ("train", "test")}
     key = jax.random.key(_SEED.value)
     fresh = models.init_networks(key, config=config, with_encoder=False)
     params = {
@@ -91,8 +95,8 @@ def main(_: Sequence[str]) -> None:
     }
     roots = picture_metric(first, codes["train"])
     for density_only, num_steps, rate in (
-        (True, _DENSITY_STEPS, 1.5e-3),
-        (False, _JOINT_STEPS, 1e-3),
+        (True, _DENSITY_STEPS.value, 1.5e-3),
+        (False, _JOINT_STEPS.value, 1e-3),
     ):
         loss = functools.partial(
             second_stage_loss, roots=roots, config=config, density_only=density_only
@@ -109,19 +113,30 @@ def main(_: Sequence[str]) -> None:
     print(f"wrote {_OUTPUT.value}")
 
 
-def encode_film(lamp: Lamp, film: clips.Film, *, mirrored: bool) -> np.ndarray:
-    """Returns the mean codes of segments f32[S, T, Z]; mirrored ones follow."""
+def encode_film(lamp: Lamp, film: clips.Film) -> np.ndarray:
+    """Returns the mean codes of segments f32[S, T, Z], a model step apart.
+
+    The same segments follow mirrored.
+
+    Raises:
+      ValueError: the segments are too short.
+    """
+    stride = round(film.fps / lamp.steps_per_second)
     encode = jax.jit(
         lambda frames: models.encode(
             lamp.params["encoder"], models.from_uint8(frames), config=lamp.config
         )
     )
-    segments = film.segments()
+    num_steps = min(len(segment) for segment in film.segments()) // stride
+    least = max(_MOTIONS) + 1
+    if num_steps < least:
+        raise ValueError(f"segments have {num_steps} steps; {least} are needed")
     return np.stack(
         [
-            np.asarray(encode(segment[:, :, ::side]))
-            for side in ((1, -1) if mirrored else (1,))
-            for segment in segments
+            np.asarray(encode(segment[start::stride][:num_steps, :, ::side]))
+            for side in (1, -1)
+            for segment in film.segments()
+            for start in range(stride)
         ]
     )
 
@@ -190,7 +205,7 @@ def second_stage_loss(
     codes = models.codes_of({"flow": params["flow"]}, latents, config=config)
     found, film = codes @ roots, batch.clips @ roots
     steps = jnp.arange(1, len(film))
-    errors = length(found - film)[1:].mean(axis=1)
+    errors = lengths(found - film)[1:].mean(axis=1)
     error = jnp.mean(errors / (1 + steps / _NEAR))
     motion = sum(
         weight * jnp.abs(moved(found, count) - moved(film, count)).mean()
@@ -210,14 +225,14 @@ def noisy(codes: jax.Array, key: jax.Array) -> jax.Array:
     return codes + _NOISE * jax.random.normal(key, codes.shape)
 
 
-def length(x: jax.Array) -> jax.Array:
+def lengths(x: jax.Array) -> jax.Array:
     """Returns lengths f32[...] of f32[..., Z], with a gradient at zero."""
     return jnp.sqrt(jnp.square(x).sum(axis=-1) + 1e-4)
 
 
 def moved(x: jax.Array, count: int) -> jax.Array:
     """Returns how far x f32[T, B, Z] moves in `count` steps: f32[T - count, B]."""
-    return length(x[count:] - x[:-count])
+    return lengths(x[count:] - x[:-count])
 
 
 def fit(
@@ -230,7 +245,7 @@ def fit(
 ) -> Params:
     """Returns parameters that minimise a loss; prints its terms for test codes."""
     schedule = optax.warmup_cosine_decay_schedule(
-        0.0, learning_rate, 100, num_steps, learning_rate / 100
+        0.0, learning_rate, min(100, num_steps // 2), num_steps, learning_rate / 100
     )
     optimizer = optax.chain(
         optax.clip_by_global_norm(1.0), optax.adamw(schedule, weight_decay=1e-3)
@@ -250,7 +265,7 @@ def fit(
         range(num_steps), batches(codes["train"], seed=_SEED.value), strict=False
     ):
         state = step(state, batch, jax.random.key(index))
-        if (index + 1) % _LOG_EVERY == 0:
+        if (index + 1) % _LOG_EVERY == 0 or index + 1 == num_steps:
             _, terms = measure(state[0], test, jax.random.key(0))
             text = ", ".join(f"{name} {float(x):.3f}" for name, x in terms.items())
             seconds = time.monotonic() - start
@@ -263,10 +278,11 @@ def batches(codes: np.ndarray, *, seed: int, scale: int = 1) -> Iterator[Batch]:
     rng = np.random.default_rng(seed)
     flat = codes.reshape(-1, codes.shape[-1])
     num_segments, num_frames, _ = codes.shape
+    rollout = min(_ROLLOUT, num_frames - 1)
     while True:
         segments = rng.integers(0, num_segments, scale * _CLIPS)
-        starts = rng.integers(0, num_frames - _ROLLOUT, scale * _CLIPS)
-        moments = starts + np.arange(_ROLLOUT + 1)[:, None]
+        starts = rng.integers(0, num_frames - rollout, scale * _CLIPS)
+        moments = starts + np.arange(rollout + 1)[:, None]
         yield Batch(
             flat[rng.integers(0, len(flat), scale * _CODES)], codes[segments, moments]
         )
