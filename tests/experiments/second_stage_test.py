@@ -47,6 +47,7 @@ def test_a_lamp_gets_a_flow_and_a_transition_and_keeps_the_rest(second_stage):
         if not name.startswith("transition/"):
             assert np.array_equal(np.float16(leaf), found[name]), name
     frames = second.generate(second.start(0, count=3).latents)
+    assert "times as much as those of the film" in done.stdout
     # The codes of frames go back through the flow.
     latents = second.encode(frames)
     assert np.isfinite(latents).all()
