@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from scipy import stats
 
-from duralava import command_line, simulation
+from duralava import command_line, simulation, weights
 from duralava.evaluation import dynamics
 from duralava.lamp import interpolate
 from duralava.live import player
@@ -40,7 +40,7 @@ def latents() -> Figure:
     figure = drawing.new_figure(3.1)
     above, below = figure.subplots(2, count, height_ratios=(1.5, 1))
     figure.subplots_adjust(0.01, 0.02, 0.99, 0.93, wspace=0.3, hspace=0.3)
-    for second, frame in enumerate(lamp.generate(path)):
+    for second, frame in enumerate(runs.frames(path)):
         drawing.show_frame(above[second], frame)
         above[second].set_title(f"{second} s", loc="center", color=QUIET, fontsize=9)
         drawing.hide_axes(below[second]).imshow(
@@ -60,7 +60,8 @@ def drift() -> Figure:
     for name, lamp in runs.transitions().items():
         start = lamp.start(6, count=2)
         run = runs.trajectory(lamp, start, moments[-1] + 1)[moments]
-        rows |= {f"{name}\nlamp {n + 1}": lamp.generate(run[:, n]) for n in range(2)}
+        for n in range(2):
+            rows[f"{name}\nlamp {n + 1}"] = runs.frames(run[:, n], lamp)
     titles = [f"{moment:,}" for moment in moments]
     figure, _ = drawing.film_strips(rows, [f"{titles[0]} steps", *titles[1:]])
     return figure
@@ -122,16 +123,17 @@ def encoder() -> Figure:
     """Held-out film, its decoded codes, and a rollout of its first code."""
     count, apart = 9, simulation.FRAMES_PER_SECOND
     lamp, steps_apart = runs.shipped(), runs.steps_per_second()
-    film = next(
-        simulation.film_chunks(
-            1001, lamp.config.resolution, chunk_size=(count - 1) * apart + 1
-        )
-    )[::apart]
-    codes = lamp.encode(film)
+    film = {
+        size: next(
+            simulation.film_chunks(1001, size, chunk_size=(count - 1) * apart + 1)
+        )[::apart]
+        for size in (lamp.config.resolution, runs.FRAME_SIZE)
+    }
+    codes = lamp.encode(film[lamp.config.resolution])
     start = lamp.start(0)._replace(latents=codes[:1])
     ahead = runs.trajectory(lamp, start, count * steps_apart)[::steps_apart, 0]
-    rows = {"film": film, "decoded\ncodes": lamp.generate(codes)}
-    rows["rollout of\nfirst code"] = lamp.generate(ahead)
+    rows = {"film": film[runs.FRAME_SIZE], "decoded\ncodes": runs.frames(codes)}
+    rows["rollout of\nfirst code"] = runs.frames(ahead)
     figure, _ = drawing.film_strips(rows, [f"{second} s" for second in range(count)])
     return figure
 
@@ -140,14 +142,16 @@ def flow() -> Figure:
     """Frames of latents without the flow and with it, and held-out film."""
     lamp, count = runs.shipped(), 9
     latents = lamp.start(2, count=count).latents
-    plain = dataclasses.replace(lamp.config, flow_layers=0)
+    without = dataclasses.replace(
+        lamp, config=dataclasses.replace(lamp.config, flow_layers=0)
+    )
     film = [
-        next(simulation.film_chunks(seed, lamp.config.resolution, chunk_size=1))[0]
+        next(simulation.film_chunks(seed, runs.FRAME_SIZE, chunk_size=1))[0]
         for seed in range(1001, 1001 + count)
     ]
     rows = {
-        "without\nthe flow": dataclasses.replace(lamp, config=plain).generate(latents),
-        "with\nthe flow": lamp.generate(latents),
+        "without\nthe flow": runs.frames(latents, without),
+        "with\nthe flow": runs.frames(latents),
         "film": np.stack(film),
     }
     figure, _ = drawing.film_strips(rows, [""] * count)
@@ -166,7 +170,7 @@ def interpolation() -> Figure:
         return first + shares[:, None] * (last - first)
 
     shares = jnp.linspace(0, 1, 9)
-    film = np.asarray(lamp.generate(circle(shares)))
+    film = runs.frames(circle(shares))
     start, end = film[[0, -1]].astype(np.float32)
     faded = start + np.asarray(shares)[:, None, None, None] * (end - start)
     rows = {"great circle": film, "cross-fade\nof pixels": faded.astype(np.uint8)}
@@ -269,8 +273,8 @@ def divergence() -> Figure:
     )
     moments = np.arange(0, 121, 15)
     at = moments * runs.steps_per_second()
-    rows = {"lamp 1": lamp.generate(pair[0][at, shown])}
-    rows[f"lamp 2,\n{offset} away"] = lamp.generate(pair[1][at, shown])
+    rows = {"lamp 1": runs.frames(pair[0][at, shown])}
+    rows[f"lamp 2,\n{offset} away"] = runs.frames(pair[1][at, shown])
     figure, axes = drawing.film_strips(rows, [f"{m} s" for m in moments], graph=2)
     time = np.arange(num_steps) / runs.steps_per_second()
     axes.semilogy(time, distance, color=BLUE, alpha=0.4, lw=0.7)
@@ -290,7 +294,7 @@ def durability() -> Figure:
     figure.subplots_adjust(0.05, 0.15, 0.99, 0.9, wspace=0.2)
     start = runs.shipped().start(0, count=runs.LONG_RUN_LAMPS)
     for label, name, colour in (
-        ("rotation", "simulated_64", ORANGE),
+        ("rotation", weights.DEFAULT, ORANGE),
         ("mlp, trained", "simulated_64_mlp", PINK),
     ):
         run, far = runs.trajectory(runs.shipped(name), start, 21), runs.long_run(name)

@@ -14,7 +14,7 @@ from duralava.live import player, touch
 LONG_RUN_STEPS, LONG_RUN_STRIDE, LONG_RUN_LAMPS = 100_000, 100, 64
 LIVE_FPS = 60
 
-shipped = functools.partial(functools.cache(weights.load), "simulated_64")
+FRAME_SIZE = 144  # pixels
 
 
 class LiveRun(NamedTuple):
@@ -27,6 +27,17 @@ class LiveRun(NamedTuple):
 
     film: np.ndarray
     latents: np.ndarray
+
+
+@functools.cache
+def shipped(name: str = weights.DEFAULT) -> Lamp:
+    """Returns the shipped lamp of a name."""
+    return weights.load(name)
+
+
+def frames(latents: np.ndarray, lamp: Lamp | None = None) -> np.ndarray:
+    """Returns the frames u8[N, H, W, 3] of latents f32[N, Z]."""
+    return np.asarray((lamp or shipped()).generate(latents, size=FRAME_SIZE))
 
 
 def steps_per_second() -> int:
@@ -84,7 +95,7 @@ def run_live(seed: int, seconds: int, touched_at: float, x: float, y: float) -> 
     gradients = np.asarray(touch.brightening(lamp))
     film, latents = [], []
     for tick in range(seconds * LIVE_FPS + 1):
-        film.append(player.render_frame(lamp, playing))
+        film.append(player.render_frame(lamp, playing, size=FRAME_SIZE))
         share = np.full(1, playing.share, np.float32)
         latents.append(interpolate(playing.before, playing.after, share)[0])
         if 0 <= tick / LIVE_FPS - touched_at < player.PUSH_SECONDS:
