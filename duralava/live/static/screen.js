@@ -63,6 +63,13 @@ export class Screen {
     this.#timeline.add(map, performance.now() / 1000);
   }
 
+  /** The latent of the picture that is drawn, if pictures have one; or null. */
+  get latent() {
+    const { first, second, share } = this.#shown;
+    if (!first?.latent) return null;
+    return first.latent.map((v, i) => v + share * (second.latent[i] - v));
+  }
+
   /** Shows the colours of a theme, a name of `loadThemes`. */
   async setTheme(name) {
     this.#theme = await loadTable(name);
