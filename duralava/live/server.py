@@ -40,7 +40,7 @@ class _Viewer:
 
 
 def make_app(show: Show) -> web.Application:
-    """Returns the application with the page `/`, that of the numbers `/explain.html`, their
+    """Returns the application: the pages `/` and `/explain.html`, the numbers, their
     files, and the websocket `/lamp`.
 
     The caller runs the show beside it.

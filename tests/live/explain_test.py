@@ -54,8 +54,9 @@ def open_page(browser, address):
             socket.on("framesent", lambda text: page.sent.append(json.loads(text)))
             socket.on(
                 "framereceived",
-                lambda data: isinstance(data, str)
-                and page.received.append(json.loads(data)),
+                lambda data: (
+                    isinstance(data, str) and page.received.append(json.loads(data))
+                ),
             )
 
         page.on("websocket", listen)
