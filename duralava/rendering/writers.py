@@ -400,11 +400,7 @@ def _open_video(
             layout = "rgba" if frame.shape[-1] == 4 else "rgb24"
             picture = av.VideoFrame.from_ndarray(frame, format=layout)
             if subsampled:
-                picture = picture.reformat(
-                    format=format_.pixel_format,
-                    dst_colorspace=Colorspace.ITU709,
-                    dst_color_range=ColorRange.MPEG,
-                )
+                picture = _subsample(picture, format_.pixel_format)
             elif quantize:
                 picture = quantize(picture)
             typed.add(picture) if typed else encode(picture)
@@ -413,6 +409,20 @@ def _open_video(
         if typed:
             typed.close()
         encode(None)
+
+
+def _subsample(picture: av.VideoFrame, pixel_format: str) -> av.VideoFrame:
+    """Returns a picture of 8 bits in BT.709.
+
+    From 10 bits, FFmpeg rounds with an ordered dither. Without it, a smooth gradient in
+    the dark would be bands of equal pixels.
+    """
+    deep = picture.reformat(
+        format=f"{pixel_format}10le",
+        dst_colorspace=Colorspace.ITU709,
+        dst_color_range=ColorRange.MPEG,
+    )
+    return deep.reformat(format=pixel_format)
 
 
 @contextlib.contextmanager

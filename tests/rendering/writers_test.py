@@ -390,6 +390,25 @@ def test_the_film_of_a_lamp_does_not_pulse(tmp_path, name, lamp_film):
     assert np.mean(changes == 0) <= 0.02
 
 
+@pytest.mark.parametrize("name", VIDEOS)
+def test_a_video_shows_gradients_between_its_levels(tmp_path, name):
+    """Where 8 bits have no value for a colour, pixels around it have it on average."""
+    x = np.arange(256) / 255
+    row = np.stack([40 + 20 * x, 17 + 6 * x, 55 - 15 * x], axis=-1).round()
+    frame = np.zeros((64, 256, 3), np.uint8)
+    frame[:32] = row  # the rest is black
+    writers.write_frames(tmp_path / name, iter([frame] * 6), fps=20)
+
+    with av.open(tmp_path / name) as container:
+        luma = list(container.decode(video=0))[-1].to_ndarray()[:64].astype(float)
+    expected = 16 + 219 / 255 * row @ [0.2126, 0.7152, 0.0722]
+    error = luma[:32].reshape(4, 8, 32, 8).mean((1, 3)) - expected.reshape(32, 8).mean(
+        1
+    )
+    assert np.sqrt(np.mean(error**2)) < 0.12  # of levels; rounding alone has 0.29
+    assert (luma[40:] == 16).all()
+
+
 def cut_out_film():
     """Frames with a soft disc that is opaque in front of nothing."""
     y, x = np.mgrid[:32, :48]
