@@ -226,7 +226,7 @@ def test_a_touch_pushes_at_its_place(open_page):
     page.mouse.click(20, 100)
     page.wait_for_timeout(200)
     assert len(requests(page, "push")) == 1
-    # A drag pushes again and again.
+    # A drag pushes again and again, and so does a finger that rests.
     page.mouse.move(400, 100)
     page.mouse.down()
     for y in range(100, 300, 20):
@@ -237,6 +237,13 @@ def test_a_touch_pushes_at_its_place(open_page):
     heights = [y for _, y in requests(page, "push")[1:]]
     assert heights == sorted(heights)
     assert heights[-1] > 0.5
+    page.mouse.down()
+    count = len(requests(page, "push"))
+    wait_until(page, lambda: len(requests(page, "push")) >= count + 3)
+    page.mouse.up()
+    count = len(requests(page, "push"))
+    page.wait_for_timeout(900)
+    assert len(requests(page, "push")) == count
 
 
 def test_the_keyboard_is_enough(open_page):
