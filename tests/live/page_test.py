@@ -367,6 +367,15 @@ def test_snapshot_and_record_are_files(open_page, tmp_path):
     assert len(film) >= repaints / 4
     assert film[0].shape == (400, 500, 3)
     assert max(np.abs(a - b).mean() for a, b in itertools.pairwise(film)) > 0.05
+    # A lamp that is paused is recorded as well.
+    page.keyboard.press("Space")
+    page.keyboard.press("r")
+    expect(page.locator("#recorded")).to_have_text(re.compile(r"([1-9]|\d\d+) s"))
+    with page.expect_download() as download:
+        page.keyboard.press("r")
+    download.value.save_as(path)
+    with av.open(path) as container:
+        assert next(container.decode(video=0)).width == 500
 
 
 def test_with_reduced_motion_the_page_starts_paused(open_page):

@@ -26,6 +26,7 @@ export class Screen {
   #marker = makeMarker();
   #place = null; // of the marker
   #size = null; // of the canvas in pixels of the screen
+  #isRecorded = false;
 
   /** Whether this screen colours features; if not, it needs frames. */
   drawsFeatures = canColourFeatures();
@@ -80,6 +81,11 @@ export class Screen {
     this.#fit = name;
   }
 
+  /** Draws at each repaint while it is recorded: a film needs frames of a still lamp too. */
+  setRecorded(isRecorded) {
+    this.#isRecorded = isRecorded;
+  }
+
   /** Marks the place [x, y] of the picture while the canvas has the focus; or null. */
   setMarker(place) {
     this.#place = place;
@@ -129,7 +135,7 @@ export class Screen {
     this.#placeMarker();
     const isSame = Object.keys(next).every((key) => next[key] === this.#shown[key]);
     const layout = this.#layout();
-    if (isSame || !next.first || !this.#painter || layout.side === 0) return;
+    if ((isSame && !this.#isRecorded) || !next.first || !this.#painter || layout.side === 0) return;
     this.#shown = next;
     this.#painter.paint({ ...next, layout });
   }
