@@ -4,9 +4,9 @@
   python docs/figures/readme.py --only=terminal
 
 Needs the extra `test`, and chromium. The real commands run in real time, and each frame
-of an animation lasts as long as it was on the screen; only the lamp of the page runs
-slowly, and its film is played faster, because without a graphics processor the browser
-draws less than a frame in a second. Creates `live.webp`,
+of an animation lasts as long as it was on the screen. Only the lamp of the page runs
+slowly, and its film is played faster; and since the browser has no graphics processor,
+the server draws its frames, as large as the browser would. Creates `live.webp`,
 `terminal.webp` and `wall.webp`.
 """
 
@@ -42,7 +42,14 @@ _SECONDS, _FPS = 9.0, 10  # slow machines record fewer frames
 _QUALITY = 70  # of WebP
 _PAGE, _PAGE_SCALE = {"width": 1120, "height": 700}, 0.75
 _TOUCHED, _TOUCHED_AT = (595, 385), 1.5
-_SLOWER = 8  # by which the lamp of the page runs while it is recorded
+_SLOWER = 4  # by which the lamp of the page runs while it is recorded
+_SERVER = """
+from duralava import commands
+from duralava.live import player
+
+player.render_frame.__kwdefaults__["size"] = 525
+commands.run("live")
+"""
 _COLUMNS, _ROWS, _CELL, _BAR = 88, 44, 8, 30  # a cell is _CELL x 2 _CELL pixels
 _FRAME_END = b"\x1b[?2026l"  # ends each frame of the terminal view
 
@@ -56,13 +63,13 @@ def live() -> None:
     chromium = shutil.which("chromium")
     if chromium is None:
         raise OSError("recording the live page needs chromium, which is not installed")
-    with _served("--fps=20") as address, sync_playwright() as playwright:
+    with _served("--fps=6") as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=chromium, args=["--no-sandbox"]
         )
         page = browser.new_page(viewport=_PAGE, device_scale_factor=_PAGE_SCALE)
         page.set_default_timeout(300_000)
-        page.goto(f"{address}/?seed=6&speed={1 / _SLOWER}&webgl=1")
+        page.goto(f"{address}/?seed=6&speed={1 / _SLOWER}")
         # The hint appears when the lamp plays.
         page.locator("#message", has_text="wax gathers").wait_for()
         page.wait_for_timeout(10_000)  # the hint has gone
@@ -139,7 +146,7 @@ _ONLY = flags.DEFINE_multi_enum(
 def _served(*arguments: str) -> Iterator[str]:
     """Starts a live server and yields its address."""
     process = subprocess.Popen(
-        [sys.executable, _TOOLS / "live.py", "--noopen", "--port=0", *arguments],
+        [sys.executable, "-c", _SERVER, "--noopen", "--port=0", *arguments],
         stdout=subprocess.PIPE,
         text=True,
     )
