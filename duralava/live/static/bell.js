@@ -9,7 +9,7 @@ const FILL = "rgb(255 255 255 / 8%)";
 const POSITIVE = "#ff9a5c";
 const NEGATIVE = "#6fb7ff";
 const CHOSEN = "#ffffff";
-const FOOT = 18; // of the labels, in pixels of the page
+const FOOT = 1.1; // of the labels, in sizes of the page's font
 
 /** Returns in which column from the left each number is; those beyond the edges at them. */
 export function columns(values, bins = BINS) {
@@ -25,12 +25,13 @@ export function drawBell(canvas, values, chosen) {
   const context = canvas.getContext("2d");
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, width, height);
-  const foot = height - FOOT;
+  const font = parseFloat(getComputedStyle(document.documentElement).fontSize);
+  const foot = height - FOOT * font;
   // As many numbers as this are expected in a column at 0, and a little more fit.
   const peak = (values.length * 2 * MAX) / BINS / Math.sqrt(2 * Math.PI);
   const unit = foot / (1.7 * peak); // the height of one number
   drawCurve(context, { width, foot, top: foot - unit * peak });
-  drawAxis(context, { width, foot, height });
+  drawAxis(context, { width, foot, height, font });
 
   const radius = Math.min(unit, width / BINS) * 0.45;
   const stacked = new Array(BINS).fill(0);
@@ -61,10 +62,10 @@ function drawCurve(context, { width, foot, top }) {
   context.fill();
 }
 
-function drawAxis(context, { width, foot, height }) {
+function drawAxis(context, { width, foot, height, font }) {
   context.fillStyle = CURVE;
   context.fillRect(0, foot, width, 1);
-  context.font = "12px system-ui, sans-serif";
+  context.font = `${0.75 * font}px system-ui, sans-serif`;
   context.textAlign = "center";
   for (const value of [-3, -2, -1, 0, 1, 2, 3]) {
     const text = String(value).replace("-", "\u2212");
