@@ -3,6 +3,7 @@
 import os
 import pathlib
 import platform
+import signal
 import sys
 import textwrap
 import types
@@ -21,7 +22,8 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
 
     A `ValueError` or an `OSError` (bad input, in this package) and a
     `FloatingPointError` (a simulation or a training run is no longer finite) become one
-    line `error: ...` on stderr and exit code 1. Ctrl-C exits with code 130. Any other
+    line `error: ...` on stderr and exit code 1. Ctrl-C exits with code 130, and so does
+    SIGTERM, so that a film is completed and nothing unfinished is left. Any other
     exception is a bug and keeps its traceback.
     """
 
@@ -34,6 +36,7 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
                 logging.set_verbosity(logging.WARNING)
             _expand_home()
             keep_compiled_programs()
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
             warnings.formatwarning = _as_note
             main(argv)
         except KeyboardInterrupt:

@@ -56,10 +56,11 @@ def test_other_exceptions_keep_their_traceback():
     assert "Traceback" in result.stderr
 
 
-def test_interrupt_exits_with_130_and_no_traceback():
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_interrupt_exits_with_130_and_no_traceback(name):
     # What a shell starts in the background would ignore the signal.
     body = "import signal as s; s.signal(s.SIGINT, s.default_int_handler)"
-    result = run_tool(f"{body}; s.raise_signal(s.SIGINT)")
+    result = run_tool(f"{body}; s.raise_signal(s.{name})")
 
     assert result.returncode == 130
     assert result.stderr == "interrupted\n"

@@ -9,13 +9,14 @@ import sys
 import termios
 
 
-def interrupt(tool, *flags, once, **options):
+def interrupt(tool, *flags, once, number=signal.SIGINT, **options):
     """Runs a tool whose standard error is a terminal, and presses Ctrl-C.
 
     Args:
       tool: path of the program.
       *flags: of the program.
       once: text; Ctrl-C is pressed when it has appeared.
+      number: of another signal to send.
       **options: of `subprocess.Popen`.
 
     Returns:
@@ -32,7 +33,7 @@ def interrupt(tool, *flags, once, **options):
         with contextlib.suppress(OSError):
             while once.encode() not in shown:
                 shown += os.read(master, 1 << 12)
-            os.killpg(process.pid, signal.SIGINT)
+            os.killpg(process.pid, number)
             while part := os.read(master, 1 << 12):
                 shown += part
     os.close(master)

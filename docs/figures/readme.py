@@ -4,7 +4,9 @@
   python docs/figures/readme.py --only=terminal
 
 Needs the extra `test`, and chromium. The real commands run in real time, and each frame
-of an animation lasts as long as it was on the screen. Creates `live.webp`,
+of an animation lasts as long as it was on the screen. Only the lamp of the page runs
+slowly, and its film is played faster; and since the browser has no graphics processor,
+the server draws its frames, as large as the browser would. Creates `live.webp`,
 `terminal.webp` and `wall.webp`.
 """
 
@@ -23,6 +25,7 @@ import tempfile
 import termios
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 import pyte
@@ -39,9 +42,18 @@ _SECONDS, _FPS = 9.0, 10  # slow machines record fewer frames
 _QUALITY = 70  # of WebP
 _PAGE, _PAGE_SCALE = {"width": 1120, "height": 700}, 0.75
 _TOUCHED, _TOUCHED_AT = (595, 385), 1.5
-_COLUMNS, _ROWS, _CELL, _BAR = 72, 36, 8, 30  # a cell is _CELL x 2 _CELL pixels
+_SLOWER = 4  # by which the lamp of the page runs while it is recorded
+_SERVER = """
+from duralava import commands
+from duralava.live import player
+
+player.render_frame.__kwdefaults__["size"] = 525
+commands.run("live")
+"""
+_COLUMNS, _ROWS, _CELL, _BAR = 88, 44, 8, 30  # a cell is _CELL x 2 _CELL pixels
 _FRAME_END = b"\x1b[?2026l"  # ends each frame of the terminal view
 
+T = TypeVar("T")
 Actions = Mapping[float, Callable[[], object]]
 """Actions of the viewer, by time in seconds."""
 
@@ -51,12 +63,13 @@ def live() -> None:
     chromium = shutil.which("chromium")
     if chromium is None:
         raise OSError("recording the live page needs chromium, which is not installed")
-    with _served("--fps=20") as address, sync_playwright() as playwright:
+    with _served("--fps=6") as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=chromium, args=["--no-sandbox"]
         )
         page = browser.new_page(viewport=_PAGE, device_scale_factor=_PAGE_SCALE)
-        page.goto(f"{address}/?seed=6")
+        page.set_default_timeout(300_000)
+        page.goto(f"{address}/?seed=6&speed={1 / _SLOWER}")
         # The hint appears when the lamp plays.
         page.locator("#message", has_text="wax gathers").wait_for()
         page.wait_for_timeout(10_000)  # the hint has gone
@@ -66,7 +79,9 @@ def live() -> None:
             4.5: lambda: page.locator("#theme input[value=ocean]").check(),
             6.5: lambda: _request_lamp(page, 1),
         }
-        film = _record(lambda second: _capture_page(page, second), actions)
+        film = _record(
+            lambda second: _capture_page(page, second), actions, slower=_SLOWER
+        )
         browser.close()
     _write(film, "live.webp")
 
@@ -80,31 +95,32 @@ def terminal() -> None:
         [sys.executable, _TOOLS / "live.py", "--terminal", f"--fps={_FPS}"],
         stdin=slave,
         stdout=slave,
-        env=os.environ | {"TERM": "xterm-256color"},
+        env=os.environ | {"TERM": "xterm-256color", "COLORTERM": "truecolor"},
     )
     os.close(slave)  # so that reading fails after the process has ended
-    screen = pyte.Screen(_COLUMNS, _ROWS)
-    stream = pyte.ByteStream(screen)
-
-    def capture(_: float) -> Image.Image:
-        _read_frame(master, stream)
-        return _render_screen(screen)
-
-    capture(0)
-    film = _record(capture, {5.5: lambda: os.write(master, b"n")})
+    first = _read_frame(master)
+    film = _record(lambda _: _read_frame(master), {5.5: lambda: os.write(master, b"n")})
     os.write(master, b"q")
     with contextlib.suppress(OSError):
         while True:
             os.read(master, 1 << 16)
     process.wait()
     os.close(master)
-    _write(film, "terminal.webp")
+    # Only now, because the emulated terminal is slow.
+    screen = pyte.Screen(_COLUMNS, _ROWS)
+    stream = pyte.ByteStream(screen)
+    stream.feed(first)
+    images = []
+    for second, output in film:
+        stream.feed(output)
+        images.append((second, _render_screen(screen)))
+    _write(images, "terminal.webp")
 
 
 def wall() -> None:
     """Renders a loop of eight lamps."""
     seconds = 10
-    arguments = f"--grid=2x4 --size=160 --loop --seconds={seconds} --fps={_FPS}".split()
+    arguments = f"--grid=2x4 --size=256 --loop --seconds={seconds} --fps={_FPS}".split()
     with tempfile.TemporaryDirectory() as folder:
         command = [
             sys.executable,
@@ -130,7 +146,7 @@ _ONLY = flags.DEFINE_multi_enum(
 def _served(*arguments: str) -> Iterator[str]:
     """Starts a live server and yields its address."""
     process = subprocess.Popen(
-        [sys.executable, _TOOLS / "live.py", "--noopen", "--port=0", *arguments],
+        [sys.executable, "-c", _SERVER, "--noopen", "--port=0", *arguments],
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -143,16 +159,26 @@ def _served(*arguments: str) -> Iterator[str]:
 
 
 def _record(
-    capture: Callable[[float], Image.Image], actions: Actions
-) -> list[tuple[float, Image.Image]]:
-    """Returns frames captured during `_SECONDS`, with their times."""
+    capture: Callable[[float], T], actions: Actions, *, slower: float = 1.0
+) -> list[tuple[float, T]]:
+    """Returns frames captured during `_SECONDS`, with their times.
+
+    Args:
+      capture: returns the frame at a time.
+      actions: of the viewer.
+      slower: by which all of it is, times and `_SECONDS` included.
+    """
     film, waiting = [], dict(actions)
     start = time.monotonic()
-    while (second := time.monotonic() - start) < _SECONDS:
+
+    def now() -> float:
+        return (time.monotonic() - start) / slower
+
+    while (second := now()) < _SECONDS:
         for due in [due for due in waiting if due <= second]:
             waiting.pop(due)()
         film.append((second, capture(second)))
-        time.sleep(max(0.0, second + 1 / _FPS - (time.monotonic() - start)))
+        time.sleep(max(0.0, slower * (second + 1 / _FPS - now())))
     return film
 
 
@@ -173,13 +199,12 @@ def _capture_page(page: Page, second: float) -> Image.Image:
     return image
 
 
-def _read_frame(master: int, stream: pyte.ByteStream) -> None:
-    """Feeds output to the emulated terminal until a frame is complete."""
-    last = b""
-    while not last.endswith(_FRAME_END):
-        part = os.read(master, 1 << 16)
-        stream.feed(part)
-        last = (last + part)[-len(_FRAME_END) :]
+def _read_frame(master: int) -> bytes:
+    """Returns the output of a terminal until a frame is complete."""
+    output = b""
+    while not output.endswith(_FRAME_END):
+        output += os.read(master, 1 << 16)
+    return output
 
 
 def _render_screen(screen: pyte.Screen) -> Image.Image:

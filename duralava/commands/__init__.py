@@ -30,6 +30,7 @@ class Command(NamedTuple):
 COMMANDS = {
     "render": Command("write a film of a lamp to a file, of any length"),
     "live": Command("watch a lamp in the browser or in the terminal"),
+    "explain": Command("see the numbers behind a lamp, and change them"),
     "export": Command("export a lamp as a web page, ONNX or StableHLO"),
     "learn": Command("learn your own film, from the file to a lamp", "train", True),
     "train": Command("train by a config", "train", True),

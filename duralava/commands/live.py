@@ -19,6 +19,9 @@ from yarl import URL
 from duralava import themes, weights
 from duralava.live import address, server, show, terminal
 
+FPS = 60.0
+"""Frames per second in the browser, by default."""
+
 _HOST = flags.DEFINE_string(
     "host",
     "127.0.0.1",
@@ -28,7 +31,7 @@ _PORT = flags.DEFINE_integer(
     "port", 8080, "Port to listen at; 0 for any free port.", 0, 65535
 )
 _FPS = flags.DEFINE_float(
-    "fps", None, "Frames per second; 60 in the browser, 20 in the terminal."
+    "fps", None, f"Frames per second; {FPS:g} in the browser, 20 in the terminal."
 )
 _SEED = flags.DEFINE_integer("seed", 0, "Each seed gives another lamp.", lower_bound=0)
 _THEME = flags.DEFINE_enum(
@@ -45,7 +48,7 @@ _OPEN = flags.DEFINE_bool("open", True, "Open the page in the browser.")
 
 def main(_: Sequence[str]) -> None:
     """Shows the lamp until Ctrl-C."""
-    usual = 20.0 if _TERMINAL.value else 60.0
+    usual = 20.0 if _TERMINAL.value else FPS
     fps = usual if _FPS.value is None else _FPS.value
     if not 1 <= fps <= 120:
         raise ValueError(f"--fps is from 1 to 120, not {fps:g}")
@@ -60,16 +63,26 @@ def main(_: Sequence[str]) -> None:
             output=sys.stdout,
         )
         return
+    serve(fps=fps)
+
+
+def serve(*, fps: float, page: str = "") -> None:
+    """Serves the pages of a lamp until Ctrl-C, as the flags say.
+
+    Args:
+      fps: frames per second.
+      page: to open, its name on the server.
+    """
     names = dict.fromkeys([_CHECKPOINT.value, *weights.names()])
     lamps = {name: weights.load(name) for name in names}
-    asyncio.run(_serve(show.Show(lamps, fps=fps, seed=_SEED.value)))
+    asyncio.run(_serve(show.Show(lamps, fps=fps, seed=_SEED.value), page))
 
 
-async def _serve(lamp: show.Show) -> None:
+async def _serve(lamp: show.Show, page: str) -> None:
     runner = web.AppRunner(server.make_app(lamp), access_log=None)
     await runner.setup()
     try:
-        where = await _listen(runner)
+        where = (await _listen(runner)) / page
         if _THEME.value != themes.DEFAULT:
             where = where.with_query(theme=_THEME.value)
         print(f"the lamp plays at {where} (Ctrl-C ends it)", flush=True)

@@ -129,8 +129,8 @@ def _write(frames: Iterator[np.ndarray], shot: film.Shot) -> int:
 
 
 def _progress(total: int | None, unit: str) -> contextlib.AbstractContextManager:
-    """Returns a progress bar, which is shown only in a terminal."""
-    return tqdm.tqdm(total=total, unit=unit, dynamic_ncols=True, disable=None)
+    """Returns a progress bar."""
+    return tqdm.tqdm(total=total, unit=unit, dynamic_ncols=True)
 
 
 def _shot() -> film.Shot:

@@ -6,6 +6,7 @@ duralava simulate --report=lamp_report --seconds=3600 --seeds=20
 A report simulates one lamp on each core that it may use; `taskset` can restrict them.
 """
 
+import sys
 from collections.abc import Sequence
 
 import tqdm
@@ -57,11 +58,24 @@ def _write_film(seconds: float) -> None:
     )
     writers.check_output(_OUTPUT.value)
     fps = simulation.FRAMES_PER_SECOND
-    with tqdm.tqdm(
-        frames, total=round(seconds * fps), unit="frame", dynamic_ncols=True
-    ) as counted:
-        count = writers.write_frames(_OUTPUT.value, iter(counted), fps=fps)
-    print(f"wrote {count} frames at {fps} fps: {_OUTPUT.value}")
+    try:
+        with tqdm.tqdm(
+            frames, total=round(seconds * fps), unit="frame", dynamic_ncols=True
+        ) as counted:
+            count = writers.write_frames(_OUTPUT.value, iter(counted), fps=fps)
+    except writers.Interrupted as interrupt:
+        _print_wrote(interrupt.count)
+        raise
+    _print_wrote(count)
+
+
+def _print_wrote(count: int) -> None:
+    fps = simulation.FRAMES_PER_SECOND
+    to_output = _OUTPUT.value == writers.STANDARD_OUTPUT  # which is the film then
+    print(
+        f"wrote {count} frames at {fps} fps: {_OUTPUT.value}",
+        file=sys.stderr if to_output else sys.stdout,
+    )
 
 
 def _write_report(seconds: float) -> None:

@@ -14,8 +14,8 @@ from duralava.export import offline, onnx_models, onnxruntime_web
 from duralava.lamp import Lamp
 from duralava.live import feature_maps, player, show, touch
 
-# The files of the live page; then main.js and the modules that run the lamp, instead of
-# the main.js of the live page.
+# The files of the live page; then lamp.js and the modules that run the lamp, instead of
+# the lamp.js of the live page.
 STATIC = [
     pathlib.Path(package).parent / "static" for package in (live.__file__, __file__)
 ]

@@ -6,6 +6,7 @@ read `tests/fixtures/live.json`.
 
 import functools
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -101,6 +102,12 @@ def render_frame(lamp: Lamp, player: Player, *, size: int = FRAME_SIZE) -> np.nd
     return np.asarray(_render(lamp, player.before, player.after, share, size=size))
 
 
+def shown_latent(player: Player) -> np.ndarray:
+    """Returns the latent f32[Z] at this moment."""
+    share = np.full(1, player.share, np.float32)
+    return np.asarray(_interpolate(player.before, player.after, share)[0])
+
+
 def compute_features(lamp: Lamp, player: Player) -> np.ndarray:
     """Returns the lamp's map of features f32[S, S, C] at this moment."""
     share = np.full(1, player.share, np.float32)
@@ -132,6 +139,13 @@ def push(
     return player._replace(before=before, after=after)
 
 
+def place(lamp: Lamp, player: Player, latent: Sequence[float]) -> Player:
+    """Returns the lamp with another latent f32[Z], from which it runs on."""
+    before = jnp.asarray(latent, jnp.float32)[None]
+    after = _next_latents(lamp, before, player.key, player.step)
+    return player._replace(before=before, after=after, share=0.0)
+
+
 def latent_health(latent: jax.Array | np.ndarray) -> Health:
     """Compares the values of a latent f32[Z] with N(0, I)."""
     z = np.asarray(latent, np.float64)
@@ -157,6 +171,9 @@ def _next_latents(
     lamp: Lamp, latents: jax.Array, key: jax.Array, step: int
 ) -> jax.Array:
     return lamp.rollout(latents, key, step, num_steps=1)[0]
+
+
+_interpolate = jax.jit(interpolate)
 
 
 @functools.partial(jax.jit, static_argnames="size")

@@ -39,6 +39,7 @@ class Status:
       mean: of the latent's values.
       std: of the latent's values.
       normal: whether the latent is plausible as a sample of N(0, I).
+      held: whether it stands still, at a latent that a viewer has set.
       viewers: number of viewers.
     """
 
@@ -51,6 +52,7 @@ class Status:
     mean: float
     std: float
     normal: bool
+    held: bool
     viewers: int
 
 
@@ -65,11 +67,13 @@ class Update(NamedTuple):
       status: the same object until it changes.
       head: that colours features, see `feature_maps.describe_head`; the same object
         until it changes, and None for frames.
+      latent: of the picture.
     """
 
     picture: bytes
     status: Status
     head: dict[str, Any] | None
+    latent: list[float]
 
 
 class Show:
@@ -115,7 +119,8 @@ class Show:
         Raises:
           ValueError: one of them is invalid.
         """
-        steering.check_requests(requests, self._checkpoints)
+        latent_size = self._lamp.config.latent_size
+        steering.check_requests(requests, self._checkpoints, latent_size)
         self._requests |= requests
 
     async def updates(self, *, features: bool = False) -> AsyncGenerator[Update]:
@@ -147,19 +152,21 @@ class Show:
             )
             if index % status_every == 0:
                 self._status = self._report()
-            self._publish(pictures)
+            self._publish(pictures, player.shown_latent(self._player))
             due = steering.next_due(due, loop.time(), fps=self._fps)
             await asyncio.sleep(due - loop.time())
 
-    def _publish(self, pictures: dict[bool, bytes]) -> None:
+    def _publish(self, pictures: dict[bool, bytes], latent: np.ndarray) -> None:
         head = self._heads.get(self._settings.checkpoint)
+        values = latent.tolist()
         for queue, features in self._viewers.items():
             if features not in pictures:
                 continue
             if queue.full():
                 queue.get_nowait()
             picture = pictures[features]
-            queue.put_nowait(Update(picture, self._status, head if features else None))
+            head_of_picture = head if features else None
+            queue.put_nowait(Update(picture, self._status, head_of_picture, values))
 
     def _restart(self) -> None:
         self._lamp = self._checkpoints[self._settings.checkpoint]
@@ -178,6 +185,9 @@ class Show:
         self._settings = tick.settings
         if tick.restart:
             self._restart()
+        if tick.latent:
+            self._player = player.place(self._lamp, self._player, tick.latent)
+            self._starts += 1
         if tick.push:
             gradients = self._gradients(self._settings.checkpoint)
             self._player = player.push(self._lamp, self._player, gradients, *tick.push)
@@ -188,7 +198,7 @@ class Show:
             if not (features and self._settings.checkpoint in self._heads):
                 frame = player.render_frame(self._lamp, self._player)
                 pictures[features] = self._pack(False, frame.shape, frame.tobytes())
-            elif tick.restart or self._ticks % self._map_every() == 0:
+            elif tick.restart or tick.latent or self._ticks % self._map_every() == 0:
                 found = player.compute_features(self._lamp, self._player)
                 packed = feature_maps.pack_map(found)
                 pictures[features] = self._pack(True, found.shape, packed)
@@ -213,6 +223,7 @@ class Show:
             checkpoints=tuple(self._checkpoints),
             seed=self._settings.seed,
             speed=self._settings.speed,
+            held=self._settings.held,
             step=self._player.step,
             seconds=self._player.step / self._lamp.steps_per_second,
             viewers=len(self._viewers),

@@ -4,12 +4,13 @@ The exported page has the same in `duralava/export/static/steering.js`. The test
 both read `tests/fixtures/live.json`.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from duralava.live.player import PUSH_SECONDS
 
 MIN_SPEED, MAX_SPEED = 0.1, 10.0  # seconds of a lamp per second
+MAX_VALUE = 10.0  # of a latent that is requested; N(0, 1) has none beyond 6
 MAX_CATCH_UP = 0.5  # seconds; a lamp that is later than this loses the rest
 _MAX_SEED = 2**31 - 1
 
@@ -36,12 +37,14 @@ class Settings(NamedTuple):
       seed: of the lamp.
       speed: seconds of the lamp per second.
       touch: that has not ended yet, if there is one.
+      held: whether the lamp stands still, at a latent that a viewer has set.
     """
 
     checkpoint: str
     seed: int
     speed: float = 1.0
     touch: Touch | None = None
+    held: bool = False
 
 
 class Tick(NamedTuple):
@@ -50,29 +53,36 @@ class Tick(NamedTuple):
     Attributes:
       settings: after the tick.
       restart: whether the lamp starts again first, from these settings.
+      latent: to which the lamp is set after that, if a viewer has sent one.
       push: the part of the touch within the tick, if the lamp is touched.
       lamp_seconds: by which the lamp runs on.
     """
 
     settings: Settings
     restart: bool
+    latent: Sequence[float] | None
     push: Touch | None
     lamp_seconds: float
 
 
-def check_requests(requests: Mapping[str, Any], checkpoints: Collection[str]) -> None:
+def check_requests(
+    requests: Mapping[str, Any], checkpoints: Collection[str], latent_size: int
+) -> None:
     """Checks what a viewer has sent.
 
     Args:
-      requests: any of `{"speed": 2}`, `{"seed": 7}`, `{"checkpoint": NAME}` and
-        `{"push": [x, y]}`, a place in the picture from 0 to 1.
+      requests: any of `{"speed": 2}`, `{"seed": 7}`, `{"checkpoint": NAME}`,
+        `{"push": [x, y]}`, a place in the picture from 0 to 1, and
+        `{"latent": [z, ...]}`, at which the lamp stands still until
+        `{"latent": null}`.
       checkpoints: names that can be requested.
+      latent_size: number of values of a latent.
 
     Raises:
       ValueError: a request is none of these, or its value is out of range.
     """
     for name, value in requests.items():
-        if not _is_valid(name, value, checkpoints):
+        if not _is_valid(name, value, checkpoints, latent_size):
             raise ValueError(f"invalid request: {name[:20]}")
 
 
@@ -91,14 +101,17 @@ def steer(settings: Settings, requests: Mapping[str, Any], seconds: float) -> Ti
         push = touch._replace(seconds=min(seconds, touch.seconds))
         if touch.seconds > seconds:
             rest = touch._replace(seconds=touch.seconds - seconds)
+    latent = requests.get("latent")
     settings = Settings(
         requests.get("checkpoint", settings.checkpoint),
         requests.get("seed", settings.seed),
         requests.get("speed", settings.speed),
         rest,
+        latent is not None if "latent" in requests else settings.held,
     )
     restart = "checkpoint" in requests or "seed" in requests
-    return Tick(settings, restart, push, seconds * settings.speed)
+    lamp_seconds = 0.0 if settings.held else seconds * settings.speed
+    return Tick(settings, restart, latent, push, lamp_seconds)
 
 
 def next_due(due: float, now: float, *, fps: float) -> float:
@@ -115,19 +128,29 @@ def next_due(due: float, now: float, *, fps: float) -> float:
     return max(due + 1 / fps, now - MAX_CATCH_UP)
 
 
-def _is_valid(name: str, value: Any, checkpoints: Collection[str]) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
+def _is_valid(
+    name: str, value: Any, checkpoints: Collection[str], latent_size: int
+) -> bool:
     match name:
         case "speed":
-            return number and MIN_SPEED <= value <= MAX_SPEED
+            return _is_number(value, MIN_SPEED, MAX_SPEED)
         case "seed":
-            return number and isinstance(value, int) and 0 <= value <= _MAX_SEED
+            return isinstance(value, int) and _is_number(value, 0, _MAX_SEED)
         case "checkpoint":
             return isinstance(value, str) and value in checkpoints
         case "push":
-            return (
-                isinstance(value, list)
-                and len(value) == 2
-                and all(isinstance(v, int | float) and 0 <= v <= 1 for v in value)
-            )
+            return _are_numbers(value, 2, 0, 1)
+        case "latent":
+            between = -MAX_VALUE, MAX_VALUE
+            return value is None or _are_numbers(value, latent_size, *between)
     return False
+
+
+def _are_numbers(values: Any, count: int, least: float, most: float) -> bool:
+    is_list = isinstance(values, list) and len(values) == count
+    return is_list and all(_is_number(value, least, most) for value in values)
+
+
+def _is_number(value: Any, least: float, most: float) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and least <= value <= most

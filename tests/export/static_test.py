@@ -27,7 +27,7 @@ def test_requests_change_what_the_lamp_does(run_script, case):
         """
           const { steer } = await import("./steering.js");
           const [ticks, pushSeconds] = given;
-          let settings = { seed: 0, speed: 1, touch: null };
+          let settings = { seed: 0, speed: 1, touch: null, held: false };
           return ticks.map(({ requests, seconds }) => {
             const tick = steer(settings, requests, seconds, pushSeconds);
             settings = tick.settings;
@@ -43,6 +43,8 @@ def test_requests_change_what_the_lamp_does(run_script, case):
         assert push == (expected["push"] and pytest.approx(expected["push"]))
         assert tick["settings"]["seed"] == expected["seed"]
         assert tick["settings"]["speed"] == expected["speed"]
+        assert tick["settings"]["held"] == expected.get("held", False)
+        assert tick["latent"] == expected.get("latent")
 
 
 @pytest.mark.parametrize("case", CASES["catching_up"]["cases"])

@@ -150,9 +150,9 @@ def play(open_page):
     return play_
 
 
-def test_only_the_main_module_of_the_live_page_is_replaced():
+def test_only_the_lamp_of_the_live_page_is_replaced():
     names = [{path.name for path in folder.iterdir()} for folder in web.STATIC]
-    assert set.intersection(*names) == {"main.js"}
+    assert set.intersection(*names) == {"lamp.js"}
 
 
 def unpacked(text, dtype, *shape):
@@ -437,6 +437,27 @@ def test_a_page_can_be_installed_and_works_without_a_network(play):
     errors = cdp.send("Page.getInstallabilityErrors")["installabilityErrors"]
     # The pages of a test are private ones.
     assert {error["errorId"] for error in errors} <= {"in-incognito"}
+
+
+def test_the_numbers_of_the_lamp_can_be_changed(open_page, address):
+    page = open_page()
+    page.goto(f"{address}explain.html")
+    step = "Number(document.body.dataset.step)"
+    wait_for(page, f"{step} > 0")
+    bar = page.get_by_role("slider", name="Number 9", exact=True)
+    before = picture(page)
+    bar.focus()
+    page.keyboard.press("End")
+    expect(bar).to_have_attribute("aria-valuenow", "3.00")
+    page.wait_for_timeout(1_500)  # the lamp stands still, and its picture is drawn
+    expect(bar).to_have_attribute("aria-valuenow", "3.00")
+    changed, held = picture(page), page.evaluate(step)
+    assert np.abs(changed - before).mean() > 1
+    page.wait_for_timeout(800)
+    assert np.array_equal(picture(page), changed)
+    assert page.evaluate(step) == held
+    page.get_by_role("button", name="Run on").click()
+    wait_for(page, f"{step} > {held + 1}")
 
 
 def test_a_page_shows_several_lamps(browser, address):

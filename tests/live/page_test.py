@@ -226,7 +226,7 @@ def test_a_touch_pushes_at_its_place(open_page):
     page.mouse.click(20, 100)
     page.wait_for_timeout(200)
     assert len(requests(page, "push")) == 1
-    # A drag pushes again and again.
+    # A drag pushes again and again, and so does a finger that rests.
     page.mouse.move(400, 100)
     page.mouse.down()
     for y in range(100, 300, 20):
@@ -237,6 +237,13 @@ def test_a_touch_pushes_at_its_place(open_page):
     heights = [y for _, y in requests(page, "push")[1:]]
     assert heights == sorted(heights)
     assert heights[-1] > 0.5
+    page.mouse.down()
+    count = len(requests(page, "push"))
+    wait_until(page, lambda: len(requests(page, "push")) >= count + 3)
+    page.mouse.up()
+    count = len(requests(page, "push"))
+    page.wait_for_timeout(900)
+    assert len(requests(page, "push")) == count
 
 
 def test_the_keyboard_is_enough(open_page):
@@ -360,6 +367,15 @@ def test_snapshot_and_record_are_files(open_page, tmp_path):
     assert len(film) >= repaints / 4
     assert film[0].shape == (400, 500, 3)
     assert max(np.abs(a - b).mean() for a, b in itertools.pairwise(film)) > 0.05
+    # A lamp that is paused is recorded as well.
+    page.keyboard.press("Space")
+    page.keyboard.press("r")
+    expect(page.locator("#recorded")).to_have_text(re.compile(r"([1-9]|\d\d+) s"))
+    with page.expect_download() as download:
+        page.keyboard.press("r")
+    download.value.save_as(path)
+    with av.open(path) as container:
+        assert next(container.decode(video=0)).width == 500
 
 
 def test_with_reduced_motion_the_page_starts_paused(open_page):

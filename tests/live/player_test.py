@@ -97,6 +97,17 @@ def test_a_touch_turns_the_latent_for_as_long_as_it_lasts(lamp, start):
     np.testing.assert_allclose(touched.after, after, atol=1e-6)
 
 
+def test_a_lamp_runs_on_from_the_latent_to_which_it_is_set(lamp, start):
+    latent = np.linspace(-2, 2, 8, dtype=np.float32)
+    placed = player.place(lamp, player.advance(lamp, start, 3.7), latent.tolist())
+    np.testing.assert_allclose(player.shown_latent(placed), latent, atol=1e-6)
+    assert (placed.step, placed.share) == (3, 0)
+    later = player.advance(lamp, placed, 1.5)
+    _, trajectory = lamp.rollout(jnp.asarray(latent[None]), start.key, 3, num_steps=3)
+    between = interpolate(trajectory[1], trajectory[2], jnp.full(1, 0.5))
+    np.testing.assert_allclose(player.shown_latent(later), between[0], atol=1e-5)
+
+
 @pytest.mark.parametrize("case", CASES["health"]["cases"])
 def test_health_of_a_latent(case):
     found = player.latent_health(np.float32(case["latent"]))

@@ -46,6 +46,7 @@ class Viewer:
         self.maps = []
         self.moments = []  # (start, seconds) of each picture
         self.heads = []
+        self.latents = []
         self.status = None
 
     async def receive(self, until):
@@ -57,6 +58,8 @@ class Viewer:
                     received = json.loads(message.data)
                     if "head" in received:
                         self.heads.append(received["head"])
+                    elif "latent" in received:
+                        self.latents.append(received["latent"])
                     else:
                         self.status = received
                 elif message.type is aiohttp.WSMsgType.BINARY:
@@ -264,6 +267,52 @@ def test_a_push_changes_the_frames(two_checkpoints):
     assert np.abs(pushed - calm).mean() > 2 * np.abs(again - calm).mean() + 0.5
 
 
+def test_a_viewer_who_asks_for_latents_gets_that_of_each_picture(
+    field_and_convolution,
+):
+    async def test():
+        async with (
+            serving(field_and_convolution) as session,
+            session.ws_connect("/lamp?features&latents") as ws,
+            session.ws_connect("/lamp") as other_ws,
+        ):
+            viewer, other = Viewer(ws), Viewer(other_ws)
+            await viewer.receive(lambda v: len(v.maps) >= 5)
+            await other.receive(lambda v: len(v.frames) >= 5)
+            assert other.latents == []
+            field = feature_maps.fill_vectors(
+                tiny.lamp(of=tiny.FIELD, with_encoder=False, refresh=0.3)
+            )
+            assert len(viewer.latents) == len(viewer.maps)
+            for latent, map_ in zip(viewer.latents, viewer.maps, strict=True):
+                state = player.place(field, player.begin(field, field.start(3)), latent)
+                found = player.compute_features(field, state)
+                np.testing.assert_allclose(map_, found, atol=0.02)
+
+    run(test())
+
+
+def test_a_lamp_stands_still_at_a_latent_until_its_viewer_leaves(lamp):
+    latent = np.linspace(-2, 2, 8).round(2).tolist()
+
+    async def test():
+        async with serving(lamp) as session, session.ws_connect("/lamp?latents") as ws:
+            viewer = Viewer(ws)
+            async with session.ws_connect("/lamp") as other_ws:
+                other = Viewer(other_ws)
+                await other.request(latent=latent)
+                await viewer.receive(lambda v: v.status and v.status["held"])
+                step, count = viewer.status["step"], len(viewer.latents)
+                await viewer.receive(lambda v: len(v.latents) >= count + 30)
+                assert viewer.latents[count:] == [latent] * 30
+                assert viewer.status["step"] == step
+            await viewer.receive(lambda v: not v.status["held"])
+            await viewer.receive(lambda v: v.status["step"] > step + 1)
+            assert viewer.latents[-1] != latent
+
+    run(test())
+
+
 def test_a_paused_viewer_gets_nothing_and_others_do(lamp):
     async def test():
         async with (
@@ -330,6 +379,11 @@ def test_a_slow_viewer_skips_frames_and_delays_nobody(lamp):
         '{"push": [0.5]}',
         '{"push": [0.5, 2]}',
         '{"push": ["a", "b"]}',
+        '{"latent": []}',
+        '{"latent": [0, 0, 0, 0, 0, 0, 0]}',
+        '{"latent": [0, 0, 0, 0, 0, 0, 0, 11]}',
+        '{"latent": [0, 0, 0, 0, 0, 0, 0, NaN]}',
+        '{"latent": [0, 0, 0, 0, 0, 0, 0, true]}',
         '{"play": 1}',
         '{"fly": 1}',
         '{"seed": 5, "fly": 1}',

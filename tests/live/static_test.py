@@ -214,6 +214,13 @@ def test_a_recording_has_the_first_format_that_the_browser_knows(
     assert run_script(script, supported) == expected
 
 
+def test_the_bell_stacks_numbers_where_they_are(run_script):
+    script = "return (await import('./bell.js')).columns(...given)"
+    # Seven columns from -3.5 to 3.5 are those of whole numbers.
+    numbers = [-3, -1.49, -0.51, 0, 0.4, 1.6, 3.4, 9, -9]
+    assert run_script(script, [numbers, 7]) == [0, 2, 2, 3, 3, 5, 6, 6, 0]
+
+
 @pytest.mark.parametrize(
     ("count", "width", "height", "columns"),
     [

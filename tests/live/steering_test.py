@@ -16,6 +16,8 @@ def test_requests_change_what_the_lamp_does(case):
         assert tick.restart == expected["restart"]
         assert tick.push == (expected["push"] and pytest.approx(expected["push"]))
         assert (settings.seed, settings.speed) == (expected["seed"], expected["speed"])
+        assert settings.held == expected.get("held", False)
+        assert tick.latent == expected.get("latent")
         assert settings.checkpoint == "first"
 
 

@@ -1,5 +1,7 @@
 import os
 import pathlib
+import re
+import signal
 
 import pytest
 from interruption import interrupt
@@ -47,6 +49,24 @@ def test_an_interrupted_report_gets_one_line_and_leaves_nothing(tmp_path):
     assert lines[-1].endswith("interrupted")  # perhaps behind the progress bar
     assert not any("Traceback" in line for line in lines)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_film_that_is_ended_is_complete(tmp_path):
+    with open(tmp_path / "printed", "w") as printed:
+        code, shown = interrupt(
+            TOOL,
+            *("--output=lamp.png", "--size=32", "--seconds=60"),
+            once="<0",  # hours that are left, once there are frames
+            number=signal.SIGTERM,
+            stdout=printed,
+            cwd=tmp_path,
+            env=os.environ | {"JAX_PLATFORMS": "cpu"},
+        )
+    assert code == 130, shown
+    line = (tmp_path / "printed").read_text()
+    count = int(re.fullmatch(r"wrote (\d+) frames at 30 fps: lamp.png\n", line)[1])
+    with Image.open(tmp_path / "lamp.png") as picture:
+        assert picture.n_frames == count
 
 
 @pytest.mark.parametrize(

@@ -56,14 +56,21 @@ export class Player {
     this.#after = await this.#next(this.#before);
   }
 
+  /** Sets the latent, from which the lamp runs on. */
+  async place(latent) {
+    this.#before = Float32Array.from(latent);
+    this.#after = await this.#next(this.#before);
+    this.#share = 0;
+  }
+
   /** Returns the map of features at this moment, f32[S, S, C]. */
   computeFeatures() {
-    return this.#network.features(this.#shownLatent());
+    return this.#network.features(this.shownLatent);
   }
 
   /** Returns the frame at this moment: RGBA bytes, row after row. */
   async renderFrame() {
-    const rgb = await this.#network.generate(this.#shownLatent());
+    const rgb = await this.#network.generate(this.shownLatent);
     const rgba = new Uint8ClampedArray((rgb.length / 3) * 4).fill(255);
     for (let from = 0, to = 0; from < rgb.length; from += 3, to += 4) {
       for (let channel = 0; channel < 3; channel += 1) {
@@ -73,7 +80,8 @@ export class Player {
     return rgba;
   }
 
-  #shownLatent() {
+  /** The latent at this moment. */
+  get shownLatent() {
     return interpolate(this.#before, this.#after, this.#share);
   }
 

@@ -1,9 +1,10 @@
 // Runs the lamp in real time, in a thread of its own, so that the page never waits.
 //
 // Receives {drawsFeatures: bool} first, which starts the lamp; then {play: bool} and the
-// requests of the page: {seed}, {speed}, {push: [x, y]}.
+// requests of the page: {seed}, {speed}, {push: [x, y]}, {latent: [...] or null}.
 // Sends {progress: {loaded, total}} in bytes while it loads; then {head}, which is null
-// for frames; then {map} or {frame, width}, and {status}. If it cannot go on, {trouble}.
+// for frames; then {map} or {frame, width}, with their latents, and {status}. If it
+// cannot go on, {trouble}.
 
 import { openNetwork } from "./network.js";
 import { latentHealth, Player } from "./player.js";
@@ -33,7 +34,7 @@ async function run(drawsFeatures) {
   const { config } = network;
   const head = drawsFeatures ? config.head : null;
   postMessage({ head });
-  let settings = { seed: 0, speed: 1, touch: null };
+  let settings = { seed: 0, speed: 1, touch: null, held: false };
   let player = await Player.begin(network, settings.seed);
   let starts = 0;
   let previous = seconds();
@@ -45,7 +46,7 @@ async function run(drawsFeatures) {
       previous = due = seconds();
     }
     const now = seconds();
-    const interval = head ? mapInterval(settings.speed, config) : 1 / FPS;
+    const interval = head ? mapInterval(settings, config) : 1 / FPS;
     const tick = steer(
       settings,
       takeRequests(),
@@ -58,15 +59,20 @@ async function run(drawsFeatures) {
       player = await Player.begin(network, settings.seed);
       starts += 1;
     }
+    if (tick.latent) {
+      await player.place(tick.latent);
+      starts += 1;
+    }
     if (tick.push) await player.push(tick.push.place, tick.push.seconds);
     await player.advance(tick.lampSeconds * config.steps_per_second);
 
     if (head) {
       const data = await player.computeFeatures();
-      postMessage({ map: { data, time: now, start: starts } });
+      postMessage({ map: { data, time: now, start: starts, latent: player.shownLatent } });
     } else {
       const frame = await player.renderFrame();
-      postMessage({ frame, width: config.resolution }, [frame.buffer]);
+      const { shownLatent: latent } = player;
+      postMessage({ frame, width: config.resolution, latent }, [frame.buffer]);
     }
     if (now - reported >= STATUS_INTERVAL) {
       reported = now;
@@ -78,7 +84,8 @@ async function run(drawsFeatures) {
 }
 
 /** Returns the seconds to the next map, see duralava/live/show.py. */
-function mapInterval(speed, { map_seconds, map_steps, steps_per_second }) {
+function mapInterval({ speed, held }, { map_seconds, map_steps, steps_per_second }) {
+  if (held) return 1 / FPS; // so that a picture follows its latent at once
   const limit = Math.min(map_seconds, map_steps / (speed * steps_per_second));
   return Math.max(1 / FPS, limit);
 }
@@ -89,12 +96,13 @@ function takeRequests() {
   return taken;
 }
 
-function report(player, { seed, speed }, config) {
+function report(player, { seed, speed, held }, config) {
   return {
     checkpoint: config.checkpoint,
     checkpoints: [config.checkpoint],
     seed,
     speed,
+    held,
     step: player.step,
     seconds: player.step / config.steps_per_second,
     ...latentHealth(player.latent, config.normal_bounds),

@@ -37,7 +37,14 @@ export class Controls {
     this.#screens = screens;
     this.#settings = settings;
     this.#say = say;
-    this.#recorder = new Recorder(find("lamp"), { fileName, onChange: showRecording });
+    this.#recorder = new Recorder(find("lamp"), {
+      fileName,
+      onChange: (seconds) => {
+        screens[0].setRecorded(seconds !== null);
+        showRecording(seconds);
+      },
+      onEmpty: () => say("Nothing was recorded: this browser is too slow.", 6000),
+    });
     this.#sheets = new Sheets(() => this.wake());
     this.wake = hideWhenIdle(find("panel"), () => this.#playing && !this.#sheets.open);
     this.#offerThemes(themes, link.theme ?? themes[0]);

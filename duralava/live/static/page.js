@@ -3,26 +3,25 @@
 import { Controls } from "./controls.js";
 import { find } from "./elements.js";
 import { History } from "./history.js";
+import { requestLinked } from "./linked.js";
 import { readLink } from "./links.js";
+import { say } from "./message.js";
 import { Screen } from "./screen.js";
 import { Settings } from "./settings.js";
 import { summary, verdict } from "./summary.js";
 import { loadThemes } from "./themes.js";
 import { listenForTouches } from "./touch.js";
-import { makeCanvases, nthSeed, together } from "./wall.js";
+import { makeCanvases, together } from "./wall.js";
 
 const HINT = 7000; // milliseconds
 const SHARED = "This page shows one lamp, which all viewers share; "
   + "an exported page can show several.";
-// Milliseconds for which a page waits for the lamp that its link names. It shows the lamp
-// that there is if another viewer has changed it meanwhile.
-const PATIENCE = 3000;
 
 /**
  * Shows one lamp, or several if the page's link says so, and passes on what the viewer
  * asks for.
  *
- * @param Lamp a class with the methods of ServedLamp in main.js: start, setPlaying and
+ * @param Lamp a class with the methods of that in lamp.js: start, setPlaying and
  *   request. Its `isShared` is true if all its instances are one and the same lamp.
  */
 export async function showLamps(Lamp) {
@@ -97,45 +96,8 @@ export async function showLamps(Lamp) {
   });
 }
 
-/**
- * Requests the seed and the speed of the link as soon as the lamp reports its own.
- *
- * Returns a function that takes each status, and returns whether to show the lamp: not
- * while it is another one than the link names.
- */
-function requestLinked(lamp, { seed, speed }, index) {
-  const wanted = {};
-  if (seed !== null) wanted.seed = nthSeed(seed, index);
-  else if (index > 0) wanted.seed = index;
-  if (speed !== null) wanted.speed = speed;
-  let asked = null; // when
-  let isShown = !("seed" in wanted);
-  return (status) => {
-    if (status && asked === null) {
-      asked = performance.now();
-      const isOther = ([name, value]) => value !== status[name];
-      const changes = Object.fromEntries(Object.entries(wanted).filter(isOther));
-      if (Object.keys(changes).length) lamp.request(changes);
-    }
-    if (status && !isShown) {
-      isShown = status.seed === wanted.seed || performance.now() - asked > PATIENCE;
-    }
-    return isShown;
-  };
-}
-
 function hint() {
   return matchMedia("(pointer: coarse)").matches
     ? "Touch the lamp: wax gathers at your finger."
     : "Click the lamp: wax gathers there. Space pauses, ? lists the keys.";
-}
-
-/** Shows a message, for a number of milliseconds if one is given. */
-function say(text, milliseconds) {
-  const message = find("message");
-  message.textContent = text;
-  if (!milliseconds) return;
-  setTimeout(() => {
-    if (message.textContent === text) message.textContent = "";
-  }, milliseconds);
 }

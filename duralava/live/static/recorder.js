@@ -20,6 +20,7 @@ export class Recorder {
   #canvas;
   #fileName;
   #onChange;
+  #onEmpty;
   #media = null;
   #format = window.MediaRecorder
     && recordingFormat((type) => MediaRecorder.isTypeSupported(type));
@@ -29,11 +30,13 @@ export class Recorder {
    * @param fileName returns the name of the file to save, without its suffix.
    * @param onChange called with the seconds that are recorded, when a recording starts
    *   and again and again, and with null when it stops.
+   * @param onEmpty called when a recording has no frame, which is then not saved.
    */
-  constructor(canvas, { fileName, onChange }) {
+  constructor(canvas, { fileName, onChange, onEmpty }) {
     this.#canvas = canvas;
     this.#fileName = fileName;
     this.#onChange = onChange;
+    this.#onEmpty = onEmpty;
   }
 
   /** Whether this browser can record. */
@@ -71,7 +74,9 @@ export class Recorder {
       this.#media.stream.getTracks().forEach((track) => track.stop());
       this.#media = null;
       this.#onChange(null);
-      this.#save(new Blob(parts, { type }), this.#format);
+      const film = new Blob(parts, { type });
+      if (film.size) this.#save(film, this.#format);
+      else this.#onEmpty();
     };
     this.#media.start(PART);
     showSeconds();

@@ -26,6 +26,7 @@ export class Screen {
   #marker = makeMarker();
   #place = null; // of the marker
   #size = null; // of the canvas in pixels of the screen
+  #isRecorded = false;
 
   /** Whether this screen colours features; if not, it needs frames. */
   drawsFeatures = canColourFeatures();
@@ -63,6 +64,13 @@ export class Screen {
     this.#timeline.add(map, performance.now() / 1000);
   }
 
+  /** The latent of the picture that is drawn, if pictures have one; or null. */
+  get latent() {
+    const { first, second, share } = this.#shown;
+    if (!first?.latent) return null;
+    return first.latent.map((v, i) => v + share * (second.latent[i] - v));
+  }
+
   /** Shows the colours of a theme, a name of `loadThemes`. */
   async setTheme(name) {
     this.#theme = await loadTable(name);
@@ -71,6 +79,11 @@ export class Screen {
   /** Shows the whole lamp, "contain", or fills the canvas, "cover". */
   setFit(name) {
     this.#fit = name;
+  }
+
+  /** Draws at each repaint while it is recorded: a film needs frames of a still lamp too. */
+  setRecorded(isRecorded) {
+    this.#isRecorded = isRecorded;
   }
 
   /** Marks the place [x, y] of the picture while the canvas has the focus; or null. */
@@ -122,7 +135,7 @@ export class Screen {
     this.#placeMarker();
     const isSame = Object.keys(next).every((key) => next[key] === this.#shown[key]);
     const layout = this.#layout();
-    if (isSame || !next.first || !this.#painter || layout.side === 0) return;
+    if ((isSame && !this.#isRecorded) || !next.first || !this.#painter || layout.side === 0) return;
     this.#shown = next;
     this.#painter.paint({ ...next, layout });
   }

@@ -1,6 +1,7 @@
 // Touches of the lamp, by pointer and by keyboard.
 
 const MIN_INTERVAL = 100; // milliseconds between two touches of one drag
+const MAX_INTERVAL = 400; // where a finger rests; a touch lasts 500, see PUSH_SECONDS
 const AIM_STEP = 0.05; // of the picture, for each press of an arrow key
 const DIRECTIONS = {
   ArrowLeft: [-1, 0],
@@ -20,17 +21,22 @@ export function listenForTouches(canvas, screen, onTouch) {
 
 function listenForPointer(canvas, screen, onTouch) {
   let last = 0;
+  let held = null; // the timer that repeats a touch
   function touch(event) {
-    if (event.timeStamp - last < MIN_INTERVAL) return;
+    clearTimeout(held);
+    held = setTimeout(() => touch(event), MAX_INTERVAL);
+    if (performance.now() - last < MIN_INTERVAL) return;
     const place = screen.locate(event);
     if (!place) return;
-    last = event.timeStamp;
+    last = performance.now();
     onTouch(place);
   }
   canvas.addEventListener("pointerdown", (event) => {
     canvas.setPointerCapture(event.pointerId);
     touch(event);
   });
+  // Also where the pointer goes up or is cancelled.
+  canvas.addEventListener("lostpointercapture", () => clearTimeout(held));
   canvas.addEventListener("pointermove", (event) => {
     if (event.buttons) touch(event);
   });

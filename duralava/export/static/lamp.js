@@ -1,16 +1,15 @@
-// Shows a lamp that runs in this browser: its networks run in a worker.
+// A lamp that runs in this browser: its networks run in a worker.
 
 import "./offline.js";
-import { showLamps } from "./page.js";
 
-class LocalLamp {
+export class Lamp {
   #worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
 
   /**
    * Starts the lamp.
    *
    * @param drawsFeatures whether to send maps of features, if the weights have them.
-   * @param onFrame called with each frame, an ImageData.
+   * @param onFrame called with each frame, an ImageData; its `latent` is the latent.
    * @param onFeatures called with each map of features, see `Screen.showFeatures`.
    * @param onStatus called with the lamp's status, see `report` in worker.js.
    * @param onTrouble called with a message, "" when the trouble is over.
@@ -30,7 +29,10 @@ class LocalLamp {
         head = data.head;
         onTrouble("");
       }
-      if (data.frame) onFrame(new ImageData(data.frame, data.width));
+      if (data.frame) {
+        const { frame, width, latent } = data;
+        onFrame(Object.assign(new ImageData(frame, width), { latent }));
+      }
       if (data.map) onFeatures({ ...data.map, head });
       if (data.status) onStatus(data.status);
     };
@@ -43,7 +45,10 @@ class LocalLamp {
     this.#worker.postMessage({ play: playing });
   }
 
-  /** Asks for {speed}, {seed} or {push: [x, y]}. */
+  /**
+   * Asks for {speed}, {seed}, {push: [x, y]}, or {latent: [...]}, at which the lamp
+   * stands still until {latent: null}.
+   */
   request(change) {
     this.#worker.postMessage(change);
   }
@@ -53,5 +58,3 @@ function ofBytes({ loaded, total }) {
   const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
   return `${megabytes(loaded)} of ${megabytes(total)} MB`;
 }
-
-showLamps(LocalLamp);
