@@ -41,7 +41,6 @@ class _Format:
     transparent: str | None = None  # the pixel format of frames with opacity
     bytes_per_pixel: float = 0.0  # 0 if files are small, as frames change little
     fade: int = 0  # B frames before each key frame, see `frame_types`
-    loop_options: tuple[tuple[str, str], ...] = ()  # instead of those of the same name
 
 
 _APNG = _Format(
@@ -87,7 +86,6 @@ _FORMATS = {
             ("lag-in-frames", "0"),
         ),
         transparent="yuva420p",
-        loop_options=(("lossless", "0"), ("crf", "6")),
     ),
     ".gif": _Format(
         "gif",
@@ -365,7 +363,7 @@ def _open_video(
     with av.open(
         path, "w", format=format_.container, options=dict(format_.container_options)
     ) as container:
-        options = dict(format_.codec_options + (format_.loop_options if loop else ()))
+        options = dict(format_.codec_options)
         stream = container.add_stream(format_.codec, rate=rate, options=options)
         stream.height, stream.width = height + padding[0], width + padding[1]
         stream.pix_fmt = format_.pixel_format
