@@ -97,3 +97,38 @@ class Viewer:
 
     async def request(self, **requests):
         await self.ws.send_str(json.dumps(requests))
+
+
+async def proxied(port, *, host=None, dropped=()):
+    """Starts a proxy on this machine that passes requests on as nginx does by itself.
+
+    Args:
+      port: of the server.
+      host: header `Host` of all requests; None for the server's address.
+      dropped: names of the headers that are not passed on.
+    """
+
+    async def pipe(reader, writer):
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(2**16):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+    async def serve(reader, writer):
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        except asyncio.IncompleteReadError:  # nothing was asked
+            writer.close()
+            return
+        first, *lines = head.removesuffix("\r\n\r\n").split("\r\n")
+        headers = dict(line.split(": ", 1) for line in lines)
+        headers["Host"] = host or f"127.0.0.1:{port}"
+        if "Upgrade" not in headers:
+            headers["Connection"] = "close"  # each request comes here
+        passed = [f"{n}: {v}" for n, v in headers.items() if n not in dropped]
+        back, forth = await asyncio.open_connection("127.0.0.1", port)
+        forth.write("\r\n".join([first, *passed, "", ""]).encode())
+        await asyncio.gather(pipe(reader, forth), pipe(back, writer))
+
+    return await asyncio.start_server(serve, "127.0.0.1", 0)

@@ -29,7 +29,9 @@ def show(request):
     jax.clear_caches()
     field = tiny.lamp(of=tiny.FIELD, with_encoder=False, refresh=0.3)
     convolution = tiny.lamp(with_encoder=False, transition_layers=2, refresh=0.3)
-    return Show({"field": field, "convolution": convolution}, fps=50, seed=3)
+    large = tiny.lamp(with_encoder=False, transition_layers=2, latent_size=16)
+    lamps = {"field": field, "convolution": convolution, "large": large}
+    return Show(lamps, fps=50, seed=3)
 
 
 async def until(show, holds, *, features=True):
@@ -59,6 +61,8 @@ def test_nothing_is_compiled_once_viewers_can_come(show, compiling):
             {"push": [1, 0], "speed": 2},
             {"speed": 10, "seed": 2**31 - 1},
             {"seed": 0},
+            {"latent": [0, 0.5, 1, -1, 2, 0, 0, 0]},
+            {"latent": None},
             {"checkpoint": "field"},
         ):
             for features in (True, False):
@@ -88,6 +92,15 @@ def test_the_newest_checkpoint_is_shown(show):
     show.request({"checkpoint": "field"})
     updates = asyncio.run(until(show, lambda all_: not all_[-1].status.loading))
     assert {update.status.checkpoint for update in updates} == {"field"}
+
+
+def test_a_latent_for_the_lamp_before_is_left_out(show):
+    latent = [0.5] * show._lamp.config.latent_size
+    show.request({"checkpoint": "large"})
+    asyncio.run(until(show, lambda all_: is_of(all_, "large")))
+    # As if it had been checked just before the lamp changed.
+    show._requests["latent"] = latent
+    asyncio.run(until(show, lambda all_: len(all_) == 5))
 
 
 def is_of(updates, checkpoint):
