@@ -138,7 +138,8 @@ def _make_app(show: Show, access: Access) -> web.Application:
     app.router.add_post("/lamp", _explain)
     app.router.add_get("/themes.json", _serve_themes)
     for path in _PAGES.iterdir():
-        app.router.add_get(f"/{path.name}", _file_handler(path))
+        if _suffix(path) in _KINDS:  # not what an editor has left there
+            app.router.add_get(f"/{path.name}", _file_handler(path))
     app.router.add_get("/", _file_handler(_PAGES / "index.html"))
     return app
 
@@ -218,7 +219,7 @@ def _file_handler(
 ) -> Callable[[web.Request], Awaitable[web.Response]]:
     """Returns what answers with a file, which is read once."""
     content = path.read_bytes()
-    kind = _KINDS[path.name.rpartition(".")[2]]
+    kind = _KINDS[_suffix(path)]
     tag = hashlib.sha256(content).hexdigest()[:16]
 
     async def serve(request: web.Request) -> web.Response:
@@ -230,6 +231,10 @@ def _file_handler(
         return answer
 
     return serve
+
+
+def _suffix(path: importlib.resources.abc.Traversable) -> str:
+    return path.name.rpartition(".")[2]
 
 
 async def _serve_themes(_: web.Request) -> web.Response:
