@@ -13,7 +13,12 @@ from absl import flags
 
 from duralava.commands import live
 
-for _name in ("host", "port", "seed", "theme", "checkpoint", "open"):
+_FLAGS = (
+    *("host", "port", "seed", "theme", "checkpoint", "open", "allowed_host"),
+    *("everybody_steers", "embeddable", "max_connections"),
+    "max_connections_per_address",
+)
+for _name in _FLAGS:
     flags.declare_key_flag(_name)
 
 

@@ -2,22 +2,21 @@
 
 duralava live
 duralava live --host=0.0.0.0 --port=8000 --noopen
+duralava live --host=127.0.0.1 --allowed_host=lamp.example  (behind a proxy)
 duralava live --terminal
 """
 
 import asyncio
-import errno
 import os
 import sys
 import webbrowser
 from collections.abc import Sequence
 
 from absl import flags
-from aiohttp import web
-from yarl import URL
 
 from duralava import themes, weights
-from duralava.live import address, server, show, terminal
+from duralava.live import access, address, server, show, terminal
+from duralava.live.connections import Limits
 
 FPS = 60.0
 """Frames per second in the browser, by default."""
@@ -44,6 +43,32 @@ _CHECKPOINT = flags.DEFINE_string(
 )
 _TERMINAL = flags.DEFINE_bool("terminal", False, "Draw in the terminal.")
 _OPEN = flags.DEFINE_bool("open", True, "Open the page in the browser.")
+_ALLOWED_HOST = flags.DEFINE_multi_string(
+    "allowed_host",
+    [],
+    "Name at which the page can be opened, such as that of a proxy in front of it; can "
+    "be repeated. The names of this machine's loopback and its addresses always work.",
+)
+_EVERYBODY_STEERS = flags.DEFINE_bool(
+    "everybody_steers",
+    False,
+    "Let all viewers change the lamp, also when others than you can open the page.",
+)
+_EMBEDDABLE = flags.DEFINE_bool(
+    "embeddable", False, "Let pages of other sites show the page in a frame."
+)
+_MAX_CONNECTIONS = flags.DEFINE_integer(
+    "max_connections",
+    Limits.connections,
+    "Connections that are open at once; a viewer takes one to seven.",
+    lower_bound=1,
+)
+_MAX_PER_ADDRESS = flags.DEFINE_integer(
+    "max_connections_per_address",
+    Limits.per_address,
+    "Connections of one address that are open at once.",
+    lower_bound=1,
+)
 
 
 def main(_: Sequence[str]) -> None:
@@ -73,38 +98,52 @@ def serve(*, fps: float, page: str = "") -> None:
       fps: frames per second.
       page: to open, its name on the server.
     """
+    who = _access()
     names = dict.fromkeys([_CHECKPOINT.value, *weights.names()])
     lamps = {name: weights.load(name) for name in names}
-    asyncio.run(_serve(show.Show(lamps, fps=fps, seed=_SEED.value), page))
-
-
-async def _serve(lamp: show.Show, page: str) -> None:
-    runner = web.AppRunner(server.make_app(lamp), access_log=None)
-    await runner.setup()
+    lamp = show.Show(lamps, fps=fps, seed=_SEED.value)
     try:
-        where = (await _listen(runner)) / page
+        asyncio.run(_serve(lamp, who, page))
+    except KeyboardInterrupt:
+        # All is closed. The usual end would wait for programs that XLA still compiles.
+        print("interrupted", file=sys.stderr, flush=True)
+        os._exit(130)
+
+
+def _access() -> access.Access:
+    """Returns who may open the page and steer the lamp, as the flags say."""
+    for name in _ALLOWED_HOST.value:
+        host = access.parse_host(name)
+        if host is None or host.port is not None:
+            raise ValueError(
+                f"--allowed_host is a name such as lamp.example, not {name}"
+            )
+    others = _ALLOWED_HOST.value or address.others_can_open(_HOST.value)
+    return access.Access(
+        allowed_hosts=frozenset(name.lower() for name in _ALLOWED_HOST.value),
+        token=access.make_token() if others and not _EVERYBODY_STEERS.value else None,
+        embeddable=_EMBEDDABLE.value,
+    )
+
+
+async def _serve(lamp: show.Show, who: access.Access, name: str) -> None:
+    limits = Limits(_MAX_CONNECTIONS.value, _MAX_PER_ADDRESS.value)
+    async with server.serving(
+        lamp, _HOST.value, _PORT.value, access=who, limits=limits
+    ) as listening:
+        page = address.page_address(*listening) / name
         if _THEME.value != themes.DEFAULT:
-            where = where.with_query(theme=_THEME.value)
-        print(f"the lamp plays at {where} (Ctrl-C ends it)", flush=True)
-        if sys.stdout.isatty() and address.others_can_open(where):
-            print(address.qr_code(where), flush=True)
+            page = page.with_query(theme=_THEME.value)
+        print(f"the lamp plays at {page} (Ctrl-C ends it)", flush=True)
+        own = page
+        if who.token:
+            own = page.update_query(steer=who.token)
+            print(f"who opens {own} can steer it; others watch", flush=True)
+        if sys.stdout.isatty() and address.others_can_open(page.host):
+            print(address.qr_code(page), flush=True)
         if _OPEN.value and _has_screen():
-            webbrowser.open(str(where))
+            webbrowser.open(str(own))
         await lamp.run()
-    finally:
-        await runner.cleanup()
-
-
-async def _listen(runner: web.AppRunner) -> URL:
-    """Returns the address of the page, once it can be opened."""
-    where = f"{_HOST.value}, port {_PORT.value}"
-    try:
-        await web.TCPSite(runner, _HOST.value, _PORT.value).start()
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise OSError(f"{where} is in use; --port=0 takes a free one") from error
-        raise OSError(f"cannot serve at {where}: {error.strerror}") from error
-    return address.page_address(*runner.addresses[0][:2])
 
 
 def _has_screen() -> bool:

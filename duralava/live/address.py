@@ -30,9 +30,12 @@ def page_address(host: str, port: int) -> URL:
     return URL.build(scheme="http", host=host, port=port)
 
 
-def others_can_open(address: URL) -> bool:
-    """Whether an address is not that of this machine alone."""
-    return not ipaddress.ip_address(address.host).is_loopback
+def others_can_open(host: str) -> bool:
+    """Whether a server that listens at a host can be reached from other machines."""
+    try:
+        return not ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name
+        return host != "localhost"
 
 
 def qr_code(address: URL) -> str:

@@ -32,6 +32,7 @@ class Status:
     Attributes:
       checkpoint: name of its weights.
       checkpoints: names that can be chosen.
+      loading: the checkpoint that the lamp will change to once it is ready, if any.
       seed: of the lamp.
       speed: seconds of the lamp per second.
       step: number of steps made.
@@ -45,6 +46,7 @@ class Status:
 
     checkpoint: str
     checkpoints: tuple[str, ...]
+    loading: str | None
     seed: int
     speed: float
     step: int
@@ -88,7 +90,7 @@ class Show:
     def __init__(
         self, checkpoints: Mapping[str, Lamp], *, fps: float, seed: int
     ) -> None:
-        """Starts with the first of the checkpoints, and compiles all programs."""
+        """Starts with the first of the checkpoints, and compiles its programs."""
         self._checkpoints = {
             name: feature_maps.fill_vectors(lamp) for name, lamp in checkpoints.items()
         }
@@ -101,11 +103,13 @@ class Show:
         self._settings = steering.Settings(next(iter(self._checkpoints)), seed)
         self._requests: dict[str, Any] = {}
         self._viewers: dict[asyncio.Queue[Update], bool] = {}
-        self._gradients = functools.cache(
-            lambda name: np.asarray(touch.brightening(self._checkpoints[name]))
-        )
+        self._gradients: dict[str, np.ndarray] = {}  # of checkpoints that are ready
         self._executor = futures.ThreadPoolExecutor(max_workers=1)
+        self._loader = futures.ThreadPoolExecutor(1, thread_name_prefix="loader")
+        self._next_checkpoint: str | None = None
         self._ticks, self._starts = 0, 0
+        self._loading = self._loader.submit(self._prepare, self._settings.checkpoint)
+        self._loading.result()
         self._restart()
         self._tick({}, 0.0, {False, True})
         self._status = self._report()
@@ -113,15 +117,18 @@ class Show:
     def request(self, requests: Mapping[str, Any]) -> None:
         """Takes a viewer's requests, which apply from the next frame on.
 
+        Another checkpoint is prepared first, while the lamp runs on.
+
         Args:
-          requests: see `steering.check_requests`.
+          requests: see `steering.read_requests`.
 
         Raises:
           ValueError: one of them is invalid.
         """
         latent_size = self._lamp.config.latent_size
-        steering.check_requests(requests, self._checkpoints, latent_size)
-        self._requests |= requests
+        self._requests |= steering.read_requests(
+            requests, self._checkpoints, latent_size
+        )
 
     async def updates(self, *, features: bool = False) -> AsyncGenerator[Update]:
         """Yields the newest update whenever the viewer is ready for one.
@@ -145,10 +152,11 @@ class Show:
         status_every = max(1, round(_STATUS_INTERVAL * self._fps))
         for index in itertools.count():
             kinds = set(self._viewers.values())
-            requests, self._requests = self._requests, {}
             pictures = await loop.run_in_executor(
                 self._executor,
-                functools.partial(self._tick, requests, 1 / self._fps, kinds),
+                functools.partial(
+                    self._tick, self._take_requests(), 1 / self._fps, kinds
+                ),
             )
             if index % status_every == 0:
                 self._status = self._report()
@@ -168,9 +176,34 @@ class Show:
             head_of_picture = head if features else None
             queue.put_nowait(Update(picture, self._status, head_of_picture, values))
 
+    def _take_requests(self) -> dict[str, Any]:
+        """Returns the requests that apply now: a checkpoint only once it is ready."""
+        requests, self._requests = self._requests, {}
+        wanted = requests.pop("checkpoint", self._next_checkpoint)
+        is_ready = wanted in self._gradients
+        self._next_checkpoint = None if is_ready else wanted
+        if is_ready:
+            requests["checkpoint"] = wanted
+        elif wanted is not None and self._loading.done():
+            self._loading.result()  # raises what went wrong
+            self._loading = self._loader.submit(self._prepare, wanted)
+        return requests
+
+    def _prepare(self, checkpoint: str) -> None:
+        """Compiles all that the lamp will do with a checkpoint."""
+        lamp = self._checkpoints[checkpoint]
+        gradients = np.asarray(touch.brightening(lamp))
+        state = player.begin(lamp, lamp.start(self._settings.seed))
+        state = player.push(lamp, state, gradients, 0.5, 0.5, player.PUSH_SECONDS)
+        state = player.place(lamp, state, player.shown_latent(state).tolist())
+        player.render_frame(lamp, player.advance(lamp, state, 1.0))
+        if checkpoint in self._heads:
+            player.compute_features(lamp, state)
+        player.latent_health(state.before[0])
+        self._gradients[checkpoint] = gradients
+
     def _restart(self) -> None:
         self._lamp = self._checkpoints[self._settings.checkpoint]
-        self._gradients(self._settings.checkpoint)  # takes a second, once
         self._player = player.begin(self._lamp, self._lamp.start(self._settings.seed))
         self._starts += 1
 
@@ -185,11 +218,12 @@ class Show:
         self._settings = tick.settings
         if tick.restart:
             self._restart()
-        if tick.latent:
+        # A latent for the lamp before has another size, perhaps.
+        if tick.latent and len(tick.latent) == self._lamp.config.latent_size:
             self._player = player.place(self._lamp, self._player, tick.latent)
             self._starts += 1
         if tick.push:
-            gradients = self._gradients(self._settings.checkpoint)
+            gradients = self._gradients[self._settings.checkpoint]
             self._player = player.push(self._lamp, self._player, gradients, *tick.push)
         num_steps = tick.lamp_seconds * self._lamp.steps_per_second
         self._player = player.advance(self._lamp, self._player, num_steps)
@@ -221,6 +255,7 @@ class Show:
         return Status(
             checkpoint=self._settings.checkpoint,
             checkpoints=tuple(self._checkpoints),
+            loading=self._next_checkpoint,
             seed=self._settings.seed,
             speed=self._settings.speed,
             held=self._settings.held,

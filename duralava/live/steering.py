@@ -65,10 +65,10 @@ class Tick(NamedTuple):
     lamp_seconds: float
 
 
-def check_requests(
+def read_requests(
     requests: Mapping[str, Any], checkpoints: Collection[str], latent_size: int
-) -> None:
-    """Checks what a viewer has sent.
+) -> dict[str, Any]:
+    """Returns what a viewer has sent, checked, with all numbers but the seed as floats.
 
     Args:
       requests: any of `{"speed": 2}`, `{"seed": 7}`, `{"checkpoint": NAME}`,
@@ -81,9 +81,10 @@ def check_requests(
     Raises:
       ValueError: a request is none of these, or its value is out of range.
     """
-    for name, value in requests.items():
-        if not _is_valid(name, value, checkpoints, latent_size):
-            raise ValueError(f"invalid request: {name[:20]}")
+    return {
+        name: _read_value(name, value, checkpoints, latent_size)
+        for name, value in requests.items()
+    }
 
 
 def steer(settings: Settings, requests: Mapping[str, Any], seconds: float) -> Tick:
@@ -91,7 +92,7 @@ def steer(settings: Settings, requests: Mapping[str, Any], seconds: float) -> Ti
 
     Args:
       settings: before the tick.
-      requests: as `check_requests` accepts them.
+      requests: as `read_requests` returns them.
       seconds: of real time that the tick lasts.
     """
     touch = Touch(*requests["push"], PUSH_SECONDS) if "push" in requests else None
@@ -128,22 +129,24 @@ def next_due(due: float, now: float, *, fps: float) -> float:
     return max(due + 1 / fps, now - MAX_CATCH_UP)
 
 
-def _is_valid(
+def _read_value(
     name: str, value: Any, checkpoints: Collection[str], latent_size: int
-) -> bool:
+) -> Any:
+    between = -MAX_VALUE, MAX_VALUE
     match name:
-        case "speed":
-            return _is_number(value, MIN_SPEED, MAX_SPEED)
-        case "seed":
-            return isinstance(value, int) and _is_number(value, 0, _MAX_SEED)
-        case "checkpoint":
-            return isinstance(value, str) and value in checkpoints
-        case "push":
-            return _are_numbers(value, 2, 0, 1)
-        case "latent":
-            between = -MAX_VALUE, MAX_VALUE
-            return value is None or _are_numbers(value, latent_size, *between)
-    return False
+        case "speed" if _is_number(value, MIN_SPEED, MAX_SPEED):
+            return float(value)
+        case "seed" if isinstance(value, int) and _is_number(value, 0, _MAX_SEED):
+            return value
+        case "checkpoint" if isinstance(value, str) and value in checkpoints:
+            return value
+        case "push" if _are_numbers(value, 2, 0, 1):
+            return [float(number) for number in value]
+        case "latent" if value is None:
+            return None
+        case "latent" if _are_numbers(value, latent_size, *between):
+            return [float(number) for number in value]
+    raise ValueError(f"invalid request: {name[:20]}")
 
 
 def _are_numbers(values: Any, count: int, least: float, most: float) -> bool:

@@ -21,7 +21,7 @@ from duralava.live import address
 def test_one_address_is_that_of_the_page(host, expected, open_to_others):
     found = address.page_address(host, 8080)
     assert found == URL(expected)
-    assert address.others_can_open(found) == open_to_others
+    assert address.others_can_open(found.host) == open_to_others
 
 
 @pytest.mark.parametrize(("host", "version"), [("0.0.0.0", 4), ("::", 6)])

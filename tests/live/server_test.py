@@ -1,82 +1,20 @@
 import asyncio
-import contextlib
 import json
 import pathlib
 import socket
-import struct
 import time
 
 import aiohttp
 import numpy as np
 import pytest
 import tiny
-from aiohttp import web
+from live_server import Viewer, serving
 
 from duralava import themes
 from duralava.live import feature_maps, player, server
 from duralava.live.show import Show
 
 STATIC = pathlib.Path(server.__file__).parent / "static"
-
-
-@contextlib.asynccontextmanager
-async def serving(show):
-    """Serves a show on this machine, and yields its address and a session."""
-    runner = web.AppRunner(server.make_app(show), access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0][:2]
-    running = asyncio.create_task(show.run())
-    try:
-        async with aiohttp.ClientSession(f"http://{host}:{port}") as session:
-            yield session
-    finally:
-        await runner.cleanup()
-        running.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
-
-
-class Viewer:
-    """A viewer, and what it has received."""
-
-    def __init__(self, ws):
-        self.ws = ws
-        self.frames = []
-        self.maps = []
-        self.moments = []  # (start, seconds) of each picture
-        self.heads = []
-        self.latents = []
-        self.status = None
-
-    async def receive(self, until):
-        """Receives messages until `until(self)` holds."""
-        async with asyncio.timeout(30):
-            while not until(self):
-                message = await self.ws.receive()
-                if message.type is aiohttp.WSMsgType.TEXT:
-                    received = json.loads(message.data)
-                    if "head" in received:
-                        self.heads.append(received["head"])
-                    elif "latent" in received:
-                        self.latents.append(received["latent"])
-                    else:
-                        self.status = received
-                elif message.type is aiohttp.WSMsgType.BINARY:
-                    self.receive_picture(message.data)
-                else:
-                    raise ConnectionError(f"closed: {message}")
-
-    def receive_picture(self, data):
-        header = struct.unpack_from("<?xHHHd", data)
-        has_features, width, height, start, seconds = header
-        dtype = "<f2" if has_features else np.uint8
-        values = np.frombuffer(data, dtype, offset=16).reshape(height, width, -1)
-        (self.maps if has_features else self.frames).append(values)
-        self.moments.append((start, seconds))
-
-    async def request(self, **requests):
-        await self.ws.send_str(json.dumps(requests))
 
 
 def run(test):

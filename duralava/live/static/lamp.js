@@ -2,6 +2,8 @@
 
 const FIRST_DELAY = 500; // milliseconds until a lost connection is tried again
 const MAX_DELAY = 8000;
+const LONGEST_WAIT = 2000; // milliseconds for the server to say what is wrong
+const WATCHES = "You are watching. Who has the lamp's steering link can change it.";
 const HEADER = 16; // bytes, see `Update` of duralava/live/show.py
 
 export class Lamp {
@@ -9,6 +11,8 @@ export class Lamp {
   #socket = null;
   #delay = FIRST_DELAY;
   #playing = true;
+  #steers = true; // unless the server says that this viewer only watches
+  #say;
 
   /**
    * Connects, and again whenever the connection is lost.
@@ -18,20 +22,26 @@ export class Lamp {
    * @param onFrame called with each frame, an ImageData.
    * @param onFeatures called with each map of features, see `Screen.showFeatures`.
    * @param onStatus called with the lamp's status, a `Status` of duralava/live/show.py.
-   * @param onTrouble called with a message, "" when the trouble is over.
+   * @param onTrouble called with a message, "" when the trouble is over, and for how many
+   *   milliseconds it matters, if it passes.
    */
   start(page) {
     const { drawsFeatures, wantsLatents, onFrame, onFeatures, onStatus, onTrouble } = page;
+    this.#say = onTrouble;
     const address = new URL("lamp", location.href);
+    const token = steeringToken();
+    if (token) address.searchParams.set("steer", token);
     if (drawsFeatures) address.searchParams.set("features", "");
     if (wantsLatents) address.searchParams.set("latents", "");
     address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
     const socket = new WebSocket(address);
     let head = null;
     let latent = null;
+    let wasOpen = false;
     socket.binaryType = "arraybuffer";
     socket.onopen = () => {
       this.#delay = FIRST_DELAY;
+      wasOpen = true;
       onTrouble("");
       if (!this.#playing) this.setPlaying(false);
     };
@@ -40,15 +50,17 @@ export class Lamp {
         const message = JSON.parse(data);
         if (message.head !== undefined) head = message.head;
         else if (message.latent) latent = message.latent;
-        else onStatus(message);
+        else this.#takeStatus(message, onStatus);
       } else if (new DataView(data).getUint8(0)) {
         onFeatures({ ...decodeFeatures(data), head, latent });
       } else {
         onFrame(Object.assign(decodeFrame(data), { latent }));
       }
     };
-    socket.onclose = () => {
+    socket.onclose = async () => {
       onTrouble("The lamp cannot be reached. Trying again.");
+      const reason = wasOpen ? "" : await explanation();
+      if (reason) onTrouble(`${reason} Trying again.`);
       setTimeout(() => this.start(page), this.#delay);
       this.#delay = Math.min(2 * this.#delay, MAX_DELAY);
     };
@@ -66,9 +78,47 @@ export class Lamp {
    * the lamp stands still until {latent: null}.
    */
   request(change) {
+    if (!this.#steers && !("play" in change)) {
+      this.#say(WATCHES, 5000);
+      return;
+    }
     if (this.#socket?.readyState === WebSocket.OPEN) {
       this.#socket.send(JSON.stringify(change));
     }
+  }
+
+  #takeStatus(status, onStatus) {
+    this.#steers = status.steers;
+    document.body.classList.toggle("watching", !status.steers); // hides what steers
+    onStatus(status);
+  }
+}
+
+/** Returns the token of the page's link, which lasts for all pages in the same tab. */
+function steeringToken() {
+  const token = new URLSearchParams(location.search).get("steer");
+  try {
+    if (token) sessionStorage.setItem("steer", token);
+    return token ?? sessionStorage.getItem("steer");
+  } catch { // where the browser stores nothing
+    return token;
+  }
+}
+
+/**
+ * Returns why the server refuses a websocket, or "" if it does not say.
+ *
+ * Browsers hide the answer to the websocket's own request.
+ */
+async function explanation() {
+  try {
+    const signal = AbortSignal.timeout(LONGEST_WAIT);
+    const answer = await fetch("lamp", { method: "POST", signal });
+    const type = answer.headers.get("Content-Type") ?? "";
+    // A proxy that cannot reach the server answers with a page of its own.
+    return type.startsWith("text/plain") ? await answer.text() : "";
+  } catch {
+    return "";
   }
 }
 

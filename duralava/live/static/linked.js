@@ -10,7 +10,7 @@ const PATIENCE = 3000;
  * Requests the seed and the speed of the link as soon as the lamp reports its own.
  *
  * Returns a function that takes each status, and returns whether to show the lamp: not
- * while it is another one than the link names.
+ * while it is another one than the link names. A viewer that only watches gets it as it is.
  */
 export function requestLinked(lamp, { seed, speed }, index) {
   const wanted = {};
@@ -20,7 +20,9 @@ export function requestLinked(lamp, { seed, speed }, index) {
   let asked = null; // when
   let isShown = !("seed" in wanted);
   return (status) => {
-    if (status && asked === null) {
+    if (status?.steers === false) {
+      isShown = true;
+    } else if (status && asked === null) {
       asked = performance.now();
       const isOther = ([name, value]) => value !== status[name];
       const changes = Object.fromEntries(Object.entries(wanted).filter(isOther));

@@ -16,6 +16,7 @@ import { makeCanvases, together } from "./wall.js";
 const HINT = 7000; // milliseconds
 const SHARED = "This page shows one lamp, which all viewers share; "
   + "an exported page can show several.";
+const WATCHED = "In a link for viewers, seed and speed have no effect.";
 
 /**
  * Shows one lamp, or several if the page's link says so, and passes on what the viewer
@@ -53,7 +54,10 @@ export async function showLamps(Lamp) {
       controls.setPlaying(false);
       problems.push("Paused, because your system asks for less motion. Press Play.");
     }
-    say(problems.join(" ") || hint(), HINT);
+    if (status?.steers === false && (link.seed !== null || link.speed !== null)) {
+      problems.push(WATCHED);
+    }
+    say(problems.join(" ") || hint(status), HINT);
     dispatchEvent(new Event("firstpicture")); // see offline.js of an exported page
   }
 
@@ -96,7 +100,8 @@ export async function showLamps(Lamp) {
   });
 }
 
-function hint() {
+function hint(status) {
+  if (status?.steers === false) return "You are watching this lamp.";
   return matchMedia("(pointer: coarse)").matches
     ? "Touch the lamp: wax gathers at your finger."
     : "Click the lamp: wax gathers there. Space pauses, ? lists the keys.";

@@ -43,7 +43,7 @@ export class Settings {
   }
 
   /** Shows the settings of the lamp, which another viewer may have changed. */
-  show({ seed, speed, checkpoint, checkpoints }) {
+  show({ seed, speed, checkpoint, checkpoints, loading }) {
     if (performance.now() - this.#requested > APPLIED) {
       this.#shown = { seed, speed };
       const isEdited = document.activeElement === find("seed");
@@ -55,7 +55,7 @@ export class Settings {
       choice.replaceChildren(...checkpoints.map((name) => new Option(name)));
       find("weights").hidden = checkpoints.length < 2;
     }
-    choice.value = checkpoint;
+    choice.value = loading ?? checkpoint; // while it loads, the lamp is still the old one
   }
 
   #readSeed() {
