@@ -20,7 +20,8 @@ class Film:
     """Film of a split.
 
     Attributes:
-      frames: uint8 [N, H, W, 3], in order.
+      frames: uint8 [N, H, W, 3], in order; an array, or rows that are checked when
+        they are read.
       fps: frames per second.
       segment_frames: frames from one cut to the next; the last segment may be shorter.
         None for a film without cuts.
@@ -28,15 +29,18 @@ class Film:
         without larger pictures.
     """
 
-    frames: np.ndarray
+    frames: windows.Frames
     fps: float
     segment_frames: int | None = None
     random_window: windows.RandomWindow | None = None
 
-    def segments(self) -> list[np.ndarray]:
-        """Returns the segments between cuts."""
+    def segments(self) -> list[windows.Frames]:
+        """Returns the segments between cuts, without reading them."""
         size = self.segment_frames or len(self.frames)
-        return [self.frames[i : i + size] for i in range(0, len(self.frames), size)]
+        starts = range(0, len(self.frames), size)
+        if isinstance(self.frames, arrays.Rows):
+            return [self.frames.part(start, start + size) for start in starts]
+        return [self.frames[start : start + size] for start in starts]
 
 
 class Batch(NamedTuple):
@@ -70,7 +74,8 @@ def load_film(
 ) -> Film:
     """Returns the film of a split of a prepared data set.
 
-    The frames are memory-mapped for random access.
+    The frames are memory-mapped for random access. A damaged frame raises a ValueError
+    when it is read.
 
     Args:
       name: data set and config, as `simulated_lava_lamp/64x64_10min`.
@@ -90,23 +95,21 @@ def load_film(
         raise ValueError(
             f"{name} has no split '{split}'; it has {', '.join(builder.info.splits)}"
         )
+    remedy = f"prepare it anew: {_command(name, data_dir)} --overwrite"
     if not arrays.path(folder, split, "frame").exists():
         raise ValueError(
             f"{folder} has its film in records, as earlier versions of duralava wrote "
-            f"it; prepare it anew: {_command(name, data_dir)} --overwrite"
+            f"it; {remedy}"
         )
     metadata = builder.info.metadata
-    frames, random_window = arrays.load(folder, split, "frame"), None
+    load = functools.partial(arrays.load_rows, folder, split, remedy=remedy)
+    frames, random_window = load("frame"), None
     if resolution is not None and frames.shape[1] > resolution:
         random_window = functools.partial(windows.cut, pictures=frames, size=resolution)
-        frames = windows.small_frames(folder, split, resolution=resolution)
+        frames = windows.small_frames(folder, split, frames, resolution=resolution)
     elif sizes := metadata.get("window_pictures"):
         pictures = {
-            size: (
-                arrays.load(folder, split, f"window_{size}"),
-                arrays.load(folder, split, f"place_{size}"),
-            )
-            for size in sizes
+            size: (load(f"window_{size}"), load(f"place_{size}")) for size in sizes
         }
         random_window = functools.partial(windows.stored, pictures=pictures)
     return Film(
@@ -227,7 +230,7 @@ def _own_part(count: int, what: str) -> slice:
 
 
 def _read_clips(
-    frames: np.ndarray, starts: np.ndarray, flips: np.ndarray, data: DataConfig
+    frames: windows.Frames, starts: np.ndarray, flips: np.ndarray, data: DataConfig
 ) -> np.ndarray:
     """Returns clips u8[T, B, H, W, 3] that start at frames i64[B]."""
     span = (data.clip_length - 1) * data.frame_stride + 1

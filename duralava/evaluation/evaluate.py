@@ -5,7 +5,6 @@ import dataclasses
 import itertools
 import math
 import os
-import pathlib
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -230,11 +229,11 @@ def _run(
 
 def stored_windows(film: clips.Film, split: str) -> Segments | None:
     """Returns the windows that the data set holds of each frame, or None."""
-    folder = pathlib.Path(film.frames.filename).parent  # it is memory-mapped
+    folder = film.frames.path.parent
     name = f"window_{samples.PICTURE_SIZE}"
     if not arrays.path(folder, split, name).exists():
         return None
-    windows = arrays.load(folder, split, name)
+    windows = arrays.load_rows(folder, split, name, remedy=film.frames.remedy)
     return dataclasses.replace(film, frames=windows).segments()
 
 

@@ -6,12 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from duralava.datasets import arrays
+
 NUM_LAMPS = 8  # lamps in the long film of a sample
 MOST_STEPS = 300  # upper limit of its length
 PICTURE_SIZE = 256
 """Height and width of the pictures that windows are cut from."""
 
-Segments = Sequence[np.ndarray]
+Segments = Sequence[np.ndarray | arrays.Rows]
 """Film as pieces without a cut, u8[N, H, W, 3] each."""
 
 
