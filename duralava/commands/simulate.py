@@ -57,10 +57,19 @@ def _write_film(seconds: float) -> None:
     )
     writers.check_output(_OUTPUT.value)
     fps = simulation.FRAMES_PER_SECOND
-    with tqdm.tqdm(
-        frames, total=round(seconds * fps), unit="frame", dynamic_ncols=True
-    ) as counted:
-        count = writers.write_frames(_OUTPUT.value, iter(counted), fps=fps)
+    try:
+        with tqdm.tqdm(
+            frames, total=round(seconds * fps), unit="frame", dynamic_ncols=True
+        ) as counted:
+            count = writers.write_frames(_OUTPUT.value, iter(counted), fps=fps)
+    except writers.Interrupted as interrupt:
+        _print_wrote(interrupt.count)
+        raise
+    _print_wrote(count)
+
+
+def _print_wrote(count: int) -> None:
+    fps = simulation.FRAMES_PER_SECOND
     print(f"wrote {count} frames at {fps} fps: {_OUTPUT.value}")
 
 

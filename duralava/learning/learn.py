@@ -1,11 +1,13 @@
 """From a film to a lamp: prepares the film, trains, measures, and shows the result."""
 
+import contextlib
 import os
 import pathlib
 
 from duralava import files
 from duralava.config import Config
 from duralava.learning import plan, progress, score, verdict
+from duralava.rendering import writers
 from duralava.training import loop
 
 PREVIEW, VERDICT = score.PREVIEW, "verdict.json"
@@ -81,5 +83,6 @@ def learn(
         with files.written_whole(folder / VERDICT) as partial:
             files.write_json(partial, verdict.as_json(result, found))
         bar.begin(_PREVIEW)
-        score.render_preview(workdir)
+        with contextlib.suppress(writers.Interrupted):  # then it is shorter
+            score.render_preview(workdir)
     return result
