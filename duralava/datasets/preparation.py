@@ -69,8 +69,7 @@ def prepare(
     if builder_class.takes_source:
         if source is None:
             raise ValueError(f"{dataset} needs a source: a video or a folder of images")
-        video.probe(source)
-        kwargs["source"] = source
+        source = kwargs["source"] = video.open_source(source)
     elif source is not None:
         raise ValueError(f"{dataset} takes no source")
 

@@ -65,7 +65,8 @@ def prepare_run(
     if config.then:
         raise ValueError("a film is learned in one phase; this config has several")
     workdir = pathlib.Path(workdir).expanduser().absolute()
-    info = video.probe(source)
+    source = video.open_source(source)
+    info = source.info
     data = dataclasses.replace(
         config.data, dataset=dataset_of(info, config), horizontal_flip=mirror
     )
