@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+from collections.abc import Collection
 
 from duralava import files
 from duralava.config import Config
@@ -23,6 +24,7 @@ def learn(
     seconds: float,
     mirror: bool = False,
     start_from: str | None = None,
+    given: Collection[str] = (),
 ) -> verdict.Verdict | None:
     """Learns a film, with one progress bar for all of it.
 
@@ -35,6 +37,7 @@ def learn(
       seconds: of training.
       mirror: whether clips are mirrored at random.
       start_from: as of `plan.starting_weights`.
+      given: as of `plan.prepare_run`.
 
     Returns:
       How near the lamp is to the film; None if it was stopped before the first step.
@@ -53,6 +56,7 @@ def learn(
             config,
             mirror=mirror,
             seconds=seconds,
+            given=given,
             on_share=bar.report,
             on_prepared=lambda: bar.begin(_PLAN),
         )
