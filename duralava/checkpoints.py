@@ -183,7 +183,7 @@ def read_config(workdir: str | os.PathLike[str]) -> Config:
     if not path.is_file():
         raise ValueError(f"{workdir} is not a training's workdir: it has no {CONFIG}")
     try:
-        return from_dict(Config, json.loads(path.read_text()))
+        return from_dict(Config, files.parse_json(path.read_text()))
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path} is not a config: {error}") from error
 

@@ -86,6 +86,18 @@ def write_json(path: pathlib.Path, contents: Any) -> None:
     path.write_text(json.dumps(_plain(contents), indent=2, allow_nan=False) + "\n")
 
 
+def parse_json(text: str) -> Any:
+    """Returns the value of JSON.
+
+    Raises:
+      ValueError: it is not JSON, or is nested too deeply.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
 def check_new_folder(path: str | os.PathLike[str]) -> None:
     """Checks that a folder can be created at `path`, without creating it.
 

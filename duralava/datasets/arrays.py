@@ -1,6 +1,6 @@
 """Arrays of a data set: one memory-mapped `.npy` file for each split and feature.
 
-Beside each lies a `.crc32` file: the CRC-32 checksum of each row.
+Beside each lies a `.crc32` file: the CRC-32 checksums of its header and of each row.
 """
 
 import io
@@ -40,7 +40,9 @@ def load(folder: str | os.PathLike[str], split: str, feature: str) -> np.ndarray
     file = path(folder, split, feature)
     try:
         return np.load(file, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # NumPy parses the header as Python
         raise ValueError(f"{file} is damaged: {error}") from error
 
 
@@ -143,17 +145,23 @@ def load_rows(
             stacklevel=1,  # said once, not for each array
         )
         return Rows(values, None)
-    if len(checksums) != len(values):
+    if len(checksums) != 1 + len(values):
         raise ValueError(
             f"{_checksum_path(folder, split, feature)} is damaged: it has "
-            f"{len(checksums)} checksums of {len(values)} rows; {remedy}"
+            f"{len(checksums)} checksums of a header and {len(values)} rows; {remedy}"
         )
-    return Rows(values, checksums, remedy=remedy)
+    if _header_checksum(values) != checksums[0]:
+        raise ValueError(
+            f"{values.filename} is damaged: its header is not what was written; "
+            f"{remedy}"
+        )
+    return Rows(values, checksums[1:], remedy=remedy)
 
 
 def write_checksums(folder: str | os.PathLike[str], split: str, feature: str) -> None:
     """Writes the checksums of an array that is complete."""
-    checksums = [zlib.crc32(row) for row in load(folder, split, feature)]
+    values = load(folder, split, feature)
+    checksums = [_header_checksum(values), *map(zlib.crc32, values)]
     with files.written_whole(_checksum_path(folder, split, feature)) as partial:
         np.array(checksums, _CHECKSUM).tofile(partial)
 
@@ -241,6 +249,11 @@ def write_rows(
     row_bytes = values.dtype.itemsize * int(np.prod(feature.shape))
     file.seek(len(_header(feature, 0)) + first * row_bytes)
     file.write(np.ascontiguousarray(values).data)
+
+
+def _header_checksum(values: np.memmap) -> int:
+    with open(values.filename, "rb") as file:
+        return zlib.crc32(file.read(values.offset))
 
 
 def _checksum_path(

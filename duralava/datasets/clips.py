@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 import os
 import pathlib
 from typing import Any, NamedTuple
@@ -90,34 +91,29 @@ def load_film(
       OSError: smaller frames cannot be written.
     """
     folder = _prepared_folder(name, data_dir)
-    builder = tfds.builder_from_directory(folder)
-    if split not in builder.info.splits:
-        raise ValueError(
-            f"{name} has no split '{split}'; it has {', '.join(builder.info.splits)}"
-        )
     remedy = f"prepare it anew: {_command(name, data_dir)} --overwrite"
+    facts = _read_facts(folder, remedy)
+    if split not in facts.splits:
+        raise ValueError(
+            f"{name} has no split '{split}'; it has {', '.join(facts.splits)}"
+        )
     if not arrays.path(folder, split, "frame").exists():
         raise ValueError(
             f"{folder} has its film in records, as earlier versions of duralava wrote "
             f"it; {remedy}"
         )
-    metadata = builder.info.metadata
     load = functools.partial(arrays.load_rows, folder, split, remedy=remedy)
     frames, random_window = load("frame"), None
     if resolution is not None and frames.shape[1] > resolution:
         random_window = functools.partial(windows.cut, pictures=frames, size=resolution)
         frames = windows.small_frames(folder, split, frames, resolution=resolution)
-    elif sizes := metadata.get("window_pictures"):
+    elif facts.window_pictures:
         pictures = {
-            size: (load(f"window_{size}"), load(f"place_{size}")) for size in sizes
+            size: (load(f"window_{size}"), load(f"place_{size}"))
+            for size in facts.window_pictures
         }
         random_window = functools.partial(windows.stored, pictures=pictures)
-    return Film(
-        frames,
-        float(metadata["fps"]),
-        metadata.get("segment_frames") or None,
-        random_window,
-    )
+    return Film(frames, facts.fps, facts.segment_frames, random_window)
 
 
 def batch_of(clips: np.ndarray) -> Batch:
@@ -215,6 +211,38 @@ def batch_iterator(
     num_threads = max(2, (os.cpu_count() or 1) // 2)
     options = grain.ReadOptions(num_threads=num_threads, prefetch_buffer_size=4)
     return iter(batch_dataset(film, data, seed=seed).to_iter_dataset(options))
+
+
+class _Facts(NamedTuple):
+    """What a data set says of itself."""
+
+    splits: list[str]
+    fps: float
+    segment_frames: int | None
+    window_pictures: list[int]
+
+
+def _read_facts(folder: pathlib.Path, remedy: str) -> _Facts:
+    """Returns what a prepared data set says of itself.
+
+    Raises:
+      ValueError: it is damaged.
+    """
+    try:
+        info = tfds.builder_from_directory(folder).info
+        facts = _Facts(
+            list(info.splits),
+            float(info.metadata["fps"]),
+            int(info.metadata.get("segment_frames") or 0) or None,
+            [int(size) for size in info.metadata.get("window_pictures") or []],
+        )
+        if not 0 < facts.fps < math.inf or (facts.segment_frames or 1) < 1:
+            raise ValueError("its metadata are out of range")
+    except OSError:
+        raise
+    except Exception as error:  # TFDS raises whatever its many parts raise
+        raise ValueError(f"{folder} is damaged: {error!r}; {remedy}") from error
+    return facts
 
 
 def _own_part(count: int, what: str) -> slice:

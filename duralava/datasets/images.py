@@ -76,8 +76,10 @@ def is_image(path: pathlib.Path) -> bool:
             return True
     except PIL.UnidentifiedImageError:
         return False
-    except Image.DecompressionBombError:  # which `load` reports
-        return True
+    except _ERRORS as error:
+        if isinstance(error, OSError) and error.errno:  # of the disk
+            raise
+        return True  # a damaged one, which `load` reports
 
 
 def load(path: pathlib.Path) -> Image.Image:

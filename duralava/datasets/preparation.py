@@ -74,10 +74,16 @@ def prepare(
         raise ValueError(f"{dataset} takes no source")
 
     data_dir = pathlib.Path(data_dir).expanduser()
-    builder = builder_class(data_dir=data_dir, **kwargs)
-    target = pathlib.Path(builder.data_dir)
+    target = data_dir / dataset / kwargs["config"] / str(builder_class.VERSION)
     if target.exists() and not overwrite:
-        if source and builder.info.metadata["source"] != video.fingerprint(source):
+        try:
+            builder = builder_class(data_dir=data_dir, **kwargs)
+            known = builder.info.metadata["source"] if source else None
+        except OSError:
+            raise
+        except Exception as error:  # TFDS raises whatever its many parts raise
+            raise ValueError(f"{target} is damaged: {error!r}; overwrite it") from error
+        if source and known != video.fingerprint(source):
             raise ValueError(
                 f"{target} holds another film than {source}; take another folder, or "
                 "overwrite it"

@@ -124,6 +124,15 @@ def test_a_changed_bit_is_seen_where_it_is_read(stored, row):
             read()
 
 
+@pytest.mark.parametrize("change", [(b"|u1", b"|i1"), (b"(40, 5, 3)", b"(40, 3, 5)")])
+def test_a_changed_header_is_seen(stored, change):
+    folder, _ = stored
+    path = arrays.path(folder, "train", "frame")
+    path.write_bytes(path.read_bytes().replace(*change))
+    with pytest.raises(ValueError, match=r"train.npy is damaged: its header"):
+        arrays.load_rows(folder, "train", "frame")
+
+
 def test_an_array_without_checksums_is_read_with_one_warning(stored):
     folder, values = stored
     (folder / "train.crc32").unlink()
