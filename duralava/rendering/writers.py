@@ -69,6 +69,8 @@ _FORMATS = {
         "webm",
         "libvpx-vp9",
         "yuv420p",
+        # Without random numbers that would identify the file and its track.
+        container_options=(("fflags", "+bitexact"),),
         # As above; frames that repeat others would stutter.
         codec_options=(
             ("crf", "6"),
