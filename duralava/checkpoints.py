@@ -16,6 +16,7 @@ import os
 import pathlib
 import re
 import shutil
+import sys
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
@@ -183,7 +184,7 @@ def read_config(workdir: str | os.PathLike[str]) -> Config:
     if not path.is_file():
         raise ValueError(f"{workdir} is not a training's workdir: it has no {CONFIG}")
     try:
-        return from_dict(Config, json.loads(path.read_text()))
+        return from_dict(Config, files.parse_json(path.read_text()))
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path} is not a config: {error}") from error
 
@@ -372,15 +373,26 @@ def _absolute(path: str | os.PathLike[str]) -> pathlib.Path:
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
     """Orbax logs what is wrong with a checkpoint before it raises it."""
-    before = absl.logging.get_verbosity()
+    before, hook = absl.logging.get_verbosity(), sys.unraisablehook
     absl.logging.set_verbosity(absl.logging.FATAL)
+    sys.unraisablehook = lambda _: None  # for what its coroutines raise too late
     try:
         yield
     finally:
         absl.logging.set_verbosity(before)
+        sys.unraisablehook = hook
 
 
 def _quiet() -> None:
-    """Orbax logs a hundred lines for each save; warnings are enough."""
+    """Orbax logs a hundred lines for each save; warnings are enough.
+
+    What it says of a damaged file is in the error that it raises.
+    """
+    logging.getLogger("asyncio").addFilter(_is_not_of_a_damaged_file)
     absl.logging.set_verbosity(absl.logging.WARNING)
     logging.getLogger("orbax").setLevel(logging.WARNING)
+
+
+def _is_not_of_a_damaged_file(record: logging.LogRecord) -> bool:
+    """Whether asyncio logs anything but a task of Orbax that could not read a file."""
+    return "tensorstore" not in record.getMessage()

@@ -3,16 +3,19 @@
 import os
 import pathlib
 import platform
+import re
 import signal
 import sys
 import textwrap
 import types
 import warnings
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from absl import app, flags, logging
 
-_INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended
+_SIGNALED = 128  # what a shell adds to the signal that ended a program
+_NO_BACKEND = "Unable to initialize backend"  # an error of JAX
 _SHORT_NAMES = {"output": "o"}
 """Short names of flags, the same in every command that has the flag."""
 
@@ -22,10 +25,12 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
 
     A `ValueError` or an `OSError` (bad input, in this package) and a
     `FloatingPointError` (a simulation or a training run is no longer finite) become one
-    line `error: ...` on stderr and exit code 1. Ctrl-C exits with code 130, and so does
-    SIGTERM, so that a film is completed and nothing unfinished is left. Any other
-    exception is a bug and keeps its traceback.
+    line `error: ...` on stderr and exit code 1, as does a backend of JAX that is
+    missing. Ctrl-C exits with code 130. SIGTERM and SIGHUP have the same effect as
+    Ctrl-C, once, and exit with 143 and 129. Any other exception is a bug and keeps its
+    traceback.
     """
+    received = _interrupt_at_signals()
 
     def guarded(argv: Sequence[str]) -> None:
         try:
@@ -36,21 +41,41 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
                 logging.set_verbosity(logging.WARNING)
             _expand_home()
             keep_compiled_programs()
-            signal.signal(signal.SIGTERM, signal.default_int_handler)
             warnings.formatwarning = _as_note
             main(argv)
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)
-            sys.exit(_INTERRUPTED)
+            sys.exit(_SIGNALED + (received or [signal.SIGINT])[0])
         except (ValueError, OSError, FloatingPointError) as error:
-            print(f"error: {_one_line(error)}", file=sys.stderr)
-            sys.exit(1)
+            _exit_with(_one_line(error))
+        except RuntimeError as error:
+            if _NO_BACKEND not in str(error):
+                raise
+            _exit_with(_one_line(error))
 
     _add_short_names()
     if {"--help", "-help", "-h", "--helpshort"} & set(sys.argv[1:]):
         print(_help(sys.modules[main.__module__]))
         sys.exit()
     app.run(guarded, flags_parser=_parse_flags)
+
+
+def open_standard_streams() -> None:
+    """Opens those of the three standard streams that are closed, to nothing.
+
+    Else the next file that is opened would be one of them, and native libraries would
+    write their messages to it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+            os.set_inheritable(number, True)
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w"))
 
 
 def show_progress_only_to_people() -> None:
@@ -117,16 +142,58 @@ def _as_note(message: Warning | str, *_: object) -> str:
     return f"note: {message}\n"
 
 
+def _interrupt_at_signals() -> list[int]:
+    """Makes SIGTERM and SIGHUP interrupt the program, as Ctrl-C does.
+
+    Returns:
+      A list to which the first of these signals is added. Later ones have no effect:
+      `timeout` sends two, and a terminal that is closed may send several.
+    """
+    received: list[int] = []
+    numbers = [
+        number
+        for number in (signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) != signal.SIG_IGN  # as `nohup` sets it
+    ]
+
+    def interrupt(number: int, _: types.FrameType | None) -> None:
+        received.append(number)
+        for each in numbers:
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for number in numbers:
+        signal.signal(number, interrupt)
+    return received
+
+
+def _exit_with(line: str) -> NoReturn:
+    print(f"error: {line}", file=sys.stderr)
+    sys.exit(1)
+
+
 def _parse_flags(argv: Sequence[str]) -> list[str]:
     try:
         return flags.FLAGS(argv)
     except flags.Error as error:
-        line = _one_line(error)
-    except AttributeError as error:
-        # A ConfigDict raises this for a key that it does not have.
-        line = f"the config has no key {_one_line(error)}"
-    print(f"error: {line}", file=sys.stderr)
-    sys.exit(1)
+        _exit_with(_one_line(error))
+    except (AttributeError, LookupError, TypeError) as error:
+        # A ConfigDict raises these for a key that it does not have.
+        _exit_with(_unknown_key(str(error), argv))
+
+
+def _unknown_key(message: str, argv: Sequence[str]) -> str:
+    """Returns which flag has a key that the config does not have, in one sentence."""
+    key, *_ = re.findall(r"\w+", message)
+    near = re.search(r'Did you mean "(\w+)"', message)
+    given = (argument.partition("=")[0] for argument in argv)
+    named = (flag for flag in given if flag.startswith("--config."))
+    flag = next((flag for flag in named if key in re.split(r"\W+", flag)), None)
+    if flag is None:  # an index, or a key below a value
+        return f"a --config.KEY names no value of the config: {message}"
+    return f"{flag}: the config has no {key}" + (
+        f"; did you mean {near[1]}?" if near else ""
+    )
 
 
 def _help(module: types.ModuleType) -> str:

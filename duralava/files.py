@@ -13,13 +13,15 @@ from typing import Any
 
 import numpy as np
 
+_TEMPORARY = ".partial_"
+
 
 @contextlib.contextmanager
 def written_whole(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
-    """Yields a temporary path beside `path`, and renames it at the end.
+    """Yields a temporary path on the disk of `path`, and renames it at the end.
 
-    If the program is killed while it writes, `path` keeps its previous content. Each
-    process has its own name, so that several may write the same file at once.
+    If the program is killed while it writes, `path` keeps its previous content. Several
+    processes may write the same file at once.
 
     Args:
       path: file, or folder that is missing or empty. An existing file is replaced; of
@@ -29,16 +31,31 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
       The temporary path. On an exception it is removed.
     """
     target = pathlib.Path(path).resolve()
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    with temporary_folder(target.parent) as folder:
+        yield folder / target.name
+        os.replace(folder / target.name, target)
+
+
+@contextlib.contextmanager
+def temporary_folder(parent: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
+    """Yields a new folder in another one, and removes it at the end.
+
+    First it removes the temporary folders there of processes that were killed.
+    """
+    for left in pathlib.Path(parent).glob(f"{_TEMPORARY}*"):
+        remove_abandoned(left)
+    folder, descriptor = _new_locked(parent)
     try:
-        yield partial
-        os.replace(partial, target)
-    except BaseException:
-        if partial.is_dir():
-            shutil.rmtree(partial)
-        else:
-            partial.unlink(missing_ok=True)
-        raise
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(descriptor)
+
+
+def remove_abandoned(folder: str | os.PathLike[str]) -> None:
+    """Removes a folder unless a process has locked it."""
+    with contextlib.suppress(OSError, ValueError), locked(folder):
+        shutil.rmtree(folder)
 
 
 @contextlib.contextmanager
@@ -49,6 +66,7 @@ def locked(folder: str | os.PathLike[str]) -> Iterator[None]:
 
     Raises:
       ValueError: another process has locked the folder.
+      OSError: the folder cannot be locked.
     """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -66,6 +84,18 @@ def write_json(path: pathlib.Path, contents: Any) -> None:
     Arrays become lists; numbers that are not finite become null, as JSON has none.
     """
     path.write_text(json.dumps(_plain(contents), indent=2, allow_nan=False) + "\n")
+
+
+def parse_json(text: str) -> Any:
+    """Returns the value of JSON.
+
+    Raises:
+      ValueError: it is not JSON, or is nested too deeply.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 def check_new_folder(path: str | os.PathLike[str]) -> None:
@@ -98,6 +128,20 @@ def check_parent(path: str | os.PathLike[str]) -> None:
             pass
     except OSError as error:
         raise OSError(f"cannot write to folder {parent}: {error.strerror}") from error
+
+
+def _new_locked(parent: str | os.PathLike[str]) -> tuple[pathlib.Path, int]:
+    """Returns a new temporary folder, and the descriptor that locks it."""
+    while True:
+        folder = pathlib.Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=parent))
+        with contextlib.suppress(FileNotFoundError):
+            descriptor = os.open(folder, os.O_RDONLY)
+            # Where there are no locks, nobody removes it.
+            with contextlib.suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if folder.exists():  # else removed before it was locked
+                return folder, descriptor
+            os.close(descriptor)
 
 
 def _plain(value: Any) -> Any:

@@ -59,9 +59,13 @@ def page(rows: Sequence[Any], columns: Sequence[Column]) -> str:
     """Returns the table as an HTML element, texts escaped."""
     labels, *lines = cells(rows, columns)
 
+    def cell(tag: str, text: str) -> str:
+        # A heading without text would be announced as such.
+        tag = tag if text else "td"
+        return f"<{tag}>{html.escape(text)}</{tag}>"
+
     def line(tag: str, texts: Sequence[str]) -> str:
-        inner = "".join(f"<{tag}>{html.escape(text)}</{tag}>" for text in texts)
-        return f"<tr>{inner}</tr>"
+        return f"<tr>{''.join(cell(tag, text) for text in texts)}</tr>"
 
     body = "\n".join(line("td", texts) for texts in lines)
     return f"<table>\n{line('th', labels)}\n{body}\n</table>"

@@ -86,10 +86,10 @@ def _load_file(path: pathlib.Path) -> Lamp:
         with safe_open(path, "numpy") as file:
             metadata = file.metadata() or {}
             flat = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        checksum = json.loads(metadata.pop("checksum", "null"))
+        checksum = files.parse_json(metadata.pop("checksum", "null"))
         if checksum is not None and checksum != _checksum(flat, metadata):
             raise ValueError("its content is not what was written")
-        described = _described({k: json.loads(v) for k, v in metadata.items()})
+        described = _described({k: files.parse_json(v) for k, v in metadata.items()})
     except (SafetensorError, LookupError, TypeError, ValueError) as error:
         raise ValueError(f"{path} holds no weights of duralava: {error}") from error
     if checksum is None:

@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 
@@ -56,14 +57,85 @@ def test_other_exceptions_keep_their_traceback():
     assert "Traceback" in result.stderr
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
-def test_interrupt_exits_with_130_and_no_traceback(name):
+def test_ctrl_c_exits_with_130_and_no_traceback():
     # What a shell starts in the background would ignore the signal.
     body = "import signal as s; s.signal(s.SIGINT, s.default_int_handler)"
-    result = run_tool(f"{body}; s.raise_signal(s.{name})")
+    result = run_tool(f"{body}; s.raise_signal(s.SIGINT)")
 
     assert result.returncode == 130
     assert result.stderr == "interrupted\n"
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_signals_that_end_a_program_interrupt_it_once(name):
+    body = f"""
+    import signal as s
+    try:
+        s.raise_signal(s.{name})
+    except KeyboardInterrupt:
+        for number in (s.SIGTERM, s.SIGHUP, s.{name}):
+            s.raise_signal(number)
+        print("finished")
+        raise
+    """.replace("\n    ", "\n        ")
+    result = run_tool(f"if True:{body}")
+
+    assert result.returncode == 128 + getattr(signal, name)
+    assert (result.stdout, result.stderr) == ("finished\n", "interrupted\n")
+
+
+def test_a_hangup_that_is_ignored_stays_so():
+    body = "import signal as s; s.raise_signal(s.SIGHUP); print('goes on')"
+    nohup = "import signal as s; s.signal(s.SIGHUP, s.SIG_IGN)\n"
+    result = subprocess.run(
+        [sys.executable, "-c", nohup + TOOL.format(body=body)],
+        capture_output=True,
+        text=True,
+    )
+
+    assert (result.returncode, result.stdout) == (0, "goes on\n")
+
+
+def test_a_missing_backend_is_one_line():
+    body = "import jax; jax.devices()"
+    result = subprocess.run(
+        [sys.executable, "-c", TOOL.format(body=body)],
+        env=os.environ | {"JAX_PLATFORMS": "abacus"},
+        capture_output=True,
+        text=True,
+    )
+
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: Unable to initialize backend 'abacus'")
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams_are_opened_to_nothing(tmp_path, closed):
+    program = """
+import os, sys
+from duralava import command_line
+
+command_line.open_standard_streams()
+with open(sys.argv[1], "w") as file:
+    assert file.fileno() > 2
+    print("to output")
+    print("to errors", file=sys.stderr)
+    os.write(1, b"native, to output")
+    os.write(2, b"native, to errors")
+    file.write(f"{sys.stdin.read()} is nothing")
+    os.execv(sys.executable, [sys.executable, "-c", "import os; os.fstat(2)"])
+"""
+    path = tmp_path / "film"
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$0" "$@" {closed}', sys.executable, "-c", program, path],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"".join([done.stdout, done.stderr]).count(b"native") == 2 - closed.count(
+        ">&-"
+    )
 
 
 def test_success_is_silent_and_flags_arrive():

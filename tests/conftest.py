@@ -21,10 +21,24 @@ from duralava.training import loop
 
 # Before the workers start: more arenas would keep more memory that is freed.
 os.environ.setdefault("MALLOC_ARENA_MAX", "2")
-# As `duralava.compilation` sets it for CPUs: half the time to compile.
-os.environ["XLA_FLAGS"] = (
-    os.environ.get("XLA_FLAGS", "") + " --xla_cpu_use_fusion_emitters=false"
-)
+
+
+def set_quick_emitter():
+    """As `duralava.compilation` sets it for CPUs: half the time to compile.
+
+    XLA ends a program with a flag that it does not know, so another program tries it.
+    """
+    before = os.environ.get("XLA_FLAGS", "")
+    flags = {"XLA_FLAGS": f"{before} --xla_cpu_use_fusion_emitters=false"}
+    program = [sys.executable, "-c", "import jax; jax.devices()"]
+    if not subprocess.run(
+        program, env=os.environ | flags | {"JAX_PLATFORMS": "cpu"}, capture_output=True
+    ).returncode:
+        os.environ |= flags
+
+
+if "PYTEST_XDIST_WORKER" not in os.environ:  # a worker has the variables of its caller
+    set_quick_emitter()
 
 
 def pytest_xdist_auto_num_workers():

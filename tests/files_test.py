@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 from duralava import files
@@ -65,3 +68,42 @@ def test_a_relative_name_is_beside_the_working_folder(tmp_path, monkeypatch):
         partial.mkdir()
         (partial / "report.md").write_text("whole")
     assert (tmp_path / "report" / "report.md").exists()
+
+
+WRITER = """
+import sys
+from duralava import files
+
+with files.written_whole(sys.argv[1]) as partial:
+    partial.write_text("half")
+    print("writing", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_one(tmp_path):
+    target = tmp_path / "lamp.txt"
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, tmp_path / "other.txt"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout.readline() == b"writing\n"
+        with files.written_whole(target) as partial:
+            partial.write_text("one")
+        assert len(list(tmp_path.glob(".partial_*"))) == 1  # in use
+        process.kill()
+    assert len(list(tmp_path.glob(".partial_*"))) == 1
+    with files.written_whole(target) as partial:
+        partial.write_text("two")
+    assert list(tmp_path.iterdir()) == [target]
+    assert target.read_text() == "two"
+
+
+def test_two_may_write_the_same_file_at_once(tmp_path):
+    target = tmp_path / "lamp.txt"
+    with files.written_whole(target) as one, files.written_whole(target) as other:
+        one.write_text("one")
+        other.write_text("other")
+    assert target.read_text() == "one"
+    assert list(tmp_path.iterdir()) == [target]

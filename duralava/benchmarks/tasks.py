@@ -142,7 +142,8 @@ def read_clips(config: dict[str, Any], num_batches: int, film_seconds: int) -> T
         frames = npy.open_memmap(file.name, mode="w+", dtype=np.uint8, shape=shape)
         for frame in frames:
             frame[:] = rng.integers(0, 256, shape[1:], np.uint8)
-        film = clips.Film(np.load(file.name, mmap_mode="r"), data.film_fps)
+        frames = np.load(file.name, mmap_mode="r", allow_pickle=False)
+        film = clips.Film(frames, data.film_fps)
         batches = clips.batch_iterator(film, data, seed=0)
 
     def run() -> None:

@@ -14,12 +14,18 @@ import sys
 import time
 from typing import Any
 
+import jax
+
 from duralava import command_line
 from duralava.benchmarks import measure, tasks
 
 
 def main() -> None:
     """Runs the task for each line of input until the input ends."""
+    try:
+        jax.devices()
+    except RuntimeError as error:
+        sys.exit(f"error: {error}")
     arguments = json.loads(sys.argv[1])
     task = getattr(tasks, arguments.pop("task"))(**arguments)
     task.run()

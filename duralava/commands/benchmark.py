@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from duralava import configs, extras, files
+from duralava import compilation, configs, extras, files
 from duralava.benchmarks import measure, report, suites
 from duralava.config import Config
 
@@ -68,6 +68,12 @@ def main(_: Sequence[str]) -> None:
     for name in _SUITES.value:
         print(f"measuring {name} ...", file=sys.stderr)
         results += suites.SUITES[name](options)
+    if missing := compilation.missing_options():
+        print(
+            "note: this version of XLA does not have all compiler options that make "
+            f"duralava fast on CPUs: {', '.join(missing)}",
+            file=sys.stderr,
+        )
     ratios = suites.ratios(results, default)
     print(report.table(results, peak_gigaflops=results[0].gigaflops))
     for name, ratio in ratios.items():

@@ -30,3 +30,8 @@ def define(default: str | None) -> flags.FlagHolder[ConfigDict]:
     flag.parser = _ByName(flag.parser)
     flags.set_default(holder, default)
     return holder
+
+
+def given() -> list[str]:
+    """Returns the names of the fields that are set on the command line."""
+    return list(config_flags.get_override_values(flags.FLAGS["config"]))

@@ -1,7 +1,10 @@
 """Measures how real a lamp looks and how long it lasts, compared with held-out film.
 
 duralava evaluate --dataset=simulated_lava_lamp/64x64_1h --output=report
-duralava evaluate --checkpoint=DIR --dataset=film.mp4 --num_clips=64
+duralava evaluate --checkpoint=DIR --dataset=film.mp4
+
+The last tenth of a video is held out. A short film gives fewer and shorter clips, but
+at least 40 clips of 4 steps: at 30 frames a second, 20 seconds of film are enough.
 """
 
 import dataclasses
@@ -15,7 +18,14 @@ from absl import flags
 
 from duralava import files, weights
 from duralava.datasets import DATA_DIR
-from duralava.evaluation import evaluate, features, imagenet, measures, report
+from duralava.evaluation import (
+    evaluate,
+    features,
+    imagenet,
+    measures,
+    report,
+    samples,
+)
 from duralava.evaluation.plan import DEFAULT_HORIZONS, Plan
 from duralava.lamp import Lamp
 
@@ -34,16 +44,28 @@ _HORIZONS = flags.DEFINE_list(
     "Steps after which lamps are measured.",
 )
 _NUM_CLIPS = flags.DEFINE_integer(
-    "num_clips", 512, "Clips of each contender and of held-out film.", lower_bound=40
+    "num_clips",
+    512,
+    "Clips of each contender and of held-out film, at least 40; fewer of a short film.",
+    lower_bound=samples.LEAST_CLIPS,
 )
 _CLIP_LENGTH = flags.DEFINE_integer(
-    "clip_length", 16, "Steps in a clip; a short film needs fewer.", lower_bound=4
+    "clip_length",
+    16,
+    "Steps in a clip, at least 4; fewer if the film is short.",
+    lower_bound=samples.LEAST_STEPS,
 )
 _NUM_LAMPS = flags.DEFINE_integer(
-    "num_lamps", 1024, "Lamps that run up to 100,000 steps.", lower_bound=32
+    "num_lamps",
+    1024,
+    "Lamps that run up to 100,000 steps, at least 32.",
+    lower_bound=32,
 )
 _NUM_FAR_LAMPS = flags.DEFINE_integer(
-    "num_far_lamps", 64, "Lamps that run to horizons beyond that.", lower_bound=32
+    "num_far_lamps",
+    64,
+    "Lamps that run to horizons beyond that, at least 32.",
+    lower_bound=32,
 )
 _RIVALS = flags.DEFINE_list("rivals", [], "Other checkpoints to compare it with.")
 _IMAGENET = flags.DEFINE_bool(

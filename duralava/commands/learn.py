@@ -5,6 +5,10 @@ duralava learn --source=film.mp4 --workdir=my_lamp --minutes=60
 The same command continues where it was stopped. Ctrl-C ends the training early and
 shows what it has reached; a second Ctrl-C ends the command. The workdir is then a
 checkpoint for the other commands: duralava render --checkpoint=my_lamp
+
+The size of the prepared film, the time between the frames of a clip and the length of
+clips suit the film, unless --config.data.dataset=lava_lamp/256x256,
+--config.data.frame_stride or --config.data.clip_length are given.
 """
 
 import pathlib
@@ -53,6 +57,7 @@ def main(_: Sequence[str]) -> None:
         seconds=60 * _MINUTES.value,
         mirror=_MIRROR.value,
         start_from=_START_FROM.value,
+        given=config_flag.given(),
     )
     if result is None:
         print("stopped before the first step; run again to start")

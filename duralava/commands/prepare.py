@@ -4,7 +4,6 @@ duralava prepare --dataset=lava_lamp --source=VIDEO_OR_FOLDER
 duralava prepare --dataset=simulated_lava_lamp
 """
 
-import pathlib
 from collections.abc import Sequence
 
 from absl import flags
@@ -48,9 +47,9 @@ def main(argv: Sequence[str]) -> None:
         f"{split.num_examples} {name} frames"
         for name, split in builder.info.splits.items()
     )
-    size = sum(path.stat().st_size for path in pathlib.Path(builder.data_dir).iterdir())
+    size = f"{builder.info.dataset_size / 1e6:.1f} MB"
     verb = "wrote" if written else "already prepared:"
-    print(f"{verb} {frames}, {size / 1e6:.1f} MB, in {builder.data_dir}")
+    print(f"{verb} {frames}, {size}, in {builder.data_dir}")
 
 
 def _dataset_name() -> str:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 import os
 import pathlib
 from typing import Any, NamedTuple
@@ -20,7 +21,8 @@ class Film:
     """Film of a split.
 
     Attributes:
-      frames: uint8 [N, H, W, 3], in order.
+      frames: uint8 [N, H, W, 3], in order; an array, or rows that are checked when
+        they are read.
       fps: frames per second.
       segment_frames: frames from one cut to the next; the last segment may be shorter.
         None for a film without cuts.
@@ -28,15 +30,18 @@ class Film:
         without larger pictures.
     """
 
-    frames: np.ndarray
+    frames: windows.Frames
     fps: float
     segment_frames: int | None = None
     random_window: windows.RandomWindow | None = None
 
-    def segments(self) -> list[np.ndarray]:
-        """Returns the segments between cuts."""
+    def segments(self) -> list[windows.Frames]:
+        """Returns the segments between cuts, without reading them."""
         size = self.segment_frames or len(self.frames)
-        return [self.frames[i : i + size] for i in range(0, len(self.frames), size)]
+        starts = range(0, len(self.frames), size)
+        if isinstance(self.frames, arrays.Rows):
+            return [self.frames.part(start, start + size) for start in starts]
+        return [self.frames[start : start + size] for start in starts]
 
 
 class Batch(NamedTuple):
@@ -70,7 +75,8 @@ def load_film(
 ) -> Film:
     """Returns the film of a split of a prepared data set.
 
-    The frames are memory-mapped for random access.
+    The frames are memory-mapped for random access. A damaged frame raises a ValueError
+    when it is read.
 
     Args:
       name: data set and config, as `simulated_lava_lamp/64x64_10min`.
@@ -85,36 +91,29 @@ def load_film(
       OSError: smaller frames cannot be written.
     """
     folder = _prepared_folder(name, data_dir)
-    builder = tfds.builder_from_directory(folder)
-    if split not in builder.info.splits:
+    remedy = f"prepare it anew: {_command(name, data_dir)} --overwrite"
+    facts = _read_facts(folder, remedy)
+    if split not in facts.splits:
         raise ValueError(
-            f"{name} has no split '{split}'; it has {', '.join(builder.info.splits)}"
+            f"{name} has no split '{split}'; it has {', '.join(facts.splits)}"
         )
     if not arrays.path(folder, split, "frame").exists():
         raise ValueError(
             f"{folder} has its film in records, as earlier versions of duralava wrote "
-            f"it; prepare it anew: {_command(name, data_dir)} --overwrite"
+            f"it; {remedy}"
         )
-    metadata = builder.info.metadata
-    frames, random_window = arrays.load(folder, split, "frame"), None
+    load = functools.partial(arrays.load_rows, folder, split, remedy=remedy)
+    frames, random_window = load("frame"), None
     if resolution is not None and frames.shape[1] > resolution:
         random_window = functools.partial(windows.cut, pictures=frames, size=resolution)
-        frames = windows.small_frames(folder, split, resolution=resolution)
-    elif sizes := metadata.get("window_pictures"):
+        frames = windows.small_frames(folder, split, frames, resolution=resolution)
+    elif facts.window_pictures:
         pictures = {
-            size: (
-                arrays.load(folder, split, f"window_{size}"),
-                arrays.load(folder, split, f"place_{size}"),
-            )
-            for size in sizes
+            size: (load(f"window_{size}"), load(f"place_{size}"))
+            for size in facts.window_pictures
         }
         random_window = functools.partial(windows.stored, pictures=pictures)
-    return Film(
-        frames,
-        float(metadata["fps"]),
-        metadata.get("segment_frames") or None,
-        random_window,
-    )
+    return Film(frames, facts.fps, facts.segment_frames, random_window)
 
 
 def batch_of(clips: np.ndarray) -> Batch:
@@ -214,6 +213,38 @@ def batch_iterator(
     return iter(batch_dataset(film, data, seed=seed).to_iter_dataset(options))
 
 
+class _Facts(NamedTuple):
+    """What a data set says of itself."""
+
+    splits: list[str]
+    fps: float
+    segment_frames: int | None
+    window_pictures: list[int]
+
+
+def _read_facts(folder: pathlib.Path, remedy: str) -> _Facts:
+    """Returns what a prepared data set says of itself.
+
+    Raises:
+      ValueError: it is damaged.
+    """
+    try:
+        info = tfds.builder_from_directory(folder).info
+        facts = _Facts(
+            list(info.splits),
+            float(info.metadata["fps"]),
+            int(info.metadata.get("segment_frames") or 0) or None,
+            [int(size) for size in info.metadata.get("window_pictures") or []],
+        )
+        if not 0 < facts.fps < math.inf or (facts.segment_frames or 1) < 1:
+            raise ValueError("its metadata are out of range")
+    except OSError:
+        raise
+    except Exception as error:  # TFDS raises whatever its many parts raise
+        raise ValueError(f"{folder} is damaged: {error!r}; {remedy}") from error
+    return facts
+
+
 def _own_part(count: int, what: str) -> slice:
     """Returns this process's part of a batch."""
     shard = grain.sharding.ShardByJaxProcess()
@@ -227,7 +258,7 @@ def _own_part(count: int, what: str) -> slice:
 
 
 def _read_clips(
-    frames: np.ndarray, starts: np.ndarray, flips: np.ndarray, data: DataConfig
+    frames: windows.Frames, starts: np.ndarray, flips: np.ndarray, data: DataConfig
 ) -> np.ndarray:
     """Returns clips u8[T, B, H, W, 3] that start at frames i64[B]."""
     span = (data.clip_length - 1) * data.frame_stride + 1

@@ -87,6 +87,9 @@ class FilmBuilder(dataset_builder.FileReaderBuilder, skip_registration=True):
     ) -> None:
         with self._written_arrays(dl_manager) as lengths:
             splits = self._write_records(lengths)
+        for split in splits:
+            for name in self.info.features:
+                arrays.write_checksums(self.data_dir, split, name)
         self.info.set_splits(
             tfds.core.SplitDict(
                 [
@@ -113,10 +116,10 @@ class FilmBuilder(dataset_builder.FileReaderBuilder, skip_registration=True):
         return info.splits
 
     def _array_bytes(self, split: tfds.core.SplitInfo) -> int:
-        paths = [
-            arrays.path(self.data_dir, split.name, name) for name in self.info.features
-        ]
-        return sum(path.stat().st_size for path in paths)
+        return sum(
+            arrays.num_bytes(self.data_dir, split.name, name)
+            for name in self.info.features
+        )
 
 
 def _write_examples(

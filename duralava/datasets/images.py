@@ -5,6 +5,7 @@ Animated GIF, PNG, WebP and AVIF files are films: their frames come with their t
 
 import contextlib
 import io
+import itertools
 import mimetypes
 import os
 import pathlib
@@ -17,6 +18,8 @@ import numpy as np
 import PIL
 import pillow_heif
 from PIL import ExifTags, Image, ImageCms, ImageOps
+
+from duralava.datasets import durations
 
 pillow_heif.register_heif_opener()
 
@@ -73,8 +76,10 @@ def is_image(path: pathlib.Path) -> bool:
             return True
     except PIL.UnidentifiedImageError:
         return False
-    except Image.DecompressionBombError:  # which `load` reports
-        return True
+    except _ERRORS as error:
+        if isinstance(error, OSError) and error.errno:  # of the disk
+            raise
+        return True  # a damaged one, which `load` reports
 
 
 def load(path: pathlib.Path) -> Image.Image:
@@ -99,9 +104,7 @@ def load_animated(path: pathlib.Path) -> Iterator[tuple[float, float, Image.Imag
         for index in range(count):
             image.seek(index)
             picture = _rendered(image)  # reads the duration too
-            duration = image.info.get("duration", 0) / 1000
-            if image.format == "GIF" and duration < _SHORTEST_GIF_DELAY:
-                duration = _USUAL_GIF_DELAY
+            duration = _shown(image.info.get("duration", 0) / 1000, image.format)
             yield time, duration, picture
             time += duration
 
@@ -125,15 +128,20 @@ class Listing(NamedTuple):
 def read_times(path: pathlib.Path) -> tuple[list[float], tuple[int, int]]:
     """Returns when the frames of a file start and the last one ends, and their size.
 
+    Frames are decoded only where their times are not known otherwise.
+
     Raises:
       ValueError: as `load`.
     """
-    times = [0.0]
-    size = 0, 0
-    for time, duration, picture in load_animated(path):
-        times.append(time + duration)
-        size = picture.size
-    return times, size
+    with _opened(path) as image:
+        format_, count = image.format, getattr(image, "n_frames", 1)
+    shown = [0.0]
+    if format_ in _ANIMATED and count > 1:
+        shown = durations.read(path, format_)
+        if shown is None:
+            shown = [duration for _, duration, _ in load_animated(path)]
+    ends = itertools.accumulate(_shown(seconds, format_) for seconds in shown)
+    return [0.0, *ends], upright_size(path)
 
 
 def list_images(folder: pathlib.Path) -> Listing:
@@ -168,13 +176,19 @@ def list_images(folder: pathlib.Path) -> Listing:
     return Listing(list(sizes), size, damaged, unknown)
 
 
-def load_folder(folder: pathlib.Path) -> Iterator[Image.Image]:
+def load_folder(
+    folder: pathlib.Path, listing: Listing | None = None
+) -> Iterator[Image.Image]:
     """Yields the images of a folder, and warns of those that are left out.
+
+    Args:
+      folder: of the images.
+      listing: of the folder, if the caller has it.
 
     Raises:
       ValueError: as `list_images`.
     """
-    listing = list_images(folder)
+    listing = listing or list_images(folder)
     if listing.unknown:
         warn(
             f"pictures of other formats in {folder} are left out: "
@@ -230,6 +244,13 @@ def check_size(path: str | os.PathLike[str], width: int, height: int) -> None:
             f"{path} has {width}x{height} pixels; pictures of up to "
             f"{MOST_PIXELS // 10**6} megapixels are read"
         )
+
+
+def _shown(seconds: float, format_: str | None) -> float:
+    """Returns for how long a frame is shown that has a duration in its file."""
+    if format_ == "GIF" and seconds < _SHORTEST_GIF_DELAY:
+        return _USUAL_GIF_DELAY
+    return seconds
 
 
 def _natural(path: pathlib.Path) -> list[str | int]:

@@ -122,7 +122,11 @@ def _open_video(
     path: pathlib.Path,
 ) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
     # FFmpeg would take what precedes a colon in a name for a protocol.
-    with _named_errors(path), av.open(f"file:{path}") as container:
+    with (
+        _named_errors(path),
+        # Titles and the like may be of any encoding.
+        av.open(f"file:{path}", metadata_errors="replace") as container,
+    ):
         stream = container.streams.best("video")
         # FFmpeg also decodes text files as video, and the cover image of an audio file
         # is a video stream.
@@ -132,6 +136,8 @@ def _open_video(
             or stream.disposition & Disposition.attached_pic
         ):
             raise ValueError(f"{path} is not a video")
+        if stream.codec_context is None:
+            raise ValueError(f"{path} has a codec that is not known")
         images.check_size(path, stream.width, stream.height)
         stream.thread_type = "AUTO"
         yield container, stream

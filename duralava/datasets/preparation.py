@@ -5,13 +5,13 @@ import io
 import os
 import pathlib
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow_datasets as tfds
 
-from duralava.datasets import DATA_DIR, video
+from duralava import files
+from duralava.datasets import DATA_DIR, unfinished, video
 from duralava.datasets.film import FilmBuilder
 from duralava.datasets.lava_lamp import LavaLamp
 from duralava.datasets.simulated_lava_lamp import SimulatedLavaLamp
@@ -20,6 +20,9 @@ DATASETS: dict[str, type[FilmBuilder]] = {
     builder.name: builder for builder in (LavaLamp, SimulatedLavaLamp)
 }
 """All data sets by name; a builder's `takes_source` says whether it reads a film."""
+
+_UNFINISHED = ".preparing_"  # prefix of folders of film that can be continued
+_FILM = "film"
 
 
 def prepare(
@@ -32,7 +35,9 @@ def prepare(
 ) -> tuple[tfds.core.DatasetBuilder, bool]:
     """Prepares a data set unless it exists, and returns its builder.
 
-    If the preparation of simulated film is killed, the same call continues it.
+    If the preparation of simulated film is killed, the same call continues it. What
+    other processes that were killed left in the folder is removed, unless they can be
+    continued.
 
     Args:
       name: `lava_lamp/64x64`, `simulated_lava_lamp/64x64_10min`, ...; without a config
@@ -64,16 +69,21 @@ def prepare(
     if builder_class.takes_source:
         if source is None:
             raise ValueError(f"{dataset} needs a source: a video or a folder of images")
-        video.probe(source)
-        kwargs["source"] = source
+        source = kwargs["source"] = video.open_source(source)
     elif source is not None:
         raise ValueError(f"{dataset} takes no source")
 
     data_dir = pathlib.Path(data_dir).expanduser()
-    builder = builder_class(data_dir=data_dir, **kwargs)
-    target = pathlib.Path(builder.data_dir)
+    target = data_dir / dataset / kwargs["config"] / str(builder_class.VERSION)
     if target.exists() and not overwrite:
-        if source and builder.info.metadata["source"] != video.fingerprint(source):
+        try:
+            builder = builder_class(data_dir=data_dir, **kwargs)
+            known = builder.info.metadata["source"] if source else None
+        except OSError:
+            raise
+        except Exception as error:  # TFDS raises whatever its many parts raise
+            raise ValueError(f"{target} is damaged: {error!r}; overwrite it") from error
+        if source and known != video.fingerprint(source):
             raise ValueError(
                 f"{target} holds another film than {source}; take another folder, or "
                 "overwrite it"
@@ -81,14 +91,15 @@ def prepare(
         return builder, False
 
     data_dir.mkdir(parents=True, exist_ok=True)
+    for left in data_dir.glob(f"{_UNFINISHED}*"):
+        if not unfinished.has_finished_parts(left / _FILM):
+            files.remove_abandoned(left)
     with contextlib.ExitStack() as stack:
         folder = data_dir
         if builder_class.resumable:
-            folder = data_dir / f".preparing_{dataset}_{kwargs['config']}"
+            folder = data_dir / f"{_UNFINISHED}{dataset}_{kwargs['config']}"
             kwargs["work_dir"] = stack.enter_context(_work_dir(folder))
-        temporary = stack.enter_context(
-            tempfile.TemporaryDirectory(dir=folder, prefix=".preparing_")
-        )
+        temporary = stack.enter_context(files.temporary_folder(folder))
         watched = {"on_share": on_share} if on_share else {}
         builder = builder_class(data_dir=temporary, **kwargs, **watched)
         # The builders show their own progress; TFDS would name the temporary folder.
@@ -104,14 +115,15 @@ def prepare(
 
 @contextlib.contextmanager
 def _work_dir(folder: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Yields a path in `folder` for unfinished film.
+    """Yields a path in `folder`, which it locks, for unfinished film.
 
     At the end, `folder` is removed unless there is film at that path.
     """
     folder.mkdir(exist_ok=True)
-    work_dir = folder / "film"
-    try:
-        yield work_dir
-    finally:
-        if not work_dir.exists():
-            shutil.rmtree(folder)
+    with files.locked(folder):
+        work_dir = folder / _FILM
+        try:
+            yield work_dir
+        finally:
+            if not work_dir.exists():
+                shutil.rmtree(folder)

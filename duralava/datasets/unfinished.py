@@ -91,6 +91,11 @@ def continued(
         shutil.rmtree(folder)
 
 
+def has_finished_parts(folder: pathlib.Path) -> bool:
+    """Returns whether `continued` would find finished parts in a folder."""
+    return bool(_finished(folder))
+
+
 def _holds(
     folder: pathlib.Path, description: str, paths: Iterable[pathlib.Path]
 ) -> bool:

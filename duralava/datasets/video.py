@@ -9,7 +9,7 @@ import hashlib
 import os
 import pathlib
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -42,19 +42,65 @@ class VideoInfo:
     height: int
 
 
-def probe(source: str | os.PathLike[str]) -> VideoInfo:
-    """Returns the frame rate, length and size of a video, an image or a folder of them.
+@dataclasses.dataclass(frozen=True)
+class Source(os.PathLike):
+    """A film that is probed: a path that the functions of this module need not probe.
+
+    Attributes:
+      path: of the video, image or folder.
+      info: its properties.
+      kind: how it is read.
+      is_even: whether frames come at the rate of `info`, as far as is known.
+      listing: the images of a folder.
+    """
+
+    path: pathlib.Path
+    info: VideoInfo
+    kind: Literal["video", "image", "folder"]
+    is_even: bool = True
+    listing: images.Listing | None = None
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+def open_source(source: str | os.PathLike[str]) -> Source:
+    """Probes a video, an image or a folder of images; a `Source` is returned as it is.
 
     Raises:
       FileNotFoundError: there is no such file or folder.
       ValueError: the file is neither a video nor an image, or the folder has no images
         or images of different sizes.
     """
-    source = _existing(source)
-    if source.is_dir():
-        listing = images.list_images(source)
-        return VideoInfo(_DEFAULT_FPS, len(listing.paths), *listing.size)
-    return _times(source).info
+    if isinstance(source, Source):
+        return source
+    path = pathlib.Path(source).expanduser()
+    if not path.exists():
+        raise FileNotFoundError(f"no video and no folder of images at {path}")
+    if path.is_dir():
+        listing = images.list_images(path)
+        info = VideoInfo(_DEFAULT_FPS, len(listing.paths), *listing.size)
+        return Source(path, info, "folder", listing=listing)
+    if not path.is_file():
+        raise ValueError(f"{path} is neither a file nor a folder")
+    if images.is_image(path):
+        times, size = images.read_times(path)
+        facts = movie.Facts(*size, times, times[-1], None)
+        return _file(path, "image", facts, len(times) - 1)
+    facts = movie.probe(path)
+    return _file(path, "video", facts, len(facts.times))
+
+
+def probe(source: str | os.PathLike[str]) -> VideoInfo:
+    """Returns the frame rate, length and size of a video, an image or a folder of them.
+
+    Raises:
+      FileNotFoundError, ValueError: as `open_source`.
+    """
+    return open_source(source).info
 
 
 def read_frames(
@@ -71,7 +117,7 @@ def read_frames(
 
     Args:
       source: a video that FFmpeg can decode, an image, or a folder of images of one
-        size.
+        size; as a path, or probed by `open_source`.
       resolution: height and width of the yielded frames in pixels.
       fit: how to make a frame square.
 
@@ -82,23 +128,22 @@ def read_frames(
       FileNotFoundError: there is no such file or folder.
       ValueError: as in `probe`, or over a tenth of the frames cannot be decoded.
     """
-    source = _existing(source)
-    if source.is_dir():
-        pictures = images.load_folder(source)
+    film = open_source(source)
+    if film.listing:
+        pictures = images.load_folder(film.path, film.listing)
     else:
-        info, times = _times(source)
-        if len(times) > 1 and not timing.is_even(times, info.fps):
+        fps = film.info.fps
+        if not film.is_even:
             images.warn(
-                f"the frames of {source} are not evenly spaced in time; they are taken "
-                f"at {info.fps:.4g} per second"
+                f"the frames of {film} are not evenly spaced in time; they are taken "
+                f"at {fps:.4g} per second"
             )
-        is_image = images.is_image(source)
         frames = (
-            images.load_animated(source)
-            if is_image
-            else movie.read(source, least=resolution)
+            images.load_animated(film.path)
+            if film.kind == "image"
+            else movie.read(film.path, least=resolution)
         )
-        pictures = timing.at_even_rate(frames, info.fps)
+        pictures = timing.at_even_rate(frames, fps)
     for picture in pictures:
         yield _square(picture, resolution, fit)
 
@@ -112,9 +157,9 @@ def fingerprint(source: str | os.PathLike[str]) -> str:
     Raises:
       FileNotFoundError, ValueError: as in `probe`.
     """
-    source = _existing(source)
+    film = open_source(source)
     digest = hashlib.sha256()
-    for path in images.list_images(source).paths if source.is_dir() else [source]:
+    for path in film.listing.paths if film.listing else [film.path]:
         size = path.stat().st_size
         digest.update(str(size).encode())
         with path.open("rb") as file:
@@ -124,45 +169,30 @@ def fingerprint(source: str | os.PathLike[str]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _existing(source: str | os.PathLike[str]) -> pathlib.Path:
-    source = pathlib.Path(source).expanduser()
-    if not source.exists():
-        raise FileNotFoundError(f"no video and no folder of images at {source}")
-    if not (source.is_file() or source.is_dir()):
-        raise ValueError(f"{source} is neither a file nor a folder")
-    return source
-
-
-class _Times(NamedTuple):
-    """A film, and the times of its first frames in seconds, in any order."""
-
-    info: VideoInfo
-    times: list[float]
-
-
-def _times(source: pathlib.Path) -> _Times:
-    """Probes a video or an image."""
-    if images.is_image(source):
-        times, size = images.read_times(source)
-        seconds, stated_fps = times[-1], None
-        num_frames = len(times) - 1
-    else:
-        width, height, times, seconds, stated_fps = movie.probe(source)
-        size, num_frames = (width, height), len(times)
+def _file(
+    path: pathlib.Path,
+    kind: Literal["video", "image"],
+    facts: movie.Facts,
+    num_frames: int,
+) -> Source:
+    """Returns the source of a file whose first frames are at the times of `facts`."""
+    size, times = (facts.width, facts.height), facts.times
     if len(set(times)) < 2:
-        fps = stated_fps or _DEFAULT_FPS
-        return _Times(VideoInfo(fps, num_frames or None, *size), [])
+        fps = facts.stated_fps or _DEFAULT_FPS
+        return Source(path, VideoInfo(fps, num_frames or None, *size), kind)
     fps = timing.usual_rate(times)
     if fps * timing.LONGEST_GAP < 1:
         raise ValueError(
-            f"the frames of {source} are {1 / fps:.0f} seconds apart; films with at "
+            f"the frames of {path} are {1 / fps:.0f} seconds apart; films with at "
             f"most {timing.LONGEST_GAP:.0f} seconds between frames are read"
         )
-    if stated_fps and abs(stated_fps / fps - 1) < _AGREE:
-        fps = stated_fps
-    if seconds:
-        num_frames = round(seconds * fps)
-    return _Times(VideoInfo(fps, num_frames, *size), times)
+    stated = facts.stated_fps
+    if stated and abs(stated / fps - 1) < _AGREE:
+        fps = stated
+    if facts.seconds:
+        num_frames = round(facts.seconds * fps)
+    info = VideoInfo(fps, num_frames, *size)
+    return Source(path, info, kind, is_even=timing.is_even(times, fps))
 
 
 def _square(image: Image.Image, resolution: int, fit: Fit) -> np.ndarray:

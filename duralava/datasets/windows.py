@@ -16,6 +16,8 @@ from duralava.datasets import arrays
 
 _CHUNK_FRAMES = 64
 
+Frames = np.ndarray | arrays.Rows
+
 
 class Place(NamedTuple):
     """Where a window lies in its picture, in widths of the picture.
@@ -47,7 +49,7 @@ RandomWindow = Callable[[int, np.random.Generator], Window]
 """Returns a window of the frame of an index, at random."""
 
 
-def whole(frames: np.ndarray, index: int) -> Window:
+def whole(frames: Frames, index: int) -> Window:
     """Returns a whole frame of u8[N, R, R, 3]."""
     return Window(frames[index], Place(0.0, 0.0, 1 / frames.shape[1]))
 
@@ -56,7 +58,7 @@ def stored(
     index: int,
     rng: np.random.Generator,
     *,
-    pictures: dict[int, tuple[np.ndarray, np.ndarray]],
+    pictures: dict[int, tuple[Frames, Frames]],
 ) -> Window:
     """Returns one of the windows that a data set holds of each frame.
 
@@ -72,9 +74,7 @@ def stored(
     return Window(pixels[index], Place(column / size, row / size, 1 / size))
 
 
-def cut(
-    index: int, rng: np.random.Generator, *, pictures: np.ndarray, size: int
-) -> Window:
+def cut(index: int, rng: np.random.Generator, *, pictures: Frames, size: int) -> Window:
     """Cuts a window from a picture, at a random place and scale.
 
     Its pixels are means of blocks of 1x1, 2x2, ... pixels of the picture, large blocks
@@ -110,8 +110,8 @@ def shrunk(picture: np.ndarray, block: int) -> np.ndarray:
 
 
 def small_frames(
-    folder: str | os.PathLike[str], split: str, *, resolution: int
-) -> np.ndarray:
+    folder: str | os.PathLike[str], split: str, frames: arrays.Rows, *, resolution: int
+) -> arrays.Rows:
     """Returns the frames of a split at a lower resolution, memory-mapped.
 
     They are computed once, and kept beside those of the data set.
@@ -119,13 +119,13 @@ def small_frames(
     Args:
       folder: of the prepared data set.
       split: `train` or `test`.
+      frames: of the split.
       resolution: height and width in pixels, a divisor of that of the frames.
 
     Raises:
-      ValueError: it is not a divisor.
+      ValueError: it is not a divisor, or the frames are damaged.
       OSError: they cannot be written.
     """
-    frames = arrays.load(folder, split, "frame")
     block, rest = divmod(frames.shape[1], resolution)
     if rest:
         raise ValueError(
@@ -142,4 +142,6 @@ def small_frames(
                 rows = np.stack([shrunk(frame, block) for frame in chunk])
                 arrays.write_rows(file, feature, first, rows)
             arrays.write_header(file, feature, len(frames))
-    return arrays.load(folder, split, name)
+        arrays.write_checksums(folder, split, name)
+    remedy = f"remove {path}: it is made again from the larger frames"
+    return arrays.load_rows(folder, split, name, remedy=remedy)

@@ -5,7 +5,6 @@ import dataclasses
 import itertools
 import math
 import os
-import pathlib
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -49,6 +48,7 @@ class Evaluation:
       durability: tests of the latents.
       films: u8[T, 8, H, W, 3] of each contender and of `FILM`, one frame a step: the
         first steps of the films whose dynamics were measured.
+      notes: sentences on what limits the results.
     """
 
     lamp: Lamp
@@ -56,6 +56,7 @@ class Evaluation:
     runs: tuple[tuple[str, ...], ...]
     durability: latents.Durability
     films: dict[str, np.ndarray]
+    notes: tuple[str, ...] = ()
 
 
 def evaluate(
@@ -157,8 +158,7 @@ def evaluate_on_segments(
         _check_fits(name, other, learned[0].shape[1], lamp.steps_per_second)
     runs = _start_runs(lamp, plan, on_steps)
     on_stage(FILM)
-    film_length = samples.longest_film((learned, held_out), stride=stride)
-    size = SampleSize(plan.num_clips, plan.clip_length, film_length)
+    size = _sample_size(plan, (learned, held_out), stride)
     learned_windows, held_out_windows = windows
     reference = make_reference(
         learned,
@@ -186,7 +186,27 @@ def evaluate_on_segments(
         motion=latents.latent_motion(lamp, plan.seed),
     )
     names = tuple(tuple(at.name for at in run) for run in at_horizons)
-    return Evaluation(lamp, figures, names, durability, films)
+    return Evaluation(lamp, figures, names, durability, films, _notes(plan, size))
+
+
+def _sample_size(plan: Plan, films: tuple[Segments, ...], stride: int) -> SampleSize:
+    """Returns the size of samples: that of the plan, or what short films allow."""
+    count, steps = samples.fitting_size(
+        films, plan.num_clips, plan.clip_length, stride=stride
+    )
+    return SampleSize(count, steps, samples.longest_film(films, stride=stride))
+
+
+def _notes(plan: Plan, size: SampleSize) -> tuple[str, ...]:
+    found, wanted = (
+        f"{some.num_clips} clips of {some.clip_length} steps" for some in (size, plan)
+    )
+    if found == wanted:
+        return ()
+    return (
+        f"The film is short: it gives {found}, not {wanted}. Clips overlap, intervals "
+        "are wide, and small differences do not show.",
+    )
 
 
 def _start_runs(
@@ -230,11 +250,11 @@ def _run(
 
 def stored_windows(film: clips.Film, split: str) -> Segments | None:
     """Returns the windows that the data set holds of each frame, or None."""
-    folder = pathlib.Path(film.frames.filename).parent  # it is memory-mapped
+    folder = film.frames.path.parent
     name = f"window_{samples.PICTURE_SIZE}"
     if not arrays.path(folder, split, name).exists():
         return None
-    windows = arrays.load(folder, split, name)
+    windows = arrays.load_rows(folder, split, name, remedy=film.frames.remedy)
     return dataclasses.replace(film, frames=windows).segments()
 
 

@@ -2,7 +2,7 @@
 
 import base64
 import html
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,12 +21,13 @@ _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 76em;
        padding: 0 1em; background: #16101c; color: #eee }
 h1 { font-size: 1.5em } h2 { font-size: 1.15em; margin-top: 2em }
-table { border-collapse: collapse; display: block; overflow-x: auto; font-size: 13px }
+table { border-collapse: collapse; font-size: 13px }
 td, th { padding: .2em .8em; text-align: right; white-space: nowrap;
          font-variant-numeric: tabular-nums }
 th { font-weight: 600; color: #fff }
 td:first-child, th:first-child { text-align: left } td:first-child { color: #bbb }
-table:last-of-type :is(td, th) { text-align: left; white-space: normal }
+.wide { overflow-x: auto } .wide:focus-visible { outline: 2px solid #fff }
+.about :is(td, th) { text-align: left; white-space: normal }
 .films { display: flex; flex-wrap: wrap; gap: 1em }
 figure { margin: 0 } figcaption { text-align: center; font-size: 13px }
 video, img { max-width: 100%; border-radius: 6px }
@@ -35,8 +36,9 @@ video, img { max-width: 100%; border-radius: 6px }
 
 def render_page(
     about: Mapping[str, Any],
+    meaning: Iterable[str],
     shown_tables: Mapping[str, str],
-    plots: Iterable[bytes],
+    plots: Mapping[str, bytes],
     films: Mapping[str, np.ndarray],
     fps: float,
 ) -> str:
@@ -44,29 +46,65 @@ def render_page(
 
     Args:
       about: what was evaluated and how; `checkpoint` names the lamp.
+      meaning: sentences on what the tables mean.
       shown_tables: HTML tables by title.
-      plots: PNG files.
+      plots: PNG files by what they show.
       films: u8[T, N, H, W, 3] by name.
       fps: frames per second of the films.
     """
     videos = "".join(
-        f"<figure><video autoplay loop muted playsinline src='{_video(film, fps)}'>"
-        f"</video><figcaption>{html.escape(name)}</figcaption></figure>"
+        f"<figure><video autoplay loop muted playsinline "
+        f"aria-label='{_escaped(f'Film: {name}')}' src='{_video(film, fps)}'>"
+        f"</video><figcaption>{_escaped(name)}</figcaption></figure>"
         for name, film in films.items()
     )
-    shown_tables = {**shown_tables, "About": tables.page(list(about.items()), _ABOUT)}
-    *results, about_table = (
-        f"<h2>{html.escape(name)}</h2>{table}" for name, table in shown_tables.items()
+    results = (_section(name, table) for name, table in shown_tables.items())
+    images = (
+        f"<p><img alt='{_escaped(alt)}' src='{_data_uri('image/png', plot)}'></p>"
+        for alt, plot in plots.items()
     )
-    images = (f"<img src='{_data_uri('image/png', plot)}'>" for plot in plots)
-    title = html.escape(f"How real, how durable: {about['checkpoint']}")
+    about_table = tables.page(list(_flat(about)), _ABOUT)
+    title = _escaped(f"How real, how durable: {about['checkpoint']}")
     body = "".join(
-        [f"<div class='films'>{videos}</div>", *results, *images, about_table]
+        [
+            *(f"<p>{_escaped(sentence)}</p>" for sentence in meaning),
+            f"<div class='films'>{videos}</div>",
+            *results,
+            *images,
+            _section("About", about_table, "wide about"),
+        ]
     )
     return (
-        f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{title}</title>"
-        f"<style>{_STYLE}</style><h1>{title}</h1>{body}</html>\n"
+        "<!doctype html><html lang='en'><meta charset='utf-8'>"
+        "<meta name='viewport' content='width=device-width'>"
+        f"<title>{title}</title><style>{_STYLE}</style>"
+        f"<header><h1>{title}</h1></header><main>{body}</main></html>\n"
     )
+
+
+def _section(title: str, table: str, kind: str = "wide") -> str:
+    """Returns a table with its title, which can be scrolled by keyboard."""
+    name = _escaped(title)
+    return (
+        f"<h2>{name}</h2>"
+        f"<div class='{kind}' role='region' tabindex='0' aria-label='{name}'>"
+        f"{table}</div>"
+    )
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yields names and values of nested dictionaries, one setting each."""
+    for name, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, f"{prefix}{name}.")
+        elif isinstance(value, list | tuple):
+            yield prefix + name, ", ".join(map(str, value)) or "none"
+        else:
+            yield prefix + name, value
+
+
+def _escaped(text: str) -> str:
+    return html.escape(text, quote=True)
 
 
 def _video(film: np.ndarray, fps: float) -> str:

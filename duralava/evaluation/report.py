@@ -20,6 +20,28 @@ from duralava.tables import Column
 Table = tuple[Sequence[Any], Sequence[Column]]
 """Rows and columns, as the functions of `duralava.tables` take them."""
 
+_MEANING = (
+    "The lamp is compared with held-out film: film of the same kind that it has not "
+    "learned.",
+    "Distances are small where it looks and moves like film. The learned film itself "
+    "has the floor: no lamp can be much better.",
+    "The two textures are simple methods that play the learned film back. A lamp "
+    "should be about as near, and show frames that the film does not have.",
+    "Each horizon is the lamp after so many steps. If the numbers of the last one are "
+    "those of the first one, time does not wear the lamp out.",
+    "A p-value tests that latents are still normal. One below 0.001 says that they are "
+    "not; chance alone gives one in a thousand.",
+)
+"""What the tables mean, for readers who see them for the first time."""
+
+_PLOTS = {
+    "horizons.png": "Distances to held-out film, of the lamp at each horizon and of "
+    "the other contenders; the tables have the same numbers",
+    "latents.png": "Moments of the latents at each horizon, with those of N(0, I); the "
+    "table of durability has the tests",
+}
+"""What plots show, for those who do not see them."""
+
 _DISTANCE_COLUMNS = (
     Column("Frechet distance", lambda found: found.frechet, ".4f"),
     Column(
@@ -64,7 +86,7 @@ def write_report(
       fps: frames per second of the films of `evaluation`, one frame a model step.
 
     Returns:
-      The tables, as text.
+      What the tables mean, and the tables, as text.
 
     Raises:
       OSError: the directory is not empty, or cannot be written.
@@ -77,13 +99,23 @@ def write_report(
     }
     with files.written_whole(directory) as folder:
         folder.mkdir()
-        files.write_json(folder / "report.json", {"about": about, **_json(evaluation)})
+        notes = {"notes": evaluation.notes} if evaluation.notes else {}
+        numbers = {"about": about, **notes, **_json(evaluation)}
+        files.write_json(folder / "report.json", numbers)
         for name, png in pngs.items():
             (folder / name).write_bytes(png)
         as_html = {title: tables.page(*table) for title, table in shown.items()}
-        page = render_page(about, as_html, pngs.values(), evaluation.films, fps)
+        page = render_page(
+            about,
+            [*_MEANING, *evaluation.notes],
+            as_html,
+            {_PLOTS[name]: png for name, png in pngs.items()},
+            evaluation.films,
+            fps,
+        )
         (folder / "report.html").write_text(page)
-    return "\n\n".join(f"{title}\n{tables.plain(*t)}" for title, t in shown.items())
+    parts = [f"{title}\n{tables.plain(*t)}" for title, t in shown.items()]
+    return "\n\n".join(["\n".join([*_MEANING, *evaluation.notes]), *parts])
 
 
 def _json(evaluation: Evaluation) -> dict[str, Any]:

@@ -6,12 +6,16 @@ from typing import NamedTuple
 
 import numpy as np
 
+from duralava.datasets import arrays
+
 NUM_LAMPS = 8  # lamps in the long film of a sample
 MOST_STEPS = 300  # upper limit of its length
+LEAST_CLIPS, LEAST_STEPS = 40, 4
+"""Fewest clips that give an interval, and fewest steps that show motion."""
 PICTURE_SIZE = 256
 """Height and width of the pictures that windows are cut from."""
 
-Segments = Sequence[np.ndarray]
+Segments = Sequence[np.ndarray | arrays.Rows]
 """Film as pieces without a cut, u8[N, H, W, 3] each."""
 
 
@@ -131,6 +135,34 @@ def cut_clips(
             for segment, start in (starts[index] for index in chosen)
         ],
         axis=1,
+    )
+
+
+def fitting_size(
+    films: Sequence[Segments], num_clips: int, clip_length: int, *, stride: int
+) -> tuple[int, int]:
+    """Returns the number of clips and their steps that all of these films allow.
+
+    Clips are as long as requested if films give `LEAST_CLIPS` of them, else shorter.
+
+    Args:
+      films: from which clips are cut.
+      num_clips: requested number of clips.
+      clip_length: requested steps in a clip.
+      stride: film frames per step.
+
+    Raises:
+      ValueError: a film is too short for the fewest and shortest clips.
+    """
+    for steps in range(clip_length, LEAST_STEPS - 1, -1):
+        count = min(count_clips(film, steps, stride=stride) for film in films)
+        if count >= LEAST_CLIPS:
+            return min(num_clips, count), steps
+    shortest = min(films, key=lambda film: sum(map(len, film)))
+    raise ValueError(
+        f"a film of {sum(map(len, shortest))} frames is too short: learned and "
+        f"held-out film need {LEAST_CLIPS} clips of {LEAST_STEPS} steps each, "
+        f"{_span(LEAST_STEPS, stride) + LEAST_CLIPS - 1} frames without a cut"
     )
 
 

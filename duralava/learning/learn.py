@@ -1,11 +1,14 @@
 """From a film to a lamp: prepares the film, trains, measures, and shows the result."""
 
+import contextlib
 import os
 import pathlib
+from collections.abc import Collection
 
 from duralava import files
 from duralava.config import Config
 from duralava.learning import plan, progress, score, verdict
+from duralava.rendering import writers
 from duralava.training import loop
 
 PREVIEW, VERDICT = score.PREVIEW, "verdict.json"
@@ -21,6 +24,7 @@ def learn(
     seconds: float,
     mirror: bool = False,
     start_from: str | None = None,
+    given: Collection[str] = (),
 ) -> verdict.Verdict | None:
     """Learns a film, with one progress bar for all of it.
 
@@ -33,6 +37,7 @@ def learn(
       seconds: of training.
       mirror: whether clips are mirrored at random.
       start_from: as of `plan.starting_weights`.
+      given: as of `plan.prepare_run`.
 
     Returns:
       How near the lamp is to the film; None if it was stopped before the first step.
@@ -51,6 +56,7 @@ def learn(
             config,
             mirror=mirror,
             seconds=seconds,
+            given=given,
             on_share=bar.report,
             on_prepared=lambda: bar.begin(_PLAN),
         )
@@ -81,5 +87,6 @@ def learn(
         with files.written_whole(folder / VERDICT) as partial:
             files.write_json(partial, verdict.as_json(result, found))
         bar.begin(_PREVIEW)
-        score.render_preview(workdir)
+        with contextlib.suppress(writers.Interrupted):  # then it is shorter
+            score.render_preview(workdir)
     return result

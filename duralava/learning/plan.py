@@ -5,18 +5,19 @@ import dataclasses
 import os
 import pathlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import numpy as np
 
 from duralava import checkpoints, losses, models, weights
 from duralava.config import Config, LossConfig
-from duralava.datasets import clips, preparation, video
+from duralava.datasets import arrays, clips, preparation, video
 from duralava.datasets.lava_lamp import lava_lamp
 from duralava.training import loop
 
-_STEP_SECONDS = 0.2
+_STEP_SECONDS = (0.2, 0.4, 0.8, 1.6)  # those of the shipped weights first
+_ENOUGH_CHANGE = 0.5  # over a clip, as a share of that between unrelated frames
 _TIMED_STEPS = 10
 _SPARE = 0.9  # share of the time that is planned: the machine may be busy later
 _DATA = "data"
@@ -32,6 +33,7 @@ def prepare_run(
     *,
     mirror: bool,
     seconds: float,
+    given: Collection[str] = (),
     on_share: Callable[[float], Any] | None = None,
     on_prepared: Callable[[], Any] = lambda: None,
 ) -> Config:
@@ -39,7 +41,8 @@ def prepare_run(
 
     The number of steps is what the time allows at the measured pace. A workdir that has
     been trained in keeps its plan. If the config learns windows, the film is prepared
-    as large as it is, up to 1,024 pixels and 8 GB.
+    as large as it is, up to 1,024 pixels and 8 GB. A step is 0.2 s, or longer if the
+    film is slow (`step_seconds`), and clips are as long as suits the film's length.
 
     Args:
       source: video, or folder of images.
@@ -48,6 +51,8 @@ def prepare_run(
         adapted.
       mirror: whether clips are mirrored at random.
       seconds: of training.
+      given: names of values of the config that stay as they are, of `data.dataset`,
+        `data.frame_stride` and `data.clip_length`.
       on_share: as of `preparation.prepare`.
       on_prepared: called when the film is prepared.
 
@@ -65,10 +70,11 @@ def prepare_run(
     if config.then:
         raise ValueError("a film is learned in one phase; this config has several")
     workdir = pathlib.Path(workdir).expanduser().absolute()
-    info = video.probe(source)
-    data = dataclasses.replace(
-        config.data, dataset=dataset_of(info, config), horizontal_flip=mirror
-    )
+    source = video.open_source(source)
+    info = source.info
+    data = dataclasses.replace(config.data, horizontal_flip=mirror)
+    if "data.dataset" not in given:
+        data = dataclasses.replace(data, dataset=dataset_of(info, config))
     config = dataclasses.replace(config, data=data)
     earlier = None
     if (workdir / checkpoints.CONFIG).exists():
@@ -76,7 +82,7 @@ def prepare_run(
         if not data_dir(workdir).exists():
             raise ValueError(f"{workdir} is the workdir of another training")
     if info.num_frames:  # else known only once the film has been decoded
-        fit_to_film(config, info.num_frames, info.fps)
+        fit_to_film(config, info.num_frames, info.fps, given=given)
 
     with _removed_if_refused(workdir):
         preparation.prepare(
@@ -86,8 +92,16 @@ def prepare_run(
         learned, held_out = films(config, workdir)
         check_motion(learned.frames)
         num_frames = len(learned.frames) + len(held_out.frames)
-        config = fit_to_film(config, num_frames, learned.fps)
+        step = step_seconds(learned.frames, learned.fps, config.data.clip_length)
+        config = fit_to_film(config, num_frames, learned.fps, step=step, given=given)
     if earlier:
+        kept = {
+            name: getattr(earlier.data, name)
+            for name in ("frame_stride", "clip_length")
+            if f"data.{name}" not in given
+        }
+        data = dataclasses.replace(config.data, **kept)
+        config = dataclasses.replace(config, data=data)
         return _scheduled(config, earlier.training.num_steps)
     pace = loop.seconds_per_step(
         config, num_steps=_TIMED_STEPS, data_dir=data_dir(workdir)
@@ -116,8 +130,15 @@ def dataset_of(info: video.VideoInfo, config: Config) -> str:
     return f"{lava_lamp.LavaLamp.name}/{size}x{size}"
 
 
-def fit_to_film(config: Config, num_frames: int, fps: float) -> Config:
-    """Returns the config with steps of 0.2 s, and clips no longer than suit the film.
+def fit_to_film(
+    config: Config,
+    num_frames: int,
+    fps: float,
+    *,
+    step: float = _STEP_SECONDS[0],
+    given: Collection[str] = (),
+) -> Config:
+    """Returns the config with steps and clips that suit the film.
 
     The learned part holds two clips in sequence, the held-out part two pairs of frames
     one step apart.
@@ -126,12 +147,18 @@ def fit_to_film(config: Config, num_frames: int, fps: float) -> Config:
       config: its clips are shortened if necessary.
       num_frames: of the whole film.
       fps: its frames per second.
+      step: seconds of a step.
+      given: as of `prepare_run`.
 
     Raises:
       ValueError: the film is too short.
     """
-    stride = max(1, round(_STEP_SECONDS * fps))
+    stride = max(1, round(step * fps))
+    if "data.frame_stride" in given:
+        stride = config.data.frame_stride
     shortest = _shortest_clip(config.loss)
+    if "data.clip_length" in given:
+        shortest = max(shortest, config.data.clip_length)
     percent = lava_lamp.TRAIN_PERCENT
     needed = max(
         -(-200 * ((shortest - 1) * stride + 1) // percent),
@@ -150,6 +177,42 @@ def fit_to_film(config: Config, num_frames: int, fps: float) -> Config:
         film_fps=fps,
     )
     return dataclasses.replace(config, data=data)
+
+
+def step_seconds(frames: arrays.Rows, fps: float, clip_length: int) -> float:
+    """Returns the seconds of a step that suit the motion of a film.
+
+    They are the fewest of 0.2 to 1.6 s with which the frames at both ends of a clip
+    differ half as much as unrelated frames do, or 0.2 s if no such clip fits into the
+    film twice. A film that repeats itself or a fast one has 0.2 s.
+
+    Args:
+      frames: of the film, u8[N, H, W, 3].
+      fps: frames per second.
+      clip_length: steps in a clip.
+    """
+    rng = np.random.default_rng(0)
+    first, other = (_some(frames, rng.random(_COMPARED_FRAMES)) for _ in range(2))
+    unrelated = np.abs(first - other).mean()
+    for step in _STEP_SECONDS:
+        span = (clip_length - 1) * max(1, round(step * fps))
+        if 2 * span > len(frames):
+            break
+        starts = np.linspace(0, 1, _COMPARED_FRAMES)
+        ends = _some(frames.part(span, len(frames)), starts)
+        begins = _some(frames.part(0, len(frames) - span), starts)
+        if np.abs(ends - begins).mean() >= _ENOUGH_CHANGE * unrelated:
+            return step
+    return _STEP_SECONDS[0]
+
+
+def _some(frames: arrays.Rows, shares: np.ndarray) -> np.ndarray:
+    """Returns frames at some shares of a film, f32[N, H, W, 3], without their mean.
+
+    Light that changes slowly over the film is no motion.
+    """
+    some = frames[(shares * (len(frames) - 1)).astype(int)].astype(np.float32)
+    return some - some.mean(axis=(1, 2), keepdims=True)
 
 
 def check_motion(frames: np.ndarray) -> None:

@@ -76,6 +76,8 @@ _FORMATS = {
         "webm",
         "libvpx-vp9",
         "yuv420p",
+        # Without random numbers that would identify the file and its track.
+        container_options=(("fflags", "+bitexact"),),
         # This codec has no frames that lead to a key frame, so that only a lossless
         # film does not pulse. Frames that repeat others would stutter.
         codec_options=(

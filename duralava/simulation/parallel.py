@@ -19,6 +19,8 @@ Chunk = Any  # one array, or several in a dictionary; each has the frames along 
 _FilmChunks = Callable[[int], Iterable[Chunk]]  # of a seed
 _Task = Callable[[Any], Iterable[Any]]  # of a job
 
+_SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
+
 
 def simulate_lamps(
     film: _FilmChunks,
@@ -52,9 +54,9 @@ def run_jobs(
 
     A lamp keeps about one core busy. Each process therefore has one core, and runs one
     job after another, in the order of the jobs. The results do not depend on the number
-    of processes. All processes end with the iterator. If the calling process is killed,
-    they end as soon as they have made their current result. Python spawns them, so a
-    script must call this function under `if __name__ == "__main__"`.
+    of processes. All processes end with the iterator, and with the calling process,
+    even if it is killed. Python spawns them, so a script must call this function under
+    `if __name__ == "__main__"`.
 
     Args:
       task: returns the results of a job, one after the other; it is pickled.
@@ -124,7 +126,7 @@ def _workers(
             ours, theirs = context.Pipe()
             arguments = (theirs, task, core, jax.config.jax_compilation_cache_dir)
             process = context.Process(target=_work, args=arguments, daemon=True)
-            with _interrupts_blocked():
+            with _signals_blocked():
                 process.start()
                 workers[ours] = process
             theirs.close()
@@ -137,27 +139,32 @@ def _workers(
 
 
 @contextlib.contextmanager
-def _interrupts_blocked() -> Iterator[None]:
-    """Blocks Ctrl-C; processes that are started meanwhile ignore it.
+def _signals_blocked() -> Iterator[None]:
+    """Blocks Ctrl-C and the like; processes that are started meanwhile ignore them.
 
-    A terminal sends it to all processes, and each would print a traceback. The caller
-    is interrupted afterwards: a process that is only half started would print one too.
+    A terminal, `timeout` or a service manager sends them to all processes, and each
+    would print a traceback or end before the caller. The caller handles them
+    afterwards: a process that is only half started would print a traceback too.
     """
-    resource_tracker.ensure_running()  # starting it later would unblock Ctrl-C
+    resource_tracker.ensure_running()  # starting it later would unblock the signals
     arrived: list[int] = []
-    is_main = threading.current_thread() is threading.main_thread()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    if is_main:
-        # Only this thread blocks the signal: others may still receive it.
-        handler = signal.signal(signal.SIGINT, lambda number, _: arrived.append(number))
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+    if threading.current_thread() is not threading.main_thread():
+        handlers = {}
+    for number, handler in handlers.items():
+        if handler not in (None, signal.SIG_IGN):
+            # Only this thread blocks the signals: others may still receive them.
+            signal.signal(number, lambda number, _: arrived.append(number))
     try:
         yield
     finally:
-        if is_main:
-            signal.signal(signal.SIGINT, handler)
+        for number, handler in handlers.items():
+            if handler is not None:
+                signal.signal(number, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    if arrived:
-        raise KeyboardInterrupt
+    for number in arrived:
+        signal.raise_signal(number)
 
 
 def _receive(worker: Connection, process: BaseProcess) -> list[Any]:
@@ -183,6 +190,7 @@ def _expected_alive(process: BaseProcess) -> Iterator[None]:
 
 def _work(caller: Connection, task: _Task, core: int, cache_dir: str | None) -> None:
     """Runs the jobs that the caller sends, until the caller is gone."""
+    threading.Thread(target=_end_with_caller, daemon=True).start()
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {core})  # XLA starts as many threads as it has cores
     jax.config.update("jax_platforms", "cpu")
@@ -191,6 +199,12 @@ def _work(caller: Connection, task: _Task, core: int, cache_dir: str | None) -> 
         while True:
             for message in _messages(task, caller.recv()):
                 caller.send(message)
+
+
+def _end_with_caller() -> None:
+    """Ends this process when the process that started it has ended."""
+    multiprocessing.parent_process().join()
+    os._exit(1)  # whatever the other threads compute
 
 
 def _messages(task: _Task, job: Any) -> Iterator[list[Any] | Exception]:

@@ -224,3 +224,30 @@ def test_a_config_that_is_not_there_is_one_line(tmp_path):
     assert done.returncode == 1
     assert "nothing" in done.stderr
     assert len(done.stderr.splitlines()) == 1, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("flag", "says"),
+    [
+        (
+            "--config.training.num_step=3",
+            "--config.training.num_step: the config has no num_step; did you mean "
+            "num_steps?",
+        ),
+        (
+            "--config.trainin.num_steps=3",
+            "--config.trainin.num_steps: the config has no trainin; did you mean "
+            "training?",
+        ),
+        ("--config.data.xyz=3", "--config.data.xyz: the config has no xyz"),
+        (
+            "--config.then[0].data.fps=3",
+            "a --config.KEY names no value of the config: tuple index out of range",
+        ),
+    ],
+)
+def test_a_typo_in_an_override_is_one_sentence(tmp_path, flag, says):
+    done = duralava("train", "--config=lava_lamp", flag, f"--workdir={tmp_path}/run")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"error: {says}\n"
+    assert not list(tmp_path.iterdir())

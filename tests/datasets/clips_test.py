@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from duralava.config import DataConfig
-from duralava.datasets import clips, video, windows
+from duralava.datasets import arrays, clips, video, windows
 
 DATA = DataConfig(clip_length=3, frame_stride=2, batch_size=1)
 SPAN = 5
@@ -183,7 +183,7 @@ def test_prepared_film_is_mapped_in_order(tiny_data_dir):
     again = clips.load_film("lava_lamp/16x16", tiny_data_dir, "train")
 
     expected = list(video.read_frames(tiny_data_dir / "film.mp4", resolution=16))
-    assert isinstance(film.frames, np.memmap)
+    assert isinstance(film.frames, arrays.Rows)
     assert film.fps == 30
     assert film.segment_frames is None
     np.testing.assert_array_equal(film.frames, expected[:180])
@@ -295,7 +295,7 @@ def test_without_larger_pictures_all_windows_are_whole_frames(length):
 
 def test_large_film_is_learned_at_a_lower_resolution(tiny_data_dir, tmp_path):
     shutil.copytree(tiny_data_dir / "lava_lamp", tmp_path / "lava_lamp")
-    frames = clips.load_film("lava_lamp/16x16", tmp_path, "train").frames
+    frames = np.asarray(clips.load_film("lava_lamp/16x16", tmp_path, "train").frames)
 
     for _ in range(2):  # the second time, from the disk
         film = clips.load_film("lava_lamp/16x16", tmp_path, "train", resolution=8)
@@ -313,3 +313,42 @@ def test_large_film_is_learned_at_a_lower_resolution(tiny_data_dir, tmp_path):
 def test_frames_that_are_no_multiple_are_refused(tiny_data_dir):
     with pytest.raises(ValueError, match=r"16 pixels .* multiple of 12"):
         clips.load_film("lava_lamp/16x16", tiny_data_dir, "train", resolution=12)
+
+
+def test_a_damaged_frame_is_one_error_that_says_what_to_do(tiny_data_dir, tmp_path):
+    shutil.copytree(tiny_data_dir / "lava_lamp", tmp_path / "lava_lamp")
+    [path] = tmp_path.rglob("train.npy")
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 16
+    path.write_bytes(content)
+    says = (
+        rf"{path} is damaged: row 179 is not what was written; prepare it anew: "
+        rf"duralava prepare --dataset=lava_lamp/16x16 --data_dir={tmp_path} "
+        "--source=VIDEO_OR_FOLDER --overwrite"
+    )
+
+    film = clips.load_film("lava_lamp/16x16", tmp_path, "train")
+    data = DataConfig(clip_length=90, frame_stride=2, batch_size=2)
+    with pytest.raises(ValueError, match=says):
+        next(clips.batch_iterator(film, data, seed=0))
+    with pytest.raises(ValueError, match=says):
+        clips.load_film("lava_lamp/16x16", tmp_path, "train", resolution=8)
+    assert not list(tmp_path.rglob("train_frame_8*"))
+
+
+def test_damaged_smaller_frames_are_made_again_once_they_are_removed(
+    tiny_data_dir, tmp_path
+):
+    shutil.copytree(tiny_data_dir / "lava_lamp", tmp_path / "lava_lamp")
+    load = functools.partial(
+        clips.load_film, "lava_lamp/16x16", tmp_path, "train", resolution=8
+    )
+    expected = np.array(load().frames)
+    [path] = tmp_path.rglob("train_frame_8.npy")
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 16
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"damaged: .*; remove {path}"):
+        np.asarray(load().frames)
+    path.unlink()
+    np.testing.assert_array_equal(load().frames, expected)

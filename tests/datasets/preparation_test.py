@@ -7,7 +7,7 @@ import pytest
 import tensorflow_datasets as tfds
 import tiny
 
-from duralava import weights
+from duralava import files, weights
 from duralava.datasets import clips, film, preparation, video
 from duralava.rendering import writers
 from duralava.training import loop
@@ -86,3 +86,23 @@ def test_a_name_without_a_config_is_the_same_data_set_everywhere(source, tmp_pat
     assert len(film.frames) == builder.info.splits["train"].num_examples
     with pytest.raises(ValueError, match="simulated_lava_lamp/64x64_10min is not"):
         clips.load_film("simulated_lava_lamp", tmp_path, "train")
+
+
+def test_what_dead_processes_left_is_removed_if_nothing_can_be_continued(
+    source, tmp_path
+):
+    data_dir = tmp_path / "data"
+    begun, finished, busy = (
+        data_dir / f".preparing_simulated_lava_lamp_{name}" / "film"
+        for name in ("64x64_1h", "64x64_10min", "10h")
+    )
+    for film_dir in (begun, finished, busy):
+        film_dir.mkdir(parents=True)
+        (film_dir / "train.npy").write_bytes(b"film")
+    (finished / "0.finished").touch()
+    (data_dir / ".partial_abc" / "lava_lamp").mkdir(parents=True)
+    with files.locked(busy.parent):  # as a process that prepares it
+        preparation.prepare("lava_lamp", data_dir, source=source)
+    left = {path.name for path in data_dir.iterdir()}
+    assert left == {"lava_lamp", finished.parent.name, busy.parent.name}
+    assert {path.name for path in finished.iterdir()} == {"train.npy", "0.finished"}

@@ -1,3 +1,4 @@
+import os
 import struct
 import wave
 
@@ -184,3 +185,15 @@ def test_bad_sources_are_told_apart(tmp_path, call):
     (tmp_path / "broken" / "1.png").write_text("not a picture")
     with pytest.raises(ValueError, match=r"1.png is not an image"):
         call(tmp_path / "broken")
+
+
+def test_a_source_is_probed_once(tmp_path):
+    for source in (write(tmp_path / "film.mp4", gray_film(6)), tmp_path):
+        opened = video.open_source(source)
+        assert video.open_source(opened) is opened
+        assert str(opened) == os.fspath(opened) == str(source)
+        assert video.fingerprint(opened) == video.fingerprint(source)
+        np.testing.assert_array_equal(
+            read(opened, resolution=16), read(source, resolution=16)
+        )
+        Image.new("RGB", (32, 32)).save(tmp_path / "image.png")

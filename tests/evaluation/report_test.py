@@ -7,6 +7,7 @@ import av
 import evaluations
 import numpy as np
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from evaluations import NAMES
 from PIL import Image
 
@@ -120,6 +121,25 @@ def test_the_page_has_each_plot_that_is_written(written):
         with Image.open(written[0] / name) as picture:
             expected.add(picture.size)
     assert len(pictures) == 2 and sizes == expected
+
+
+def test_the_page_says_what_its_tables_mean_and_how_they_were_made(written):
+    folder, text = written
+    texts = Page((folder / "report.html").read_text()).texts
+    lines = text.splitlines()
+    assert lines[5] == "" and all(lines[:5])
+    start = texts.index(lines[0])
+    assert texts[start : start + 5] == lines[:5]
+    setting = texts.index("plan.seed")
+    assert texts[setting + 1] == "3"
+
+
+def test_axe_finds_nothing_on_the_page(written, browser):
+    page = browser.new_page(viewport={"width": 400, "height": 700})
+    page.goto((written[0] / "report.html").as_uri())
+    results = Axe().run(page)
+    assert results.violations_count == 0, results.generate_report()
+    page.close()
 
 
 def test_names_of_lamps_are_escaped(written):

@@ -149,3 +149,54 @@ def test_a_little_motion_is_enough():
     plan.check_motion(frames)
     with pytest.raises(ValueError, match="nothing moves"):
         plan.check_motion(frames[:1].repeat(200, axis=0))
+
+
+class Drift:
+    """A wave that drifts to the right, as frames that are made when they are read."""
+
+    def __init__(self, num_frames, pixels_per_frame, first=0):
+        self._num_frames, self._speed, self._first = num_frames, pixels_per_frame, first
+
+    def __len__(self):
+        return self._num_frames
+
+    def part(self, first, end):
+        return Drift(end - first, self._speed, self._first + first)
+
+    def __getitem__(self, index):
+        columns = np.arange(64) - self._speed * (self._first + index[:, None])
+        waves = 128 + 100 * np.sin(columns * 2 * np.pi / 64)
+        return waves.astype(np.uint8)[:, None, :, None].repeat(3, axis=3)
+
+
+@pytest.mark.parametrize(
+    ("pixels_per_second", "seconds", "step"),
+    [
+        # Waves that are 6.6 pixels apart differ half as much as unrelated ones. A clip
+        # has 19 steps.
+        (2.5, 300, 0.2),
+        (1.25, 300, 0.4),
+        (0.6, 300, 0.8),
+        (0.3, 300, 1.6),
+        (1.25, 12, 0.2),  # too short for longer clips
+        (0.1, 300, 0.2),  # no step is long enough
+    ],
+)
+def test_steps_are_longer_in_a_slow_film(pixels_per_second, seconds, step):
+    frames = Drift(seconds * 30, pixels_per_second / 30)
+    assert plan.step_seconds(frames, 30.0, 20) == step
+    data = plan.fit_to_film(ENCODER, seconds * 30, 30.0, step=step).data
+    assert data.frame_stride == round(30 * step)
+
+
+def test_what_is_given_stays():
+    data = dataclasses.replace(ENCODER.data, frame_stride=9, clip_length=11)
+    config = dataclasses.replace(ENCODER, data=data)
+    given = ["data.frame_stride", "data.clip_length"]
+    found = plan.fit_to_film(config, 900, 30.0, step=0.8, given=given).data
+    assert (found.frame_stride, found.clip_length) == (9, 11)
+    found = plan.fit_to_film(config, 900, 30.0, given=given[1:]).data
+    assert (found.frame_stride, found.clip_length) == (6, 11)
+    # Two clips of 91 frames are the first nine tenths of 203 frames.
+    with pytest.raises(ValueError, match="should have 203 at least"):
+        plan.fit_to_film(config, 200, 30.0, given=given)

@@ -460,3 +460,15 @@ def test_written_frames_are_read_back(tmp_path, name):
     writers.write_frames(tmp_path / name, iter(frames), fps=20)
     shown = list(writers.read_frames(tmp_path / name))
     assert np.abs(np.stack(shown).astype(float) - frames).mean() < 4
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.mp4", "a.webm", "a.gif", "a.webp"])
+def test_the_same_frames_are_the_same_bytes(tmp_path, name):
+    rng = np.random.default_rng(0)
+    frames = rng.integers(0, 256, (6, 32, 48, 3), np.uint8)
+    contents = set()
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        writers.write_frames(tmp_path / folder / name, iter(frames), fps=10)
+        contents.add((tmp_path / folder / name).read_bytes())
+    assert len(contents) == 1

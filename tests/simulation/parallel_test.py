@@ -119,22 +119,23 @@ def say():
 
 def interrupt():
     for process in multiprocessing.active_children():
-        os.kill(process.pid, signal.SIGINT)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            os.kill(process.pid, number)
 
 for _ in parallel.simulate_lamps(films.__getitem__, lamps):
     globals()[sys.argv[2]]()
 """
 
 
-def script(num_chunks, filmed):
-    return [sys.executable, "-c", SCRIPT, str(num_chunks), filmed]
+def script(num_chunks, filmed, program=SCRIPT):
+    return [sys.executable, "-c", program, str(num_chunks), filmed]
 
 
 @contextlib.contextmanager
-def endless():
+def endless(program=SCRIPT):
     """Yields a program that films in processes of its group, once they do."""
     with subprocess.Popen(
-        script(10**6, "say"),
+        script(10**6, "say", program),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -170,8 +171,18 @@ def test_interrupt_ends_all_processes_with_one_traceback():
     assert errors.endswith("KeyboardInterrupt\n")
 
 
-def test_no_process_outlives_the_caller():
-    with endless() as process:
+SLEEPER = """
+import functools, time
+from duralava.simulation import parallel
+
+for _ in parallel.run_jobs(functools.partial(map, time.sleep), [(0, 10_000)]):
+    print("filmed", flush=True)
+"""
+
+
+@pytest.mark.parametrize("program", [SCRIPT, SLEEPER])
+def test_no_process_outlives_the_caller(program):
+    with endless(program) as process:
         process.kill()
         process.communicate()
         wait_for_end_of_group(process.pid)

@@ -31,11 +31,12 @@ def inputs(tmp_path_factory):
         return np.uint8([40, 20, 70] + share * np.array([200, 80, -30]))
 
     writers.write_frames(folder / "film.mp4", map(frame, range(550)), fps=10)
+    writers.write_frames(folder / "short.mp4", map(frame, range(400)), fps=10)
     (folder / "text.txt").write_text("no film\n")
     return folder
 
 
-def test_a_lamp_is_evaluated_on_a_video(run_tool, tmp_path, inputs):
+def test_a_lamp_is_evaluated_on_a_short_video(run_tool, tmp_path, inputs):
     done = run_tool(
         "evaluate.py",
         f"--checkpoint={inputs / 'lamp.safetensors'}",
@@ -43,16 +44,25 @@ def test_a_lamp_is_evaluated_on_a_video(run_tool, tmp_path, inputs):
         f"--rivals={inputs / 'lamp.safetensors'}",
         "--output=out",
         *QUICK,
+        "--num_clips=60",
+        "--clip_length=9",
     )
     assert done.returncode == 0, done.stderr
+    # The last 55 frames are held out: 40 clips of 8 steps of two frames, and none more.
+    note = "The film is short: it gives 41 clips of 8 steps, not 60 clips of 9 steps."
+    meaning = done.stdout.splitlines()[:6]
+    assert meaning[0].startswith("The lamp is compared with held-out film")
+    assert meaning[5].startswith(note)
     assert done.stdout.splitlines()[-1] == "wrote the report: out/report.html"
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     written = {path.name for path in (tmp_path / "out").iterdir()}
     assert written == {"report.json", "report.html", "horizons.png", "latents.png"}
     numbers = json.loads((tmp_path / "out" / "report.json").read_text())
-    assert numbers["about"]["plan"]["clip_length"] == 4
+    assert numbers["about"]["plan"]["clip_length"] == 9
+    assert numbers["notes"][0].startswith(note)
     assert numbers["about"]["plan"]["horizons"] == [5, 10]
     contenders = numbers["contenders"]
+    assert {found["samples"] for found in contenders.values()} == {41}
     assert {"5 steps", "10 steps", str(inputs / "lamp.safetensors")} < set(contenders)
     floor = contenders["learned film (the floor)"]["colour_histogram"]["frechet"]
     assert contenders["10 steps"]["colour_histogram"]["frechet"] > 3 * floor
@@ -72,7 +82,11 @@ def test_a_lamp_is_evaluated_on_a_video(run_tool, tmp_path, inputs):
         (["--dataset=lava_lamp/64x64"], "lava_lamp/64x64 is not prepared in"),
         (["--dataset=lava_lamp.mp4"], "no video and no folder of images at lava_lamp"),
         (["--horizons=a,b"], "--horizons are whole numbers of steps, not a,b"),
-        (["--num_clips=42"], "55 frames has 41 clips of 8 steps"),
+        (
+            ["--dataset={inputs}/short.mp4"],
+            "a film of 40 frames is too short: learned and held-out film need 40 clips "
+            "of 4 steps each, 46 frames without a cut",
+        ),
     ],
 )
 def test_bad_input_gets_one_line_and_writes_nothing(

@@ -1,6 +1,9 @@
+import contextlib
+import os
 import pathlib
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -51,9 +54,10 @@ def test_film_is_prepared_once_and_replaced_on_demand(tmp_path):
     assert film.frames[:, 0, 0, 0].tolist() == list(range(18))
     assert film.fps == 25
 
+    clips.load_film("lava_lamp/64x64", data_dir, "train", resolution=32)
     again = prepare(*to_data, f"--source={first}")
     assert again.returncode == 0
-    assert again.stdout.startswith("already prepared: 18 train frames")
+    assert again.stdout == written.stdout.replace("wrote", "already prepared:")
 
     refused = prepare(*to_data, f"--source={second}")
     assert_one_clear_line(refused, "holds another film")
@@ -130,6 +134,26 @@ def test_data_folder_that_cannot_be_made_is_told(inputs):
     )
 
     assert_one_clear_line(result, "text.txt")
+
+
+def test_sigterm_ends_all_processes_and_leaves_nothing(tmp_path):
+    with subprocess.Popen(
+        [sys.executable, ROOT / "tools/prepare_dataset.py", f"--data_dir={tmp_path}"],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        while not list(tmp_path.glob(".preparing_*/film")):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.terminate()
+        _, errors = process.communicate()
+    assert (process.returncode, errors) == (143, "interrupted\n")
+    assert not list(tmp_path.iterdir())
+    with contextlib.suppress(ProcessLookupError):  # once all of them have ended
+        while True:
+            os.killpg(process.pid, 0)
+            time.sleep(0.01)
 
 
 def test_interrupt_is_one_line_and_leaves_nothing(tmp_path):

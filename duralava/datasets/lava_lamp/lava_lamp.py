@@ -79,8 +79,9 @@ class LavaLamp(film.FilmBuilder):
     def _split_generators(
         self, dl_manager: tfds.download.DownloadManager
     ) -> dict[str, film.Examples]:
-        source = self._source or find_film(dl_manager.manual_dir)
-        info = video.probe(source)
+        found = self._source or find_film(dl_manager.manual_dir)
+        source = video.open_source(found)
+        info = source.info
         self.info.metadata.update(fps=info.fps, source=video.fingerprint(source))
         frames = self._decode(source, info.num_frames)
         num_train = len(frames) * TRAIN_PERCENT // 100
@@ -91,9 +92,7 @@ class LavaLamp(film.FilmBuilder):
             "test": self._generate_examples(frames[num_train:]),
         }
 
-    def _decode(
-        self, source: str | os.PathLike[str], expected_frames: int | None
-    ) -> np.ndarray:
+    def _decode(self, source: video.Source, expected_frames: int | None) -> np.ndarray:
         """Returns all frames, uint8 [N, H, W, 3], memory-mapped from a temporary file.
 
         The whole film is decoded before it is split, because metadata do not state the
