@@ -14,16 +14,13 @@ from matplotlib.patches import Circle
 from PIL import Image
 from scipy import stats
 
-from duralava.rendering import pictures
-
 INK, QUIET, FAINT = "#f4e9e4", "#b9a6b4", "#6b4a66"
 ORANGE, BLUE, PINK = "#ff9a5c", "#6fb7ff", "#e86bb0"
 COLD_TO_WARM = LinearSegmentedColormap.from_list(
     "cold_to_warm", [BLUE, "#16324f", "#0b060d", "#6b2d12", ORANGE]
 )
 _WIDTH, _DPI = 9.0, 110
-_GLASS = slice(11, 53)  # columns of a frame, out of 64; the others are black
-_ENLARGED = 3
+_GLASS = (0.17, 0.83)  # left and right edge, in widths of a frame
 _LABELS = 0.115  # fraction of the figure's width for the names of rows
 
 matplotlib.style.use(
@@ -53,11 +50,9 @@ def new_figure(height: float) -> Figure:
 
 
 def show_frame(axes: Axes, frame: np.ndarray) -> None:
-    """Shows the part of a frame u8[64, 64, 3] that contains the glass."""
-    hide_axes(axes).imshow(
-        pictures.enlarge(np.asarray(frame)[:, _GLASS], _ENLARGED),
-        interpolation="lanczos",
-    )
+    """Shows the part of a frame u8[H, W, 3] that contains the glass."""
+    hide_axes(axes).imshow(frame, extent=(0, 1, 1, 0), interpolation="lanczos")
+    axes.set_xlim(*_GLASS)
 
 
 def hide_axes(axes: Axes) -> Axes:
@@ -73,7 +68,7 @@ def film_strips(
     """Draws films as rows of frames.
 
     Args:
-      rows: name and frames u8[N, 64, 64, 3] of each row.
+      rows: name and frames u8[N, H, W, 3] of each row.
       titles: titles of the N columns.
       graph: height in inches of axes for a graph below the rows; 0 for none.
 
@@ -81,7 +76,7 @@ def film_strips(
       The figure, and the axes below the rows or None.
     """
     share = (1 - _LABELS) / len(titles)
-    row_height = _WIDTH * share * 64 / (_GLASS.stop - _GLASS.start)
+    row_height = _WIDTH * share / (_GLASS[1] - _GLASS[0])
     top, foot = 0.25, 0.5 if graph else 0.05
     height = top + len(rows) * row_height + graph + foot
     figure = new_figure(height)
@@ -115,9 +110,7 @@ def arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> N
 
 def mark_point(axes: Axes, x: float, y: float) -> None:
     """Draws a circle at a point, from 0 to 1, of a frame drawn by `show_frame`."""
-    size = 64 * _ENLARGED
-    centre = x * size - _GLASS.start * _ENLARGED, y * size
-    axes.add_patch(Circle(centre, size / 10, fill=False, color="white", lw=1.2))
+    axes.add_patch(Circle((x, y), 0.1, fill=False, color="white", lw=1.2))
 
 
 def plot_quantiles(axes: Axes, values: np.ndarray, colour: str) -> None:
