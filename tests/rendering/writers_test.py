@@ -386,7 +386,8 @@ def test_the_film_of_a_lamp_does_not_pulse(tmp_path, name, lamp_film):
 
     shown = np.stack(list(writers.read_frames(tmp_path / name))).astype(float)
     changes = np.abs(np.diff(shown, axis=0)).mean(axis=(1, 2, 3))
-    assert changes[99] <= 1.5 * np.median(changes)
+    # The lamp itself moves faster at some times than at others.
+    assert changes[99] <= 1.5 * np.median(changes[85:114])
     assert np.mean(changes == 0) <= 0.02
 
 
