@@ -100,13 +100,13 @@ def open_page(browser, address):
     """Opens the page; checks that no errors occur and that it stays in its folder."""
     troubles, requests, contexts = [], [], []
 
-    def open_(**options):
+    def open_(name="", **options):
         context = browser.new_context(viewport={"width": 600, "height": 400}, **options)
         contexts.append(context)
         troubles.append(troubles_of(context))
         context.on("request", lambda request: requests.append(request.url))
         page = context.new_page()
-        page.goto(address)
+        page.goto(f"{address}{name}")
         return page
 
     yield open_
@@ -439,9 +439,8 @@ def test_a_page_can_be_installed_and_works_without_a_network(play):
     assert {error["errorId"] for error in errors} <= {"in-incognito"}
 
 
-def test_the_numbers_of_the_lamp_can_be_changed(open_page, address):
-    page = open_page()
-    page.goto(f"{address}explain.html")
+def test_the_numbers_of_the_lamp_can_be_changed(open_page):
+    page = open_page("explain.html")
     step = "Number(document.body.dataset.step)"
     wait_for(page, f"{step} > 0")
     bar = page.get_by_role("slider", name="Number 9", exact=True)

@@ -203,8 +203,8 @@ def test_the_page_fits_and_axe_finds_nothing(open_page, width, height):
 def test_the_page_and_the_lamp_alone_lead_to_each_other(open_page):
     page = open_page()
     page.get_by_role("link", name="Watch the lamp alone").click()
-    wait_for(page, "document.body.dataset.frames > 0")
+    wait_for(page, "document.body?.dataset.frames > 0")
     page.keyboard.press("m")
     page.get_by_role("link", name="See the numbers").click()
-    wait_for(page, "document.body.dataset.frames > 0")
+    wait_for(page, "document.body?.dataset.frames > 0")
     assert bars(page).count() == 64
