@@ -126,5 +126,8 @@ def save_png(figure: Figure, path: pathlib.Path) -> None:
     buffer = io.BytesIO()
     figure.savefig(buffer, dpi=_DPI)
     with Image.open(buffer) as image:
-        reduced = image.convert("RGB").quantize(256, Image.Quantize.FASTOCTREE)
+        image = image.convert("RGB")
+        palette = image.quantize(256, Image.Quantize.MEDIANCUT)
+        # With dither: steps of a gradient would look like contour lines.
+        reduced = image.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
         reduced.save(path, optimize=True)

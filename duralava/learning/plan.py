@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
+import jax
 import numpy as np
 
 from duralava import checkpoints, losses, models, weights
@@ -236,12 +237,18 @@ def starting_weights(config: Config, name: str | None) -> str | None:
     if name == "":
         return None
     source = weights.DEFAULT if name is None else name
+    with_encoder = losses.has_weight(losses.ENCODER_TERMS, config=config.loss)
+    fresh = jax.eval_shape(
+        lambda: models.init_networks(
+            jax.random.key(0), config=config.model, with_encoder=with_encoder
+        )
+    )
     try:
         models.check_fit(
-            weights.load(source).params,
+            models.with_fresh_parts(weights.load(source).params, fresh),
             config=config.model,
             source=source,
-            with_encoder=losses.has_weight(losses.ENCODER_TERMS, config=config.loss),
+            with_encoder=with_encoder,
         )
     except ValueError:
         if name:

@@ -21,7 +21,12 @@ from duralava.models.generator import (
     latents_of,
 )
 from duralava.models.head import Window
-from duralava.models.networks import check_fit, init_networks, named_leaves
+from duralava.models.networks import (
+    check_fit,
+    init_networks,
+    named_leaves,
+    with_fresh_parts,
+)
 from duralava.models.pixels import from_uint8, shrink, to_uint8
 from duralava.models.rollout import rollout
 from duralava.models.transition import (
@@ -63,4 +68,5 @@ __all__ = [
     "still_critic",
     "to_uint8",
     "transition",
+    "with_fresh_parts",
 ]

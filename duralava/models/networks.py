@@ -23,6 +23,29 @@ def init_networks(key: jax.Array, *, config: ModelConfig, with_encoder: bool) ->
     return params
 
 
+def with_fresh_parts(params: Any, fresh: Any) -> Any:
+    """Returns parameters for a run whose networks have another flow, or none.
+
+    A transition moves latents as its flow has them. Where the flow differs, generator
+    and encoder are kept, and flow and transition are fresh ones.
+
+    Args:
+      params: `{generator, transition[, encoder]}`.
+      fresh: the same of the run, arrays or shapes.
+    """
+    generator, fresh_generator = params["generator"], fresh["generator"]
+    kept = {name: leaf for name, leaf in generator.items() if name != "flow"}
+    shapes = [
+        jax.tree.map(lambda leaf: leaf.shape, side.get("flow"))
+        for side in (generator, fresh_generator)
+    ]
+    if shapes[0] == shapes[1]:
+        return params
+    if "flow" in fresh_generator:
+        kept["flow"] = fresh_generator["flow"]
+    return params | {"generator": kept, "transition": fresh["transition"]}
+
+
 def check_fit(
     params: Any,
     *,

@@ -314,14 +314,14 @@ def _with_weights(
     state: TrainState, start_from: str | os.PathLike[str], config: Config
 ) -> TrainState:
     """Returns the first state, its fresh networks replaced by other weights."""
-    lamp = weights.load(start_from)
+    loaded = models.with_fresh_parts(weights.load(start_from).params, state.generator)
     models.check_fit(
-        lamp.params,
+        loaded,
         config=config.model,
         source=start_from,
         with_encoder="encoder" in state.generator,
     )
-    params = jax.tree.map(jnp.asarray, lamp.params)
+    params = jax.tree.map(jnp.asarray, loaded)
     return state._replace(generator=params, ema=jax.tree.map(jnp.copy, params))
 
 

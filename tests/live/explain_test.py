@@ -103,7 +103,7 @@ def run_on(page):
 
 def test_the_bars_follow_the_running_lamp(open_page):
     page = open_page()
-    assert bars(page).count() == 64
+    wait_until(page, lambda: bars(page).count() == 64 and any(values(page)))
     first = values(page)
     page.get_by_role("button", name="Hold still").click()
     wait_until(page, lambda: newest(page, "held"))

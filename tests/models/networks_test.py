@@ -114,3 +114,17 @@ def test_of_many_that_differ_five_are_named_and_the_others_counted():
     with pytest.raises(ValueError, match=r"and 2 more$") as caught:
         check_fit(params)
     assert str(caught.value).count("door/bias_") == 5
+
+
+def test_a_run_with_another_flow_keeps_generator_and_encoder():
+    flow = tiny.lamp(of=tiny.FIELD, flow_layers=1, transition_hidden=4).params
+    fresh = tiny.lamp(seed=1, of=tiny.FIELD).params
+    params = models.with_fresh_parts(flow, fresh)
+    assert params["generator"].keys() == {"trunk", "head"}
+    assert params["generator"]["trunk"] is flow["generator"]["trunk"]
+    assert params["encoder"] is flow["encoder"]
+    assert params["transition"] is fresh["transition"]
+    assert models.with_fresh_parts(flow, flow) is flow
+    back = models.with_fresh_parts(fresh, flow)
+    assert back["generator"]["flow"] is flow["generator"]["flow"]
+    assert back["transition"] is flow["transition"]
