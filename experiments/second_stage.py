@@ -59,7 +59,8 @@ _SHAPE = {
     "transition_hidden": 192,
     "refresh": 0.01,
 }
-_PRECISION = {"convolution_dtype": "float32", "critic_dtype": "float32"}
+# Of the first stage: codes are not those of a flow that it may have.
+_FIRST = {"flow_layers": 0, "convolution_dtype": "float32", "critic_dtype": "float32"}
 _NOISE = 0.05  # standard deviation of codes, the least that encoders learn
 _CODES, _CLIPS = 512, 96  # in a step
 _ROLLOUT = 20  # steps, or fewer of a short film
@@ -88,10 +89,14 @@ def main(_: Sequence[str]) -> None:
     if not first.has_encoder:
         raise ValueError(f"{_CHECKPOINT.value} has no encoder")
     first = dataclasses.replace(
-        first, config=dataclasses.replace(first.config, **_PRECISION)
+        first, config=dataclasses.replace(first.config, **_FIRST)
     )
     config = dataclasses.replace(first.config, **_SHAPE)
-    codes = {split: encode_film(first, _load(split)) for split in ("train", "test")}
+    films = {
+        split: clips.load_film(_DATASET.value, _DATA_DIR.value, split)
+        for split in ("train", "test")
+    }
+    codes = {split: encode_film(first, film) for split, film in films.items()}
     key = jax.random.key(_SEED.value)
     fresh = models.init_networks(key, config=config, with_encoder=False)
     params = {
@@ -114,7 +119,7 @@ def main(_: Sequence[str]) -> None:
         | {"generator": generator, "transition": params["transition"]},
         config=config,
     )
-    lamp = match_motion(lamp, _load("train"))
+    lamp = match_motion(lamp, films["train"])
     weights.save(_OUTPUT.value, lamp)
     print(f"wrote {_OUTPUT.value}")
 
@@ -128,18 +133,13 @@ def encode_film(lamp: Lamp, film: clips.Film) -> np.ndarray:
       ValueError: the segments are too short.
     """
     stride = round(film.fps / lamp.steps_per_second)
-    encode = jax.jit(
-        lambda frames: models.encode(
-            lamp.params["encoder"], models.from_uint8(frames), config=lamp.config
-        )
-    )
     num_steps = min(len(segment) for segment in film.segments()) // stride
     least = max(_MOTIONS) + 1
     if num_steps < least:
         raise ValueError(f"segments have {num_steps} steps; {least} are needed")
     return np.stack(
         [
-            np.asarray(encode(segment[start::stride][:num_steps, :, ::side]))
+            np.asarray(lamp.encode(segment[start::stride][:num_steps, :, ::side]))
             for side in (1, -1)
             for segment in film.segments()
             for start in range(stride)
@@ -324,10 +324,6 @@ def batches(codes: np.ndarray, *, seed: int, scale: int = 1) -> Iterator[Batch]:
         yield Batch(
             flat[rng.integers(0, len(flat), scale * _CODES)], codes[segments, moments]
         )
-
-
-def _load(split: str) -> clips.Film:
-    return clips.load_film(_DATASET.value, _DATA_DIR.value, split)
 
 
 if __name__ == "__main__":

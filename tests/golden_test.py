@@ -7,7 +7,7 @@ import pytest
 
 from duralava import weights
 
-GOLDEN = pathlib.Path(__file__).parent / "golden.npz"
+GOLDEN = pathlib.Path(__file__).parent / "fixtures" / "golden.npz"
 _CELLS, _LEVELS = 8, 4  # cells along a side, and grey levels that may be lost
 
 

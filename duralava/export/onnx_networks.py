@@ -13,8 +13,7 @@ import numpy as np
 from duralava.config import SMALLEST, ModelConfig
 from duralava.export.onnx_graph import Graph
 from duralava.models import head
-from duralava.models.flow import flow_bases
-from duralava.models.transition import rotation_bases
+from duralava.models.orthogonal import orthonormal_bases
 
 Writer = Callable[[Graph, Any, str, ModelConfig], str]
 """(Graph, parameters, latents f32[N, Z], config) -> moved latents f32[N, Z]."""
@@ -74,7 +73,7 @@ def _codes(graph: Graph, params: Any, latents: str, config: ModelConfig) -> str:
     if not config.flow_layers:
         return latents
     x = latents
-    for layer, basis in enumerate(np.asarray(flow_bases(params["flow"]))):
+    for layer, basis in enumerate(_bases(params["flow"])):
         coupling = jax.tree.map(
             lambda leaf, layer=layer: leaf[layer], params["flow"]["coupling"]
         )
@@ -85,6 +84,11 @@ def _codes(graph: Graph, params: Any, latents: str, config: ModelConfig) -> str:
         joined = graph.add("Concat", a, b, axis=-1)
         x = graph.add("Gemm", joined, basis, transB=1)
     return x
+
+
+def _bases(params: Any) -> np.ndarray:
+    """Returns the orthonormal basis of each layer of a flow or rotation."""
+    return np.asarray(orthonormal_bases(params["basis"]))
 
 
 def _coupled(graph: Graph, x: str, coupling: Any, half: int, other: str) -> str:
@@ -196,7 +200,7 @@ def _residual_mlp(graph: Graph, params: Any, latents: str, _: ModelConfig) -> st
 def _rotation(graph: Graph, params: Any, latents: str, _: ModelConfig) -> str:
     """Adds `duralava.models.transition.rotation`, with the same order of operations."""
     z = latents
-    for layer, basis in enumerate(np.asarray(rotation_bases(params))):
+    for layer, basis in enumerate(_bases(params)):
         turn = jax.tree.map(lambda leaf, layer=layer: leaf[layer], params["turn"])
         basis = graph.constant(basis)
         a, b = _halves(graph, graph.add("MatMul", z, basis))

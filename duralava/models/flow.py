@@ -18,7 +18,7 @@ import jax.numpy as jnp
 
 from duralava.config import ModelConfig
 from duralava.models import layers
-from duralava.models.orthogonal import cayley
+from duralava.models.orthogonal import orthonormal_bases
 
 
 def init_flow(key: jax.Array, *, config: ModelConfig) -> Any:
@@ -32,11 +32,6 @@ def init_flow(key: jax.Array, *, config: ModelConfig) -> Any:
         "basis": jnp.full((count, size, size), 0.1),
     }
     return layers.sample_params(key, deviations)
-
-
-def flow_bases(params: Any) -> jax.Array:
-    """Returns the orthonormal basis of each layer of a flow: f32[L, Z, Z]."""
-    return cayley(params["basis"] - jnp.swapaxes(params["basis"], -1, -2))
 
 
 def to_codes(params: Any, latents: jax.Array, *, config: ModelConfig) -> jax.Array:
@@ -58,7 +53,7 @@ def to_codes(params: Any, latents: jax.Array, *, config: ModelConfig) -> jax.Arr
         b = b * jnp.exp(scale) + shift
         return _joined(a, b, basis), None
 
-    return jax.lax.scan(layer, latents, (params["coupling"], flow_bases(params)))[0]
+    return jax.lax.scan(layer, latents, _layers(params))[0]
 
 
 def to_latents(
@@ -89,9 +84,13 @@ def to_latents(
         log_volume -= scale_a.sum(axis=-1) + scale_b.sum(axis=-1)
         return (_joined(a, b, basis), log_volume), None
 
-    layers_of_flow = (params["coupling"], flow_bases(params))
     start = (codes, jnp.zeros(codes.shape[:-1]))
-    return jax.lax.scan(layer, start, layers_of_flow, reverse=True)[0]
+    return jax.lax.scan(layer, start, _layers(params), reverse=True)[0]
+
+
+def _layers(params: Any) -> tuple[Any, jax.Array]:
+    """Returns the couplings of all layers, and their bases f32[L, Z, Z]."""
+    return params["coupling"], orthonormal_bases(params["basis"])
 
 
 def _scale_and_shift(

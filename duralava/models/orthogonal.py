@@ -20,6 +20,15 @@ def cayley(skew: jax.Array) -> jax.Array:
     return 2 * _inverse(identity - skew) - identity
 
 
+def orthonormal_bases(free: jax.Array) -> jax.Array:
+    """Returns the orthonormal basis f32[N, N] of each matrix of free parameters.
+
+    Args:
+      free: f32[..., N, N]; what of it is symmetric has no effect.
+    """
+    return cayley(free - jnp.swapaxes(free, -1, -2))
+
+
 @jax.custom_jvp
 def _inverse(a: jax.Array) -> jax.Array:
     """Inverse of matrices f32[..., N, N] whose symmetric part is positive definite.

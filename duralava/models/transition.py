@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from duralava.config import ModelConfig
 from duralava.models import layers
-from duralava.models.orthogonal import cayley
+from duralava.models.orthogonal import orthonormal_bases
 
 Move = Callable[[jax.Array], jax.Array]
 """Latents f32[B, Z] -> latents f32[B, Z] one step later."""
@@ -28,7 +28,7 @@ def rotation(params: Any, config: ModelConfig) -> Move:
     angles alone determine how fast a latent moves.
     """
     network = _angles(config)
-    bases = rotation_bases(params)
+    bases = orthonormal_bases(params["basis"])
 
     def angles(turn: Any, half: int, x: jax.Array) -> jax.Array:
         turn = jax.tree.map(lambda leaf: leaf[half], turn)
@@ -54,11 +54,6 @@ def rotation(params: Any, config: ModelConfig) -> Move:
         return z + z * (lost / (2 * jnp.maximum(_square_norm(z), 1e-30)))
 
     return move
-
-
-def rotation_bases(params: Any) -> jax.Array:
-    """Returns the orthonormal basis of each layer of a rotation: f32[L, Z, Z]."""
-    return cayley(params["basis"] - jnp.swapaxes(params["basis"], -1, -2))
 
 
 def pair_changes(x: jax.Array, angles: jax.Array) -> jax.Array:
