@@ -79,6 +79,11 @@ def values(page):
     return bars(page).evaluate_all("all => all.map((bar) => Number(bar.ariaValueNow))")
 
 
+def shown(latents):
+    """Returns what bars can show of latents: one in six has a number beyond 3."""
+    return np.clip(latents, -3, 3)
+
+
 def requested(page):
     """Returns the latents that the page has requested."""
     return [message["latent"] for message in page.sent if "latent" in message]
@@ -108,9 +113,10 @@ def test_the_bars_follow_the_running_lamp(open_page):
     page.get_by_role("button", name="Hold still").click()
     wait_until(page, lambda: newest(page, "held"))
     wait_until(page, lambda: values(page) != first)
-    held = np.array(requested(page)[-1])
+    held = shown(requested(page)[-1])
     wait_until(page, lambda: np.allclose(values(page), held, atol=0.006))
-    assert np.abs(np.array(first) - held).max() < 2
+    latents = np.array([m["latent"] for m in page.received if "latent" in m])
+    assert np.abs(shown(latents) - held).max(axis=1).min() < 1e-3
     # Heights are those of the numbers, up and down.
     heights = bars(page).evaluate_all(
         "all => all.map((bar) => new DOMMatrix(bar.firstChild.style.transform).d)"
@@ -137,7 +143,7 @@ def test_a_dragged_bar_changes_the_picture_alone(open_page):
     assert requested(page)[-1] == pytest.approx(expected, abs=0.05)
     expect(page.locator("#readout")).to_have_text(re.compile(r"Number 21: 2\.[45]\d"))
     # All who watch see the same, and the lamp stands still.
-    wait_until(other, lambda: np.allclose(values(other), expected, atol=0.06))
+    wait_until(other, lambda: np.allclose(values(other), shown(expected), atol=0.06))
     expect(other.get_by_role("button", name="Run on")).to_be_visible()
     page.get_by_role("button", name="Undo").click()
     wait_until(page, lambda: np.array_equal(picture(page), before))
