@@ -14,9 +14,15 @@ two processor cores are enough. First the flow alone learns the density of the c
 Grey levels are those of small frames, to first order: codes are multiplied by the root
 of the mean of J^T J, with J the Jacobian of the generator.
 
-What cannot be foreseen is learned as less motion. At the end, all angles of the
-rotation are therefore multiplied by one factor, so that generated frames change as much
-in a second as those of the film.
+What cannot be foreseen is learned as less motion. At the end, all angles of a rotation
+are therefore multiplied by one factor, so that generated frames change as much in a
+second as those of the film.
+
+A transition of the kind `mlp` keeps N(0, I) only if it learns to. Two terms of lamps
+that are carried from step to step, for longer and longer, train that:
+
+- normality: `losses.normality_penalty` of their latents.
+- far motion: how much more or less they move than the film, in grey levels.
 """
 
 import dataclasses
@@ -31,10 +37,11 @@ import numpy as np
 import optax
 from absl import flags
 
-from duralava import command_line, models, weights
+from duralava import command_line, losses, models, weights
 from duralava.config import ModelConfig
 from duralava.datasets import DATA_DIR, clips
 from duralava.lamp import Lamp
+from duralava.training.step import reset_some
 
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Weights of the first stage.")
 _OUTPUT = flags.DEFINE_string("output", None, "File of the weights to write.")
@@ -42,6 +49,9 @@ _DATASET = flags.DEFINE_string(
     "dataset", "simulated_lava_lamp/10h", "The film that FIRST has learned."
 )
 _DATA_DIR = flags.DEFINE_string("data_dir", DATA_DIR, "Folder of prepared data sets.")
+_TRANSITION = flags.DEFINE_enum(
+    "transition", "rotation", list(models.TRANSITIONS), "Kind of the transition."
+)
 _DENSITY_STEPS = flags.DEFINE_integer(
     "density_steps", 3_000, "Steps in which the flow learns alone.", lower_bound=1
 )
@@ -54,7 +64,6 @@ flags.mark_flags_as_required(["checkpoint", "output"])
 _SHAPE = {
     "flow_layers": 4,
     "flow_hidden": 128,
-    "transition": "rotation",
     "transition_layers": 4,
     "transition_hidden": 192,
     "refresh": 0.01,
@@ -67,6 +76,9 @@ _ROLLOUT = 20  # steps, or fewer of a short film
 _DENSITY_WEIGHT = 60.0
 _NEAR = 5.0  # errors of later steps count less: they cannot be foreseen
 _MOTIONS = {1: 2.0, 5: 0.7}  # weights by the number of steps
+_NORMALITY_WEIGHT = 100.0
+_CARRIED = 256  # lamps
+_RESETS = 0.5, 0.005  # share of them that starts anew, at the first step and the last
 _GRID = 16  # height and width of the small frames, pixels
 _SAMPLES = 96  # codes at which Jacobians are computed
 _STEP = 0.1  # of their differences
@@ -91,7 +103,7 @@ def main(_: Sequence[str]) -> None:
     first = dataclasses.replace(
         first, config=dataclasses.replace(first.config, **_FIRST)
     )
-    config = dataclasses.replace(first.config, **_SHAPE)
+    config = dataclasses.replace(first.config, transition=_TRANSITION.value, **_SHAPE)
     films = {
         split: clips.load_film(_DATASET.value, _DATA_DIR.value, split)
         for split in ("train", "test")
@@ -104,6 +116,8 @@ def main(_: Sequence[str]) -> None:
         "transition": fresh["transition"],
     }
     roots = picture_metric(first, codes["train"])
+    is_learned = config.transition == "mlp"
+    carried = jax.random.normal(key, (_CARRIED * is_learned, config.latent_size))
     for density_only, num_steps, rate in (
         (True, _DENSITY_STEPS.value, 1.5e-3),
         (False, _JOINT_STEPS.value, 1e-3),
@@ -111,7 +125,9 @@ def main(_: Sequence[str]) -> None:
         loss = functools.partial(
             second_stage_loss, roots=roots, config=config, density_only=density_only
         )
-        params = fit(params, loss, codes, num_steps=num_steps, learning_rate=rate)
+        params = fit(
+            params, loss, codes, carried, num_steps=num_steps, learning_rate=rate
+        )
     generator = first.params["generator"] | {"flow": params["flow"]}
     lamp = dataclasses.replace(
         first,
@@ -119,7 +135,8 @@ def main(_: Sequence[str]) -> None:
         | {"generator": generator, "transition": params["transition"]},
         config=config,
     )
-    lamp = match_motion(lamp, films["train"])
+    if config.transition == "rotation":
+        lamp = match_motion(lamp, films["train"])
     weights.save(_OUTPUT.value, lamp)
     print(f"wrote {_OUTPUT.value}")
 
@@ -175,39 +192,42 @@ def picture_metric(lamp: Lamp, codes: np.ndarray) -> jax.Array:
 def second_stage_loss(
     params: Params,
     batch: Batch,
+    carried: jax.Array,
     key: jax.Array,
     *,
     roots: jax.Array,
     config: ModelConfig,
     density_only: bool,
-) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """Returns the loss f32[] and its terms.
+) -> tuple[jax.Array, tuple[dict[str, jax.Array], jax.Array]]:
+    """Returns the loss f32[], its terms, and the carried latents after the rollout.
 
     Args:
       params: `{flow, transition}`.
       batch: codes of film.
+      carried: latents f32[N, Z] that the transition has to keep normal; none for one
+        that does so by its construction.
       key: of the noise.
       roots: of `picture_metric`.
       config: of the networks.
       density_only: whether the transition is left out.
     """
-    code_key, start_key, rollout_key = jax.random.split(key, 3)
+    code_key, start_key, rollout_key, carried_key = jax.random.split(key, 4)
     latents_of = functools.partial(
         models.latents_of, {"flow": params["flow"]}, config=config
     )
     _, log_density = latents_of(noisy(batch.codes, code_key))
     density = -log_density.mean() / config.latent_size
     if density_only:
-        return density, {"density": density}
+        return density, ({"density": density}, carried)
     start, _ = latents_of(noisy(batch.clips[0], start_key))
-    _, latents = models.rollout(
+    rollout = functools.partial(
+        models.rollout,
         params["transition"],
-        start,
-        rollout_key,
-        0,
+        start_step=0,
         num_steps=len(batch.clips),
         config=config,
     )
+    _, latents = rollout(start, rollout_key)
     codes = models.codes_of({"flow": params["flow"]}, latents, config=config)
     found, film = codes @ roots, batch.clips @ roots
     steps = jnp.arange(1, len(film))
@@ -223,7 +243,21 @@ def second_stage_loss(
         f"motion over film's, {n}": moved(found, n).mean() / moved(film, n).mean()
         for n in _MOTIONS
     }
-    return _DENSITY_WEIGHT * density + error + motion, terms
+    loss = _DENSITY_WEIGHT * density + error + motion
+    if len(carried):
+        carried, latents = rollout(carried, carried_key)
+        normality, moments = losses.normality_penalty(latents)
+        # The flow must not adapt to latents that are not normal.
+        flow = {"flow": jax.lax.stop_gradient(params["flow"])}
+        found = models.codes_of(flow, latents, config=config) @ roots
+        far_motion = sum(
+            weight * jnp.abs(moved(found, count).mean() - moved(film, count).mean())
+            for count, weight in _MOTIONS.items()
+        )
+        terms |= {"normality": normality, "std": moments["std"]}
+        terms |= {"far motion": far_motion}
+        loss += _NORMALITY_WEIGHT * normality + far_motion
+    return loss, (terms, carried)
 
 
 def match_motion(lamp: Lamp, film: clips.Film) -> Lamp:
@@ -275,8 +309,9 @@ def moved(x: jax.Array, count: int) -> jax.Array:
 
 def fit(
     params: Params,
-    loss: Callable[..., tuple[jax.Array, dict[str, jax.Array]]],
+    loss: Callable[..., tuple[jax.Array, Any]],
     codes: dict[str, np.ndarray],
+    carried: jax.Array,
     *,
     num_steps: int,
     learning_rate: float,
@@ -290,21 +325,26 @@ def fit(
     )
 
     @jax.jit
-    def step(state: Any, batch: Batch, key: jax.Array) -> Any:
-        params, moments = state
-        gradient, _ = jax.grad(loss, has_aux=True)(params, batch, key)
+    def step(state: Any, batch: Batch, key: jax.Array, resets: float) -> Any:
+        params, moments, carried = state
+        reset_key, key = jax.random.split(key)
+        carried = reset_some(carried, reset_key, probability=resets)
+        gradient, (_, carried) = jax.grad(loss, has_aux=True)(
+            params, batch, carried, key
+        )
         updates, moments = optimizer.update(gradient, moments, params)
-        return optax.apply_updates(params, updates), moments
+        return optax.apply_updates(params, updates), moments, carried
 
     test = next(batches(codes["test"], seed=0, scale=4))
     measure = jax.jit(loss)
-    state, start = (params, optimizer.init(params)), time.monotonic()
+    state, start = (params, optimizer.init(params), carried), time.monotonic()
     for index, batch in zip(
         range(num_steps), batches(codes["train"], seed=_SEED.value), strict=False
     ):
-        state = step(state, batch, jax.random.key(index))
+        resets = _RESETS[0] * (_RESETS[1] / _RESETS[0]) ** (index / num_steps)
+        state = step(state, batch, jax.random.key(index), resets)
         if (index + 1) % _LOG_EVERY == 0 or index + 1 == num_steps:
-            _, terms = measure(state[0], test, jax.random.key(0))
+            _, (terms, _) = measure(state[0], test, state[2], jax.random.key(0))
             text = ", ".join(f"{name} {float(x):.3f}" for name, x in terms.items())
             seconds = time.monotonic() - start
             print(f"step {index + 1}, {seconds:.0f} s: {text}", flush=True)
