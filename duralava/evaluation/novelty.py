@@ -18,17 +18,18 @@ def nearest_distances(
     Returns:
       Root mean square difference f64[N], in units of [-1, 1].
     """
-    queries = _flatten(frames)
+    # The mirror image of a query is as far from the film as the query from its mirror.
+    versions = (frames, frames[:, :, ::-1]) if mirrored else (frames,)
+    queries = np.concatenate([_flatten(version) for version in versions])
     squares = np.full(len(queries), np.inf)
-    versions = (film, film[:, :, ::-1]) if mirrored else (film,)
-    for version in versions:
-        for start in range(0, len(version), _ROWS):
-            known = _flatten(version[start : start + _ROWS])
-            # By |a - b|^2 = |a|^2 + |b|^2 - 2ab: one matrix product.
-            square = np.square(known).sum(axis=1) - 2 * queries @ known.T
-            np.minimum(squares, square.min(axis=1), out=squares)
+    for start in range(0, len(film), _ROWS):
+        known = _flatten(film[start : start + _ROWS])
+        # By |a - b|^2 = |a|^2 + |b|^2 - 2ab: one matrix product.
+        square = np.square(known).sum(axis=1) - 2 * queries @ known.T
+        np.minimum(squares, square.min(axis=1), out=squares)
     squares += np.square(queries).sum(axis=1)
-    return np.sqrt(np.maximum(squares, 0) / queries.shape[1])
+    nearest = squares.reshape(len(versions), -1).min(axis=0)
+    return np.sqrt(np.maximum(nearest, 0) / queries.shape[1])
 
 
 def _flatten(frames: np.ndarray) -> np.ndarray:

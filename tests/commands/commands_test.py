@@ -203,15 +203,6 @@ def test_the_version_is_that_of_the_package(command):
     assert done.stdout == f"duralava {package.__version__}\n"
 
 
-def test_o_is_short_for_output(tmp_path):
-    flags = ["--seconds=0.1", "--size=32", "-o", "short.png"]
-    done = duralava("simulate", *flags, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == "wrote 3 frames at 30 fps: short.png\n"
-    assert done.stderr == ""  # a progress bar is for terminals only
-    assert [path.name for path in tmp_path.iterdir()] == ["short.png"]
-
-
 @pytest.mark.parametrize(
     "command", ["render", "export", "evaluate", "simulate", "benchmark"]
 )

@@ -11,5 +11,5 @@ def test_the_section_from_python_runs_as_it_stands(tmp_path, monkeypatch):
     names = {}
     exec(code, names)
     assert names["frame"].shape == (320, 320, 3)
-    assert names["frames"].shape == (100, 4, 128, 128, 3)
+    assert names["frames"].shape == (20, 4, 128, 128, 3)
     assert (tmp_path / "wall.png").stat().st_size > 0

@@ -95,7 +95,7 @@ PLAIN_DESCENT = (
 )
 
 
-def test_two_processes_killed_and_resumed_agree_with_one(
+def test_two_processes_killed_resumed_and_interrupted_agree_with_one(
     tiny_data_dir, with_training, tmp_path
 ):
     config = with_training(
@@ -104,31 +104,30 @@ def test_two_processes_killed_and_resumed_agree_with_one(
     flags = [*tiny.flags(config, tmp_path / "two", tiny_data_dir), *PLAIN_DESCENT]
     saved = tmp_path / "two" / "checkpoints"
     processes = start_two(*flags)
-    while not (saved / "6").exists():
-        assert all(process.poll() is None for process in processes)
-        time.sleep(0.01)
+    wait_for_checkpoint(saved / "6", processes)
     for process in processes:
         process.kill()
         process.wait()
-    last = max(int(path.name) for path in saved.iterdir() if path.name.isdigit())
+    processes = start_two(*flags)
+    wait_for_checkpoint(saved / str(last_step(saved) + 3), processes)
+    processes[1].send_signal(signal.SIGINT)  # stops both
+    assert [process.wait() for process in processes] == [0, 0]
+    assert len(list((tmp_path / "two").glob("events*"))) == 2  # one of each start
 
-    end = f"--config.training.num_steps={last + 4}"
-    assert [process.wait() for process in start_two(*flags, end)] == [0, 0]
+    end = f"--config.training.num_steps={last_step(saved)}"
     one = [*tiny.flags(config, tmp_path / "one", tiny_data_dir), *PLAIN_DESCENT, end]
     subprocess.run(command(*one), env=environment(), check=True)
-
-    assert (saved / str(last + 4)).exists()
-    assert len(list((tmp_path / "two").glob("events*"))) == 2  # one of each start
     assert_close(*(weights.load(tmp_path / name).params for name in ("two", "one")))
 
 
-def test_interrupt_of_one_process_stops_both(tiny_data_dir, with_training, tmp_path):
-    config = with_training(tiny.CONFIG, num_steps=10**6, sample_every=10**6)
-    first, second = start_two(*tiny.flags(config, tmp_path / "w", tiny_data_dir))
-    while not (tmp_path / "w" / "checkpoints" / "4").exists():
+def wait_for_checkpoint(path, processes):
+    while not path.exists():
+        assert all(process.poll() is None for process in processes)
         time.sleep(0.01)
-    second.send_signal(signal.SIGINT)
-    assert (first.wait(), second.wait()) == (0, 0)
+
+
+def last_step(folder):
+    return max(int(path.name) for path in folder.iterdir() if path.name.isdigit())
 
 
 def test_eight_devices_agree_with_one(tiny_data_dir, tmp_path):

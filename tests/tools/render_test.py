@@ -123,15 +123,16 @@ def test_a_loop_of_many_enlarged_lamps(run_tool, tmp_path):
 
 
 def test_a_lamp_continues_its_own_picture(run_tool, tmp_path):
-    first = run_tool("render.py", "--num_frames=10", "--seed=3")
+    first = run_tool("render.py", "--num_frames=10", "--seed=3", "--size=128")
     assert first.returncode == 0, first.stderr
-    done = run_tool("render.py", "--output=next/", "--start=out.png", "--num_frames=2")
+    small = ("--num_frames=1", "--size=128")
+    done = run_tool("render.py", "--output=next/", "--start=out.png", *small)
     assert done.returncode == 0, done.stderr
     with Image.open(tmp_path / "out.png") as picture:
         picture.seek(9)
         last = np.int16(picture.convert("RGB"))
         picture.seek(0)
-        other = run_tool("render.py", "--output=other/", "--num_frames=1")
+        other = run_tool("render.py", "--output=other/", *small)
     assert other.returncode == 0, other.stderr
 
     def read(path):
@@ -143,9 +144,10 @@ def test_a_lamp_continues_its_own_picture(run_tool, tmp_path):
 
 def test_a_start_step_is_the_same_as_a_longer_film(run_tool, tmp_path):
     # At one step per frame, step 40 is frame 40.
-    whole = run_tool("render.py", "--output=whole/", "--fps=5", "--num_frames=45")
+    small = ("--fps=5", "--size=64")
+    whole = run_tool("render.py", "--output=whole/", "--num_frames=45", *small)
     later = run_tool(
-        "render.py", "--output=later/", "--fps=5", "--num_frames=5", "--start_step=40"
+        "render.py", "--output=later/", "--num_frames=5", "--start_step=40", *small
     )
     assert (whole.returncode, later.returncode) == (0, 0), later.stderr
     for index in range(5):
@@ -168,7 +170,7 @@ def test_standard_output_contains_only_the_raw_film(tmp_path):
 
 
 def test_a_format_that_does_not_stream_is_noted_first(run_tool):
-    done = run_tool("render.py", "--output=lamp.gif", "--num_frames=4")
+    done = run_tool("render.py", "--output=lamp.gif", "--num_frames=4", "--size=64")
     assert done.returncode == 0, done.stderr
     assert not done.stderr  # bars are for terminals
     note, *_, wrote = done.stdout.splitlines()
@@ -239,9 +241,10 @@ def test_a_terminal_receives_no_raw_bytes(tmp_path):
 def test_a_start_picture_that_is_no_lamp_is_noted(run_tool, tmp_path):
     colours = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
     Image.fromarray(colours).resize((64, 64)).save(tmp_path / "no_lamp.png")
-    done = run_tool("render.py", "--start=no_lamp.png", "-o", "a/", "--num_frames=1")
+    still = ("--num_frames=1", "--size=64")
+    done = run_tool("render.py", "--start=no_lamp.png", "-o", "a/", *still)
     assert done.returncode == 0, done.stderr
     note = "note: no_lamp.png does not look like a lamp of these weights"
     assert done.stdout.startswith(note)
-    done = run_tool("render.py", "--start=a/000000.png", "-o", "b/", "--num_frames=1")
+    done = run_tool("render.py", "--start=a/000000.png", "-o", "b/", *still)
     assert "does not look like" not in done.stdout
