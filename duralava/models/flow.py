@@ -23,15 +23,10 @@ from duralava.models.orthogonal import orthonormal_bases
 
 def init_flow(key: jax.Array, *, config: ModelConfig) -> Any:
     """Returns fresh parameters of a flow: it is nearly the identity."""
-    size, count = config.latent_size, config.flow_layers
-    coupling = layers.deviations(_coupling(config), jnp.zeros((1, size // 2)))
-    deviations = {
-        "coupling": jax.tree.map(
-            lambda d: jnp.broadcast_to(d, (count, 2, *d.shape)), coupling
-        ),
-        "basis": jnp.full((count, size, size), 0.1),
-    }
-    return layers.sample_params(key, deviations)
+    coupling, basis = layers.coupling_deviations(
+        _coupling(config), size=config.latent_size, count=config.flow_layers
+    )
+    return layers.sample_params(key, {"coupling": coupling, "basis": basis})
 
 
 def to_codes(params: Any, latents: jax.Array, *, config: ModelConfig) -> jax.Array:

@@ -32,6 +32,27 @@ def sample_params(key: jax.Array, deviations: Any) -> Any:
     return jax.tree.map(jnp.multiply, deviations, standard)
 
 
+def coupling_deviations(
+    module: nn.Module, *, size: int, count: int
+) -> tuple[Any, jax.Array]:
+    """Returns the standard deviations of the fresh parameters of coupling layers.
+
+    Each layer has a basis of its own, and a module for each half of the values in it.
+
+    Args:
+      module: takes one half, f32[N, size / 2].
+      size: number of values.
+      count: number of layers.
+
+    Returns:
+      Those of the modules, each leaf [count, 2, ...], and those of the free parameters
+      of the bases f32[count, size, size].
+    """
+    half = deviations(module, jnp.zeros((1, size // 2)))
+    modules = jax.tree.map(lambda d: jnp.broadcast_to(d, (count, 2, *d.shape)), half)
+    return modules, jnp.full((count, size, size), 0.1)
+
+
 def by_fan_in(gain: float) -> nn.initializers.Initializer:
     """Returns an initialiser: a kernel's deviation that keeps the activations' scale.
 

@@ -146,13 +146,10 @@ class Transition(NamedTuple):
 
 
 def _init_rotation(key: jax.Array, config: ModelConfig) -> Any:
-    size, count = config.latent_size, config.transition_layers
-    turn = layers.deviations(_angles(config), jnp.zeros((1, size // 2)))
-    deviations = {
-        "turn": jax.tree.map(lambda d: jnp.broadcast_to(d, (count, 2, *d.shape)), turn),
-        "basis": jnp.full((count, size, size), 0.1),
-    }
-    return layers.sample_params(key, deviations)
+    turn, basis = layers.coupling_deviations(
+        _angles(config), size=config.latent_size, count=config.transition_layers
+    )
+    return layers.sample_params(key, {"turn": turn, "basis": basis})
 
 
 def _init_mlp(key: jax.Array, config: ModelConfig) -> Any:
