@@ -30,6 +30,7 @@ LINEAR, VIDEO = "linear texture", "video texture"
 _SPACING = 64  # steps between two clips of one lamp
 _RECORDS = 10_000  # states of one lamp over time
 _RIVAL_HORIZON = 20
+_TEXTURE_STEPS = 20_000  # nearly the most that textures are fitted to
 _PLACES_SEED = 40
 _WINDOWS_AT_ONCE = 64
 
@@ -56,6 +57,8 @@ def film_contenders(
 ) -> list[Contender]:
     """Returns the learned film, and the two textures that are fitted to it.
 
+    Textures are fitted to every nth segment of a long film.
+
     Args:
       learned: the film.
       size: of the samples.
@@ -65,7 +68,9 @@ def film_contenders(
         samples in order, once each.
     """
     rng = np.random.default_rng(seed)
-    steps = [segment[::stride] for segment in learned]
+    # A video texture compares all frames with each other.
+    every = max(1, sum(map(len, learned)) // (stride * _TEXTURE_STEPS))
+    steps = [segment[::stride] for segment in learned[::every]]
 
     def texture(
         name: str,

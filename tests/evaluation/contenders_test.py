@@ -51,3 +51,14 @@ def test_windows_are_parts_of_large_pictures_of_the_same_latents():
         assert differences.min() <= 1
         places.add(np.unravel_index(differences.argmin(), differences.shape))
     assert len(places) == 3
+
+
+def test_textures_are_fitted_to_every_nth_segment_of_a_long_film(monkeypatch):
+    monkeypatch.setattr(contenders, "_TEXTURE_STEPS", 45)
+    rng = np.random.default_rng(0)
+    film = rng.integers(0, 256, (9, 30, 4, 4, 3), np.uint8)
+    film[..., 0] = np.arange(9)[:, None, None, None]  # of which segment a frame is
+    size = SampleSize(num_clips=100, clip_length=4, film_length=9)
+    *_, video = contenders.film_contenders(list(film), size, stride=2, seed=0)
+    found = set(video.sample().clips[..., 0].ravel())
+    assert found <= {0, 3, 6} and len(found) > 1
