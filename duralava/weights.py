@@ -13,17 +13,10 @@ import numpy as np
 import safetensors.numpy
 from safetensors import SafetensorError, safe_open
 
-from duralava import extras, files, models
+from duralava import extras, files, models, pretrained
 from duralava.config import Config, ModelConfig, from_dict, to_dict, with_generator
 from duralava.lamp import Lamp
-
-_SHIPPED = pathlib.Path(__file__).parent / "pretrained"
-DEFAULT = "simulated"
-
-
-def names() -> list[str]:
-    """Returns the names of the shipped weights."""
-    return sorted(path.stem for path in _SHIPPED.glob("*.safetensors"))
+from duralava.pretrained import DEFAULT, names
 
 
 def load(checkpoint: str | os.PathLike[str] = DEFAULT) -> Lamp:
@@ -48,7 +41,7 @@ def load(checkpoint: str | os.PathLike[str] = DEFAULT) -> Lamp:
             from duralava import checkpoints
 
         return _checked(checkpoints.load_lamp(path), path)
-    shipped = _SHIPPED / f"{path}.safetensors"
+    shipped = pretrained.FOLDER / f"{path}.safetensors"
     if not shipped.is_file():
         raise ValueError(
             f"no checkpoint '{checkpoint}': neither a workdir, nor a .safetensors "
