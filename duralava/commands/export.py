@@ -16,7 +16,7 @@ from etils import epy
 from duralava import extras, pretrained
 
 with epy.lazy_imports():
-    from duralava import files, models, weights
+    from duralava import files, weights
     from duralava import lamp as lamps
     from duralava.export import onnx_models, stablehlo, web
 
@@ -57,7 +57,7 @@ def main(_: Sequence[str]) -> None:
     if kind != "web":
         _check_new_file(output)
     lamp = weights.load(_CHECKPOINT.value)
-    models.check_size(_SIZE.value, config=lamp.config)
+    lamp.config.picture_size(_SIZE.value)
     with extras.needed("export"):
         print(_write(kind, output, lamp))
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import onnx
 
-from duralava import files, models
+from duralava import files
 from duralava.export import onnx_networks
 from duralava.export.onnx_graph import Graph, Shape
 from duralava.export.step import DESCRIPTION
@@ -47,7 +47,7 @@ def head_model(lamp: Lamp, *, size: int | None = None) -> onnx.ModelProto:
         graph,
         lamp.params["generator"],
         "features",
-        size=models.check_size(size, config=lamp.config),
+        size=lamp.config.picture_size(size),
         config=lamp.config,
     )
     return _to_model(graph, lamp, ("features",), {"frame": frame}, size)
@@ -71,7 +71,7 @@ def _add_generator(graph: Graph, lamp: Lamp, size: int | None = None) -> str:
         graph,
         lamp.params["generator"],
         "latent",
-        size=models.check_size(size, config=lamp.config),
+        size=lamp.config.picture_size(size),
         config=lamp.config,
     )
 
@@ -89,7 +89,7 @@ def _to_model(
     results: Mapping[str, str],
     size: int | None = None,
 ) -> onnx.ModelProto:
-    size = models.check_size(size, config=lamp.config)
+    size = lamp.config.picture_size(size)
     latent = ("n", lamp.config.latent_size)
     cells, channels = lamp.config.feature_size, lamp.config.feature_channels
     shapes: dict[str, Shape] = {
