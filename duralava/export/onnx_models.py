@@ -24,42 +24,6 @@ def step_model(lamp: Lamp, *, size: int | None = None) -> onnx.ModelProto:
     return _to_model(graph, lamp, ("latent", "noise"), results, size)
 
 
-def generator_model(lamp: Lamp, *, size: int | None = None) -> onnx.ModelProto:
-    """Returns latent -> frame, for frames between two steps."""
-    graph = Graph()
-    results = {"frame": _add_generator(graph, lamp, size)}
-    return _to_model(graph, lamp, ("latent",), results, size)
-
-
-def features_model(lamp: Lamp) -> onnx.ModelProto:
-    """Returns latent -> features, for a lamp of the generator `field`."""
-    graph = Graph()
-    features = onnx_networks.features(
-        graph, lamp.params["generator"], "latent", config=lamp.config
-    )
-    return _to_model(graph, lamp, ("latent",), {"features": features})
-
-
-def head_model(lamp: Lamp, *, size: int | None = None) -> onnx.ModelProto:
-    """Returns features -> frame, for a lamp of the generator `field`."""
-    graph = Graph()
-    frame = onnx_networks.colour(
-        graph,
-        lamp.params["generator"],
-        "features",
-        size=lamp.config.picture_size(size),
-        config=lamp.config,
-    )
-    return _to_model(graph, lamp, ("features",), {"frame": frame}, size)
-
-
-def transition_model(lamp: Lamp) -> onnx.ModelProto:
-    """Returns (latent, noise) -> next_latent."""
-    graph = Graph()
-    results = {"next_latent": _add_transition(graph, lamp)}
-    return _to_model(graph, lamp, ("latent", "noise"), results)
-
-
 def write_onnx(path: str | os.PathLike[str], model: onnx.ModelProto) -> None:
     """Writes a model to one file."""
     with files.written_whole(path) as partial:
