@@ -10,6 +10,7 @@ import functools
 import hashlib
 import pathlib
 from collections.abc import Callable, Sequence
+from importlib import metadata
 from typing import Any
 
 import jax
@@ -31,9 +32,10 @@ def kept_jit(
     """Returns `jax.jit(function)`, which keeps its lowered programs on the disk.
 
     A program is used again for arguments of the same structure, shapes and types, by
-    the same code of this package, version and settings of JAX and kind of device. It
-    is for one device: with several, and while another function is traced, this is
-    `jax.jit`. So it is until `keep_programs` is called.
+    the same code of this package, versions and settings of JAX. Programs are kept for a
+    CPU as the only device; not all operations of others can be exported. Elsewhere,
+    while another function is traced, and until `keep_programs` is called, this is
+    `jax.jit`.
 
     Args:
       function: of arrays and pytrees by position, and of static values by name.
@@ -41,7 +43,7 @@ def kept_jit(
     """
     jitted = jax.jit(function, static_argnames=static_argnames)
 
-    @functools.cache
+    @functools.lru_cache(maxsize=8)  # more would not be freed by `jax.clear_caches`
     def program(tree: Any, avals: Any, static: Any) -> Callable[..., Any]:
         def of_leaves(*leaves: jax.Array) -> Any:
             return jitted(*jax.tree.unflatten(tree, leaves), **dict(static))
@@ -59,7 +61,8 @@ def kept_jit(
     def call(*arguments: Any, **static: Any) -> Any:
         leaves, tree = jax.tree.flatten(arguments)
         traced = any(isinstance(leaf, jax.core.Tracer) for leaf in leaves)
-        if traced or not _kept or jax.device_count() > 1:
+        on_cpu = [device.platform for device in jax.devices()] == ["cpu"]
+        if traced or not _kept or not on_cpu:
             return jitted(*arguments, **static)
         avals = tuple(map(jax.typeof, leaves))
         return program(tree, avals, tuple(sorted(static.items())))(*leaves)
@@ -74,8 +77,8 @@ def _surroundings() -> tuple[Any, ...]:
     code = hashlib.sha256()
     for path in sorted(package.rglob("*.py")):
         code.update(path.read_bytes())
-    settings = sorted(jax.config.values.items())
-    return code.hexdigest(), jax.__version__, jax.devices()[0].device_kind, settings
+    versions = [metadata.version(name) for name in ("jax", "jaxlib", "flax")]
+    return code.hexdigest(), versions, sorted(jax.config.values.items())
 
 
 def _read(path: pathlib.Path) -> bytearray | None:
