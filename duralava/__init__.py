@@ -10,7 +10,6 @@ Each name is imported when it is first used, so that `import duralava` is quick.
 """
 
 import importlib
-import importlib.metadata
 from typing import Any
 
 from duralava import extras
@@ -41,7 +40,9 @@ __all__ = ["__version__", *_PLACES]
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        return importlib.metadata.version(__name__)
+        from importlib import metadata
+
+        return metadata.version(__name__)
     if name not in _PLACES:
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
     module, _, attribute = _PLACES[name].partition(":")

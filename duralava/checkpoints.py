@@ -28,7 +28,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 from orbax.checkpoint.experimental import v1 as ocp
 
-from duralava import files, models
+from duralava import files, models, trees
 from duralava.config import Config, from_dict, to_dict
 from duralava.lamp import Lamp
 
@@ -329,7 +329,7 @@ def _checksums(parts: dict[str, Any]) -> dict[str, int]:
     """Returns CRC-32 checksums by name, of arrays that this process has as a whole."""
     return {
         name: zlib.crc32(np.ascontiguousarray(leaf.addressable_data(0)))
-        for name, leaf in models.named_leaves(parts).items()
+        for name, leaf in trees.named_leaves(parts).items()
         if leaf.is_fully_replicated
     }
 

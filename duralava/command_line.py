@@ -1,5 +1,6 @@
 """The start of every command: it parses the flags, and prints errors in one line."""
 
+import gc
 import os
 import pathlib
 import platform
@@ -30,6 +31,8 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
     Ctrl-C, once, and exit with 143 and 129. Any other exception is a bug and keeps its
     traceback.
     """
+    # Imports make a million objects, none of them garbage: look for it less often.
+    gc.set_threshold(100_000)
     received = _interrupt_at_signals()
 
     def guarded(argv: Sequence[str]) -> None:
@@ -102,18 +105,22 @@ def use_huge_pages() -> None:
 
 
 def keep_compiled_programs() -> None:
-    """Makes JAX keep compiled programs on the disk, for the next start.
+    """Keeps programs on the disk, traced and compiled, for the next start.
 
     The folder is `$XDG_CACHE_HOME/duralava`, or that of JAX_COMPILATION_CACHE_DIR. Each
     machine has its own, because machines with other processors may share a home.
     """
-    import jax  # not above: `use_huge_pages` would load it twice
+    # Not above: they take long to import, and `use_huge_pages` would do it twice.
+    import jax
+
+    from duralava import tracing
 
     if jax.config.jax_compilation_cache_dir is None:
         home = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
         folder = pathlib.Path(home) / "duralava" / platform.node()
         jax.config.update("jax_compilation_cache_dir", str(folder))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    tracing.keep_programs(pathlib.Path(jax.config.jax_compilation_cache_dir, "traced"))
 
 
 def _add_short_names() -> None:

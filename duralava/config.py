@@ -172,6 +172,33 @@ class ModelConfig(Checked, section="model"):
             )
         self.check_layers("generator")
 
+    @property
+    def any_size(self) -> bool:
+        """Whether the generator draws frames of any size, and windows of them."""
+        return self.generator != "convolution"
+
+    def picture_size(self, size: int | None, *, window: bool = False) -> int:
+        """Returns the height and width of a picture, `resolution` for None.
+
+        Args:
+          size: in pixels, or None.
+          window: whether the picture is a part of a frame.
+
+        Raises:
+          ValueError: the generator does not draw it.
+        """
+        own = self.resolution
+        size = own if size is None else size
+        if size < 1:
+            raise ValueError(f"a picture has 1 pixel at least, not {size}")
+        if self.any_size or (size == own and not window):
+            return size
+        what = "windows" if window else f"{size} pixels"
+        raise ValueError(
+            f"the generator {self.generator} of these weights draws whole frames of "
+            f"{own} pixels only, not {what}"
+        )
+
     def check_layers(self, network: str) -> None:
         """Checks that the layers of a network lead from its largest size to 4x4.
 

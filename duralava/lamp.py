@@ -1,5 +1,7 @@
 """A lamp: networks that have been trained, as one value, and its endless frames."""
 
+from __future__ import annotations
+
 import dataclasses
 import fractions
 import functools
@@ -11,9 +13,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from etils import epy
 
-from duralava import models
 from duralava.config import Config, ModelConfig
+from duralava.tracing import kept_jit
+
+with epy.lazy_imports():  # which programs that are kept do not need
+    from duralava import models
 
 CHUNK_SIZE = 60
 """Frames of a lamp that are computed at a time, if they are small."""
@@ -74,15 +80,14 @@ class Lamp:
         Raises:
           ValueError: the generator does not draw `size`.
         """
-        if size is None and models.GENERATORS[self.config.generator].any_size:
+        if size is None and self.config.any_size:
             size = default
-        return models.check_size(size, config=self.config)
+        return self.config.picture_size(size)
 
     def start(self, seed: int, *, count: int = 1) -> RolloutState:
         """Returns `count` lamps that start at N(0, I); another seed gives others."""
-        latent_key, noise_key = jax.random.split(jax.random.key(seed))
-        latents = jax.random.normal(latent_key, (count, self.config.latent_size))
-        return RolloutState(latents, noise_key, 0)
+        shape = (count, self.config.latent_size)
+        return RolloutState(*_start(jax.random.key(seed), shape=shape), 0)
 
     def rollout(
         self,
@@ -310,7 +315,14 @@ def latents_at(trajectory: jax.Array, moments: jax.Array) -> jax.Array:
     return interpolate(trajectory[before], trajectory[before + 1], share)
 
 
-@functools.partial(jax.jit, static_argnames=("num_steps", "size"))
+@functools.partial(kept_jit, static_argnames=("shape",))
+def _start(key: jax.Array, *, shape: tuple[int, int]) -> tuple[jax.Array, jax.Array]:
+    """Returns latents of N(0, I), and the key of the noise that follows."""
+    latent_key, noise_key = jax.random.split(key)
+    return jax.random.normal(latent_key, shape), noise_key
+
+
+@functools.partial(kept_jit, static_argnames=("num_steps", "size"))
 def _frame_chunk(
     lamp: Lamp,
     latents: jax.Array,
@@ -335,7 +347,7 @@ def _frame_chunk(
     return lamp.generate(shown, size=size), trajectory[last]
 
 
-@functools.partial(jax.jit, static_argnames="num_steps")
+@functools.partial(kept_jit, static_argnames=("num_steps",))
 def _rollout(
     lamp: Lamp,
     latents: jax.Array,
@@ -354,7 +366,7 @@ def _rollout(
     )
 
 
-@functools.partial(jax.jit, static_argnames="size")
+@functools.partial(kept_jit, static_argnames=("size",))
 def _generate(
     lamp: Lamp, latents: jax.Array, window: models.Window | None, *, size: int | None
 ) -> jax.Array:
@@ -363,7 +375,7 @@ def _generate(
     )
 
 
-@jax.jit
+@kept_jit
 def _encode(lamp: Lamp, frames: jax.Array) -> jax.Array:
     codes = models.encode(
         lamp.params["encoder"], models.from_uint8(frames), config=lamp.config

@@ -5,14 +5,19 @@ same thing in a lamp of that theme: `docs/figures/themes.py` fits the tables to 
 of the simulated lamp, which can be drawn in all themes.
 """
 
+from __future__ import annotations
+
 import base64
 import functools
 import pathlib
 from typing import Any
 
-import numpy as np
-import safetensors.numpy
-from PIL import Image, ImageFilter
+from etils import epy
+
+with epy.lazy_imports():  # which the names of themes do not need
+    import numpy as np
+    import safetensors.numpy
+    from PIL import Image, ImageFilter
 
 DEFAULT = "classic"
 THEMES: dict[str, str] = {

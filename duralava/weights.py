@@ -11,19 +11,16 @@ from typing import Any
 import jax
 import numpy as np
 import safetensors.numpy
+from etils import epy
 from safetensors import SafetensorError, safe_open
 
-from duralava import extras, files, models
+from duralava import extras, files, pretrained, trees
 from duralava.config import Config, ModelConfig, from_dict, to_dict, with_generator
 from duralava.lamp import Lamp
+from duralava.pretrained import DEFAULT, names
 
-_SHIPPED = pathlib.Path(__file__).parent / "pretrained"
-DEFAULT = "simulated"
-
-
-def names() -> list[str]:
-    """Returns the names of the shipped weights."""
-    return sorted(path.stem for path in _SHIPPED.glob("*.safetensors"))
+with epy.lazy_imports():  # which weights that fit do not need
+    from duralava import models
 
 
 def load(checkpoint: str | os.PathLike[str] = DEFAULT) -> Lamp:
@@ -48,7 +45,7 @@ def load(checkpoint: str | os.PathLike[str] = DEFAULT) -> Lamp:
             from duralava import checkpoints
 
         return _checked(checkpoints.load_lamp(path), path)
-    shipped = _SHIPPED / f"{path}.safetensors"
+    shipped = pretrained.FOLDER / f"{path}.safetensors"
     if not shipped.is_file():
         raise ValueError(
             f"no checkpoint '{checkpoint}': neither a workdir, nor a .safetensors "
@@ -65,7 +62,7 @@ def save(path: str | os.PathLike[str], lamp: Lamp) -> None:
     """
     flat = {
         name: np.asarray(leaf, np.float16)
-        for name, leaf in models.named_leaves(lamp.params).items()
+        for name, leaf in trees.named_leaves(lamp.params).items()
     }
     metadata = {
         "model": json.dumps(to_dict(lamp.config)),
@@ -96,13 +93,12 @@ def _load_file(path: pathlib.Path) -> Lamp:
         warnings.warn(
             f"{path} has no checksum; damage to it would not be noticed", stacklevel=3
         )
-    expected = models.check_fit(flat, config=described["config"], source=path)
-    leaves = [
-        flat[name].astype(leaf.dtype)
-        for name, leaf in models.named_leaves(expected).items()
-    ]
-    params = jax.tree.unflatten(jax.tree.structure(expected), leaves)
-    return _checked(Lamp(params, **described), path)
+    if path.parent != pretrained.FOLDER:  # whose files fit, a test says
+        models.check_fit(flat, config=described["config"], source=path)
+    leaves = {name: leaf.astype(np.float32) for name, leaf in flat.items()}
+    # Placed on the device once, not whenever a program is called.
+    lamp = jax.device_put(Lamp(trees.nested(leaves), **described))
+    return _checked(lamp, path)
 
 
 def _checked(lamp: Lamp, path: pathlib.Path) -> Lamp:
@@ -113,7 +109,7 @@ def _checked(lamp: Lamp, path: pathlib.Path) -> Lamp:
     """
     broken = [
         name
-        for name, leaf in models.named_leaves(lamp.params).items()
+        for name, leaf in trees.named_leaves(lamp.params).items()
         if not np.isfinite(np.asarray(leaf)).all()
     ]
     if broken:

@@ -10,7 +10,7 @@ import safetensors.numpy
 import tiny
 from safetensors import safe_open
 
-from duralava import models, pretrained, weights
+from duralava import models, pretrained, trees, weights
 from duralava.config import Config, to_dict
 
 SHIPPED = pathlib.Path(pretrained.__file__).parent
@@ -51,7 +51,7 @@ def test_a_file_of_config_format_1_loads(tmp_path):
     del config["format_version"], config["then"], config["loss"]["extra_weights"]
     config["data"]["data_dir"] = "/somewhere"
     config["training"]["start_from"] = "/somewhere/else"
-    flat = {n: np.asarray(p) for n, p in models.named_leaves(LAMP.params).items()}
+    flat = {n: np.asarray(p) for n, p in trees.named_leaves(LAMP.params).items()}
     path = tmp_path / "old.safetensors"
     safetensors.numpy.save_file(flat, path, {"config": json.dumps(config)})
     lamp = weights.load(path)
@@ -161,6 +161,7 @@ def test_shipped_weights_are_small_and_load(name):
     path = SHIPPED / f"{name}.safetensors"
     assert path.stat().st_size < 8_000_000
     lamp = weights.load(name)
+    models.check_fit(lamp.params, config=lamp.config, source=path)
     assert {"generator", "transition"} <= set(lamp.params)
     assert isinstance(lamp.training, Config)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(lamp))

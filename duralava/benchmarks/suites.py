@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from duralava import weights
+from duralava import pretrained
 from duralava.benchmarks import measure
 from duralava.benchmarks.measure import Result
 from duralava.config import Config, to_dict
@@ -71,7 +71,7 @@ def sample(options: Options) -> list[Result]:
     tasks = {
         f"{size} px": {
             "task": "sample",
-            "checkpoint": weights.DEFAULT,
+            "checkpoint": pretrained.DEFAULT,
             # As many pixels of each size, but for the frames that start a run.
             "num_frames": max(10, options.num_frames // 20 * SIZE**2 // size**2),
             "size": size,
@@ -89,7 +89,7 @@ def render(options: Options) -> list[Result]:
     """Times whole runs of `duralava render`, and the APNG writer alone."""
     writer = {
         "task": "write_apng",
-        "checkpoint": weights.DEFAULT,
+        "checkpoint": pretrained.DEFAULT,
         "num_frames": max(1, options.num_frames // 10),
         "size": SIZE,
     }

@@ -2,6 +2,9 @@
 
 Each command is a module of this package with flags and a `main`. In a clone, the files
 in `tools/` and `experiments/` run the same commands.
+
+What takes long to import is imported lazily, when it is first used: the help and an
+error in a flag come at once.
 """
 
 import importlib
@@ -71,16 +74,12 @@ def run(name: str, arguments: Sequence[str] | None = None) -> None:
         _print_version()
         return
     if command.huge_pages:
-        # Before any slow import, because the program may start anew here.
+        # First, because the program may start anew here.
         command_line.use_huge_pages()
     command_line.show_progress_only_to_people()
     sys.argv = [f"duralava {name}", *arguments]
-    try:
-        with extras.needed(command.extra):
-            module = importlib.import_module(f"{__name__}.{name}")
-    except ValueError as error:
-        sys.exit(f"error: {error}")
-    command_line.run(module.main)
+    module = importlib.import_module(f"{__name__}.{name}")
+    command_line.run(extras.needed(command.extra)(module.main))
 
 
 def _print_version() -> None:

@@ -4,6 +4,8 @@ duralava benchmark --suites=train,sample --output=bench.json
 pip install -e '.[bench]'; duralava benchmark --baseline=keras
 """
 
+from __future__ import annotations
+
 import dataclasses
 import importlib
 import json
@@ -11,10 +13,15 @@ import sys
 from collections.abc import Sequence
 
 from absl import flags
+from etils import epy
 
-from duralava import compilation, configs, extras, files
-from duralava.benchmarks import measure, report, suites
+from duralava import configs, extras
+from duralava.benchmarks import suites
 from duralava.config import Config
+
+with epy.lazy_imports():
+    from duralava import compilation, files
+    from duralava.benchmarks import measure, report
 
 _SUITES = flags.DEFINE_list("suites", list(suites.SUITES), "What is measured.")
 _BASELINE = flags.DEFINE_string(

@@ -7,31 +7,31 @@ The last tenth of a video is held out. A short film gives fewer and shorter clip
 at least 40 clips of 4 steps: at 30 frames a second, 20 seconds of film are enough.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import time
 from collections.abc import Sequence
 from typing import Any
 
-import jax
-import tqdm
 from absl import flags
+from etils import epy
 
-from duralava import files, weights
+from duralava import pretrained
 from duralava.datasets import DATA_DIR
-from duralava.evaluation import (
-    evaluate,
-    features,
-    imagenet,
-    measures,
-    report,
-    samples,
-)
-from duralava.evaluation.plan import DEFAULT_HORIZONS, Plan
-from duralava.lamp import Lamp
+from duralava.evaluation import plan as plans
+
+with epy.lazy_imports():
+    import jax
+    import tqdm
+
+    from duralava import files, weights
+    from duralava import lamp as lamps
+    from duralava.evaluation import evaluate, features, imagenet, measures, report
 
 _CHECKPOINT = flags.DEFINE_string(
     "checkpoint",
-    weights.DEFAULT,
+    pretrained.DEFAULT,
     "Name of shipped weights, workdir of a training run, or .safetensors file.",
 )
 _DATASET = flags.DEFINE_string(
@@ -40,32 +40,32 @@ _DATASET = flags.DEFINE_string(
 _DATA_DIR = flags.DEFINE_string("data_dir", DATA_DIR, "Folder of prepared data sets.")
 _HORIZONS = flags.DEFINE_list(
     "horizons",
-    [str(horizon) for horizon in DEFAULT_HORIZONS],
+    [str(horizon) for horizon in plans.DEFAULT_HORIZONS],
     "Steps after which lamps are measured.",
 )
 _NUM_CLIPS = flags.DEFINE_integer(
     "num_clips",
     512,
     "Clips of each contender and of held-out film, at least 40; fewer of a short film.",
-    lower_bound=samples.LEAST_CLIPS,
+    lower_bound=plans.LEAST_CLIPS,
 )
 _CLIP_LENGTH = flags.DEFINE_integer(
     "clip_length",
     16,
     "Steps in a clip, at least 4; fewer if the film is short.",
-    lower_bound=samples.LEAST_STEPS,
+    lower_bound=plans.LEAST_STEPS,
 )
 _NUM_LAMPS = flags.DEFINE_integer(
     "num_lamps",
     1024,
     "Lamps that run up to 100,000 steps, at least 32.",
-    lower_bound=32,
+    lower_bound=plans.LEAST_LAMPS,
 )
 _NUM_FAR_LAMPS = flags.DEFINE_integer(
     "num_far_lamps",
     64,
     "Lamps that run to horizons beyond that, at least 32.",
-    lower_bound=32,
+    lower_bound=plans.LEAST_LAMPS,
 )
 _RIVALS = flags.DEFINE_list("rivals", [], "Other checkpoints to compare it with.")
 _IMAGENET = flags.DEFINE_bool(
@@ -85,7 +85,7 @@ _OUTPUT = flags.DEFINE_string("output", "report", "Folder for the report.")
 def main(_: Sequence[str]) -> None:
     """Evaluates, prints the tables and the name of the report."""
     files.check_new_folder(_OUTPUT.value)
-    plan = Plan(
+    plan = plans.Plan(
         horizons=_horizons(),
         num_clips=_NUM_CLIPS.value,
         clip_length=_CLIP_LENGTH.value,
@@ -121,7 +121,7 @@ def main(_: Sequence[str]) -> None:
     print(f"wrote the report: {_OUTPUT.value}/report.html")
 
 
-def _config(lamp: Lamp) -> dict[str, Any]:
+def _config(lamp: lamps.Lamp) -> dict[str, Any]:
     if lamp.training is None:
         return {"model": dataclasses.asdict(lamp.config)}
     return dataclasses.asdict(lamp.training)

@@ -5,13 +5,20 @@ duralava export --format=onnx --output=lamp.onnx
 duralava export --format=stablehlo --checkpoint=runs/lamp
 """
 
+from __future__ import annotations
+
 import pathlib
 from collections.abc import Sequence
 
 from absl import flags
+from etils import epy
 
-from duralava import extras, files, models, weights
-from duralava.lamp import Lamp
+from duralava import extras, pretrained
+
+with epy.lazy_imports():
+    from duralava import files, weights
+    from duralava import lamp as lamps
+    from duralava.export import onnx_models, stablehlo, web
 
 _OUTPUTS = {"web": "site", "onnx": "lamp.onnx", "stablehlo": "lamp.stablehlo"}
 
@@ -38,7 +45,7 @@ _SIZE = flags.DEFINE_integer(
 )
 _CHECKPOINT = flags.DEFINE_string(
     "checkpoint",
-    weights.DEFAULT,
+    pretrained.DEFAULT,
     "Name of shipped weights, workdir of a training run, or .safetensors file.",
 )
 
@@ -50,18 +57,15 @@ def main(_: Sequence[str]) -> None:
     if kind != "web":
         _check_new_file(output)
     lamp = weights.load(_CHECKPOINT.value)
-    models.check_size(_SIZE.value, config=lamp.config)
+    lamp.config.picture_size(_SIZE.value)
     with extras.needed("export"):
         print(_write(kind, output, lamp))
 
 
-def _write(kind: str, output: str, lamp: Lamp) -> str:
+def _write(kind: str, output: str, lamp: lamps.Lamp) -> str:
     """Writes a lamp, and returns what was written as a sentence."""
-    # Imported here: each format needs libraries of its own.
     size = _SIZE.value
     if kind == "web":
-        from duralava.export import web
-
         name = pathlib.Path(_CHECKPOINT.value).stem
         site = web.write_site(output, lamp, name=name, size=size)
         total, visit = (f"{bytes_ / 1e6:.1f} MB" for bytes_ in site)
@@ -70,12 +74,8 @@ def _write(kind: str, output: str, lamp: Lamp) -> str:
             f"python -m http.server --directory {output} serves it"
         )
     if kind == "onnx":
-        from duralava.export import onnx_models
-
         onnx_models.write_onnx(output, onnx_models.step_model(lamp, size=size))
     else:
-        from duralava.export import stablehlo
-
         stablehlo.write_stablehlo(output, lamp, size=size)
     return f"wrote one step of {_CHECKPOINT.value}: {output}"
 

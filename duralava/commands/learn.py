@@ -15,10 +15,13 @@ import pathlib
 from collections.abc import Sequence
 
 from absl import flags
+from etils import epy
 
-from duralava import extras
 from duralava.commands import config_flag
 from duralava.config import Config, from_dict
+
+with epy.lazy_imports():
+    from duralava.learning import learn
 
 _SOURCE = flags.DEFINE_string(
     "source", None, "Video, or folder of images.", required=True
@@ -46,10 +49,6 @@ flags.adopt_module_key_flags(config_flag)
 
 def main(_: Sequence[str]) -> None:
     """Learns, and says how near it came."""
-    # Imported here: it takes seconds, and the program may start anew before this.
-    with extras.needed("train"):
-        from duralava.learning import learn
-
     result = learn.learn(
         _SOURCE.value,
         _WORKDIR.value,

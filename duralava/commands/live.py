@@ -6,17 +6,24 @@ duralava live --host=127.0.0.1 --allowed_host=lamp.example  (behind a proxy)
 duralava live --terminal
 """
 
-import asyncio
+from __future__ import annotations
+
 import os
 import sys
-import webbrowser
 from collections.abc import Sequence
 
 from absl import flags
+from etils import epy
 
-from duralava import themes, weights
-from duralava.live import access, address, server, show, terminal
-from duralava.live.connections import Limits
+from duralava import pretrained, themes
+from duralava.live.limits import Limits
+
+with epy.lazy_imports():
+    import asyncio
+    import webbrowser
+
+    from duralava import weights
+    from duralava.live import access, address, server, show, terminal
 
 FPS = 60.0
 """Frames per second in the browser, by default."""
@@ -38,7 +45,7 @@ _THEME = flags.DEFINE_enum(
 )
 _CHECKPOINT = flags.DEFINE_string(
     "checkpoint",
-    weights.DEFAULT,
+    pretrained.DEFAULT,
     "Name of shipped weights, a training's workdir, or a .safetensors file.",
 )
 _TERMINAL = flags.DEFINE_bool("terminal", False, "Draw in the terminal.")

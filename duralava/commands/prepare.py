@@ -7,14 +7,17 @@ duralava prepare --dataset=simulated_lava_lamp
 from collections.abc import Sequence
 
 from absl import flags
+from etils import epy
 
-from duralava.datasets import DATA_DIR, preparation
+from duralava.datasets import DATA_DIR
+
+with epy.lazy_imports():
+    from duralava.datasets import preparation
 
 _DATASET = flags.DEFINE_string(
     "dataset",
     "simulated_lava_lamp",
-    f"One of {', '.join(preparation.DATASETS)}, or one of their configs, as "
-    "lava_lamp/64x64.",
+    "lava_lamp or simulated_lava_lamp, or one of their configs, as lava_lamp/64x64.",
 )
 _SOURCE = flags.DEFINE_string(
     "source", None, "For lava_lamp: a video, or a folder of images."

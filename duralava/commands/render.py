@@ -11,6 +11,8 @@ duralava render -o - --seconds=inf | ffplay -f rawvideo -pixel_format rgb24 \
   -video_size 512x512 -framerate 30 -
 """
 
+from __future__ import annotations
+
 import contextlib
 import itertools
 import math
@@ -18,13 +20,18 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-import tqdm
 from absl import flags
+from etils import epy
 
-from duralava import themes, weights
-from duralava.lamp import Lamp, RolloutState
-from duralava.rendering import film, seam, starts, writers
+from duralava import pretrained, themes
+
+with epy.lazy_imports():
+    import numpy as np
+    import tqdm
+
+    from duralava import lamp as lamps
+    from duralava import weights
+    from duralava.rendering import film, seam, starts, writers
 
 _OUTPUT = flags.DEFINE_string(
     "output",
@@ -78,7 +85,7 @@ _START_STEP = flags.DEFINE_integer(
 )
 _CHECKPOINT = flags.DEFINE_string(
     "checkpoint",
-    weights.DEFAULT,
+    pretrained.DEFAULT,
     "Name of shipped weights, workdir of a training run, or .safetensors file.",
 )
 
@@ -102,7 +109,7 @@ def main(_: Sequence[str]) -> None:
     _print_wrote(count, shot)
 
 
-def _with_size(shot: film.Shot, lamp: Lamp) -> film.Shot:
+def _with_size(shot: film.Shot, lamp: lamps.Lamp) -> film.Shot:
     """Returns a shot with a size that suits the format, and says if it is smaller."""
     shot = film.fitting(shot, lamp, writers.bytes_per_pixel(_OUTPUT.value))
     height, width = shot.frame_size(lamp)
@@ -174,7 +181,7 @@ def _size() -> tuple[int | None, tuple[int, int] | None]:
     return (None, (int(height), int(width))) if height else (int(width), None)
 
 
-def _start(lamp: Lamp, shot: film.Shot) -> RolloutState:
+def _start(lamp: lamps.Lamp, shot: film.Shot) -> lamps.RolloutState:
     if _START.value is None:
         start = lamp.start(_SEED.value, count=shot.num_lamps)
     else:

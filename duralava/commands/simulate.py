@@ -9,11 +9,16 @@ A report simulates one lamp on each core that it may use; `taskset` can restrict
 import sys
 from collections.abc import Sequence
 
-import tqdm
 from absl import flags
+from etils import epy
 
 from duralava import extras, simulation
-from duralava.rendering import writers
+
+with epy.lazy_imports():
+    import tqdm
+
+    from duralava.rendering import writers
+    from duralava.simulation import report
 
 _OUTPUT = flags.DEFINE_string(
     "output", "lamp.png", "File to write; its suffix sets the format."
@@ -79,18 +84,15 @@ def _print_wrote(count: int) -> None:
 
 
 def _write_report(seconds: float) -> None:
-    # Imported here, as a film needs no plots.
-    with extras.needed("train"):
-        from duralava.simulation import report
-
-    rows = report.write_report(
-        _REPORT.value,
-        seed=_SEED.value,
-        num_seeds=_SEEDS.value,
-        num_long=_LONG_SEEDS.value,
-        seconds=seconds,
-        seconds_per_seed=_SECONDS_PER_SEED.value,
-    )
+    with extras.needed("train"):  # for its plots; a film needs none
+        rows = report.write_report(
+            _REPORT.value,
+            seed=_SEED.value,
+            num_seeds=_SEEDS.value,
+            num_long=_LONG_SEEDS.value,
+            seconds=seconds,
+            seconds_per_seed=_SECONDS_PER_SEED.value,
+        )
     verdicts = [row.met for row in rows if row.met is not None]
     print(
         f"wrote a report, {sum(verdicts)} of {len(verdicts)} thresholds met: "

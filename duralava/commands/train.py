@@ -14,11 +14,16 @@ with --distributed. Under SLURM or on a Cloud TPU nothing else is needed; elsewh
 from collections.abc import Sequence
 
 from absl import flags
+from etils import epy
 
-from duralava import extras
 from duralava.commands import config_flag
 from duralava.config import Config, from_dict
 from duralava.datasets import DATA_DIR
+
+with epy.lazy_imports():
+    import jax
+
+    from duralava.training import loop
 
 _CONFIG = config_flag.define(None)
 flags.adopt_module_key_flags(config_flag)
@@ -46,12 +51,6 @@ flags.mark_flags_as_required(["config", "workdir"])
 
 def main(_: Sequence[str]) -> None:
     """Trains and says where the checkpoints are."""
-    # Imported here: it takes seconds, and the program may start anew before this.
-    import jax
-
-    with extras.needed("train"):
-        from duralava.training import loop
-
     config = from_dict(Config, _CONFIG.value.to_dict())
     processes = _COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value
     if _DISTRIBUTED.value:

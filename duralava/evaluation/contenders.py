@@ -178,7 +178,7 @@ def select_latents(latents: np.ndarray, size: SampleSize) -> SampleLatents:
 def generate_sample(lamp: Lamp, latents: SampleLatents) -> Sample:
     """Generates the frames of latents, and windows if the generator draws any size."""
     clips, film = (np.asarray(lamp.generate(z)) for z in latents)
-    if not models.GENERATORS[lamp.config.generator].any_size:
+    if not lamp.config.any_size:
         return Sample(clips, film)
     rng = np.random.default_rng(_PLACES_SEED)
     last = PICTURE_SIZE - lamp.config.resolution

@@ -5,6 +5,8 @@ import itertools
 
 NEAR = 100_000  # steps; fewer lamps run to horizons beyond
 DEFAULT_HORIZONS = (20, 1_000, 10_000, 100_000, 1_000_000)
+LEAST_CLIPS, LEAST_STEPS, LEAST_LAMPS = 40, 4, 32
+"""Fewest clips and lamps that give an interval, and steps that show motion."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,8 +42,12 @@ class Plan:
                 "horizons must be ascending numbers of steps, not "
                 f"{', '.join(map(str, self.horizons))}"
             )
-        least = {"num_clips": 40, "clip_length": 4, "num_lamps": 32}
-        for name, value in (least | {"num_far_lamps": 32}).items():
+        for name, value in (
+            ("num_clips", LEAST_CLIPS),
+            ("clip_length", LEAST_STEPS),
+            ("num_lamps", LEAST_LAMPS),
+            ("num_far_lamps", LEAST_LAMPS),
+        ):
             if getattr(self, name) < value:
                 raise ValueError(
                     f"{name} must be at least {value}, not {getattr(self, name)}"

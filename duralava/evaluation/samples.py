@@ -7,11 +7,10 @@ from typing import NamedTuple
 import numpy as np
 
 from duralava.datasets import arrays
+from duralava.evaluation.plan import LEAST_CLIPS, LEAST_STEPS
 
 NUM_LAMPS = 8  # lamps in the long film of a sample
 MOST_STEPS = 300  # upper limit of its length
-LEAST_CLIPS, LEAST_STEPS = 40, 4
-"""Fewest clips that give an interval, and fewest steps that show motion."""
 PICTURE_SIZE = 256
 """Height and width of the pictures that windows are cut from."""
 

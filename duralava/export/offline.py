@@ -5,7 +5,7 @@ import json
 import pathlib
 
 _WORKER = "service_worker.js"
-_COMPRESSED = (".f32", ".onnx", ".wasm")  # the page loads the copies of these
+_COMPRESSED = (".bin", ".wasm")  # the page loads the copies of these
 
 
 def kept_files(site: pathlib.Path) -> list[str]:
@@ -18,7 +18,7 @@ def kept_files(site: pathlib.Path) -> list[str]:
         name if f"{name}.gz" in copies and name.endswith(_COMPRESSED) else f"{name}.gz"
         for name in names - copies
     }
-    return sorted(names - unused - {_WORKER, "onnxruntime-web/LICENSE"})
+    return sorted(names - unused - {_WORKER})
 
 
 def write_service_worker(site: pathlib.Path) -> pathlib.Path:

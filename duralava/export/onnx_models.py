@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import onnx
 
-from duralava import files, models
+from duralava import files
 from duralava.export import onnx_networks
 from duralava.export.onnx_graph import Graph, Shape
 from duralava.export.step import DESCRIPTION
@@ -24,42 +24,6 @@ def step_model(lamp: Lamp, *, size: int | None = None) -> onnx.ModelProto:
     return _to_model(graph, lamp, ("latent", "noise"), results, size)
 
 
-def generator_model(lamp: Lamp, *, size: int | None = None) -> onnx.ModelProto:
-    """Returns latent -> frame, for frames between two steps."""
-    graph = Graph()
-    results = {"frame": _add_generator(graph, lamp, size)}
-    return _to_model(graph, lamp, ("latent",), results, size)
-
-
-def features_model(lamp: Lamp) -> onnx.ModelProto:
-    """Returns latent -> features, for a lamp of the generator `field`."""
-    graph = Graph()
-    features = onnx_networks.features(
-        graph, lamp.params["generator"], "latent", config=lamp.config
-    )
-    return _to_model(graph, lamp, ("latent",), {"features": features})
-
-
-def head_model(lamp: Lamp, *, size: int | None = None) -> onnx.ModelProto:
-    """Returns features -> frame, for a lamp of the generator `field`."""
-    graph = Graph()
-    frame = onnx_networks.colour(
-        graph,
-        lamp.params["generator"],
-        "features",
-        size=models.check_size(size, config=lamp.config),
-        config=lamp.config,
-    )
-    return _to_model(graph, lamp, ("features",), {"frame": frame}, size)
-
-
-def transition_model(lamp: Lamp) -> onnx.ModelProto:
-    """Returns (latent, noise) -> next_latent."""
-    graph = Graph()
-    results = {"next_latent": _add_transition(graph, lamp)}
-    return _to_model(graph, lamp, ("latent", "noise"), results)
-
-
 def write_onnx(path: str | os.PathLike[str], model: onnx.ModelProto) -> None:
     """Writes a model to one file."""
     with files.written_whole(path) as partial:
@@ -71,7 +35,7 @@ def _add_generator(graph: Graph, lamp: Lamp, size: int | None = None) -> str:
         graph,
         lamp.params["generator"],
         "latent",
-        size=models.check_size(size, config=lamp.config),
+        size=lamp.config.picture_size(size),
         config=lamp.config,
     )
 
@@ -89,7 +53,7 @@ def _to_model(
     results: Mapping[str, str],
     size: int | None = None,
 ) -> onnx.ModelProto:
-    size = models.check_size(size, config=lamp.config)
+    size = lamp.config.picture_size(size)
     latent = ("n", lamp.config.latent_size)
     cells, channels = lamp.config.feature_size, lamp.config.feature_channels
     shapes: dict[str, Shape] = {

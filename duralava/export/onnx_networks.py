@@ -50,24 +50,6 @@ def generate(
     return chain.x
 
 
-def features(graph: Graph, params: Any, latents: str, *, config: ModelConfig) -> str:
-    """Adds `models.features` of a `field`: f32[N, Z] -> f32[N, S, S, C]."""
-    chain = _Chain(graph, _codes(graph, params, latents, config))
-    _trunk(chain, params["trunk"], config)
-    chain.apply(_transpose, (0, 2, 3, 1))
-    return chain.x
-
-
-def colour(
-    graph: Graph, params: Any, features: str, *, size: int, config: ModelConfig
-) -> str:
-    """Adds `models.colour` of a `field`: f32[N, S, S, C] -> f32[N, size, size, 3]."""
-    chain = _Chain(graph, features)
-    chain.apply(_transpose, (0, 3, 1, 2))
-    _head(chain, params["head"], size, config)
-    return chain.x
-
-
 def _codes(graph: Graph, params: Any, latents: str, config: ModelConfig) -> str:
     """Adds `duralava.models.flow.to_codes`, where the generator has a flow."""
     if not config.flow_layers:

@@ -7,10 +7,9 @@ import shutil
 from typing import NamedTuple
 
 import numpy as np
-import onnx
 
 from duralava import files, live, themes
-from duralava.export import offline, onnx_models, onnxruntime_web
+from duralava.export import offline, web_arrays
 from duralava.lamp import Lamp
 from duralava.live import feature_maps, player, show, touch
 
@@ -19,8 +18,7 @@ from duralava.live import feature_maps, player, show, touch
 STATIC = [
     pathlib.Path(package).parent / "static" for package in (live.__file__, __file__)
 ]
-_RUNTIME = "onnxruntime-web/ort-wasm-simd-threaded.wasm"
-_TOUCH = "brightening.f32"  # how a touch turns the latent
+_CODE, _WEIGHTS = "product.wasm", "weights.bin"
 
 
 class Site(NamedTuple):
@@ -40,10 +38,9 @@ def write_site(
 ) -> Site:
     """Writes the page of `duralava live` with a lamp that needs no server.
 
-    The networks are ONNX models that onnxruntime-web runs. The folder contains all
-    files of the page, which refers to them by relative names. Beside each file that
-    compression makes smaller lies a compressed copy. The page loads and decompresses
-    the copies of the large files by itself, so that any file server will do.
+    The folder contains all files of the page, which refers to them by relative names.
+    Beside each file lies a compressed copy. The page loads and decompresses the copies
+    of the large files by itself, so that any file server will do.
 
     Args:
       path: folder that is missing or empty.
@@ -54,8 +51,7 @@ def write_site(
 
     Raises:
       ValueError: the lamp does not draw this size.
-      OSError: the folder is not empty or cannot be written, or npm cannot fetch
-        onnxruntime-web.
+      OSError: the folder is not empty or cannot be written.
     """
     size = lamp.drawn_size(size, default=player.FRAME_SIZE)
     lamp = feature_maps.fill_vectors(lamp)
@@ -63,20 +59,20 @@ def write_site(
     with files.written_whole(path) as site:
         for folder in STATIC:
             shutil.copytree(folder, site, dirs_exist_ok=True)
-        onnxruntime_web.fetch(site / "onnxruntime-web")
-        parts = _models(lamp, size)
-        for part, model in parts.items():
-            onnx_models.write_onnx(site / part, model)
-        gradients = np.asarray(touch.brightening(lamp), "<f4")
-        (site / _TOUCH).write_bytes(gradients.tobytes())
+        arrays = web_arrays.arrays(lamp, size)
+        parts = [array.tobytes() for array in arrays.values()]
+        (site / _WEIGHTS).write_bytes(b"".join(parts))
         files.write_json(site / "themes.json", themes.tables())
         sizes = {
             path.relative_to(site).as_posix(): _compress(path)
             for path in sorted(site.rglob("*"))
             if path.is_file()
         }
-        loaded = {part: sizes[part] for part in (_RUNTIME, _TOUCH, *parts)}
-        files.write_json(site / "lamp.json", _describe(lamp, name, size, loaded))
+        described = _describe(lamp, name, size) | {
+            "arrays": [_describe_array(*item) for item in arrays.items()],
+            "compressed_bytes": {part: sizes[part] for part in (_CODE, _WEIGHTS)},
+        }
+        files.write_json(site / "lamp.json", described)
         _compress(site / "lamp.json")
         _compress(offline.write_service_worker(site))
         return _measure(site)
@@ -95,35 +91,27 @@ def _measure(site: pathlib.Path) -> Site:
         for path in site.rglob("*")
         if path.is_file()
     }
-    # Without WebGL, it loads `head.onnx.gz` as well.
-    first_visit = set(offline.kept_files(site)) - {"head.onnx.gz"}
+    first_visit = offline.kept_files(site)
     return Site(sum(sizes.values()), sum(sizes[name] for name in first_visit))
 
 
-def _models(lamp: Lamp, size: int) -> dict[str, onnx.ModelProto]:
-    """Returns the models by the names of their files.
-
-    A shader has the work of `head.onnx`, where a browser can run it.
-    """
-    shared = {"transition.onnx": onnx_models.transition_model(lamp)}
-    if not feature_maps.has_features(lamp):
-        return shared | {"generator.onnx": onnx_models.generator_model(lamp, size=size)}
-    return shared | {
-        "features.onnx": onnx_models.features_model(lamp),
-        "head.onnx": onnx_models.head_model(lamp, size=size),
-    }
+def _describe_array(name: str, array: np.ndarray) -> dict[str, object]:
+    return {"name": name, "shape": array.shape, "half": array.itemsize == 2}
 
 
-def _describe(
-    lamp: Lamp, name: str, size: int, loaded: dict[str, int]
-) -> dict[str, object]:
-    """Returns what the page needs to know, the head of a shader and sizes included."""
+def _describe(lamp: Lamp, name: str, size: int) -> dict[str, object]:
+    """Returns what the page needs to know, the head of a shader included."""
     has_features = feature_maps.has_features(lamp)
     return {
         "checkpoint": name,
         "steps_per_second": lamp.steps_per_second,
         "latent_size": lamp.config.latent_size,
         "resolution": size,
+        "networks": {
+            "transition": lamp.config.transition,
+            "refresh": lamp.config.refresh,
+            "pixel_norm": lamp.config.pixel_norm,
+        },
         "head": feature_maps.describe_head(lamp) if has_features else None,
         "map_seconds": show.MAP_SECONDS,
         "map_steps": show.MAP_STEPS,
@@ -134,5 +122,4 @@ def _describe(
             "nearest": touch.nearest_angle(lamp.config.latent_size),
         },
         "normal_bounds": player.normal_bounds(lamp.config.latent_size)._asdict(),
-        "compressed_bytes": loaded,
     }

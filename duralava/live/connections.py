@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 from aiohttp import web
 
+from duralava.live.limits import Limits
+
 try:
     import resource
 except ImportError:  # on Windows, which has no such limit
@@ -21,25 +23,6 @@ _BUSY = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\n"
     b"Content-Length: 27\r\nConnection: close\r\n\r\nToo many connections. Wait."
 )
-
-
-@dataclasses.dataclass(frozen=True)
-class Limits:
-    """Limits that keep the server up for others, whatever a client does.
-
-    A browser opens six connections to load a page, and keeps one.
-
-    Attributes:
-      connections: that are open at once.
-      per_address: of these, those of one address. A class or a home whose network has
-        one address to the outside shares them.
-      seconds: after which a connection is closed if it has no new request; also the
-        time in which a request must be complete and answered. Websockets stay open.
-    """
-
-    connections: int = 1_000
-    per_address: int = 300
-    seconds: float = 30.0
 
 
 class Connections:

@@ -35,18 +35,18 @@ def fill_vectors(lamp: Lamp) -> Lamp:
     generator = jax.tree.map(np.asarray, lamp.params["generator"])
     trunk, head = dict(generator["trunk"]), dict(generator["head"])
     last = f"Upsample_{len(config.generator_channels) - 1}"
-    trunk[last] = {name: _fill(leaf, -1) for name, leaf in trunk[last].items()}
+    trunk[last] = {name: fill(leaf, -1) for name, leaf in trunk[last].items()}
     if config.generator_background:
-        trunk["background"] = _fill(trunk["background"], -1)
-    head["pixel_size"] = _fill(head["pixel_size"], -1)
+        trunk["background"] = fill(trunk["background"], -1)
+    head["pixel_size"] = fill(head["pixel_size"], -1)
     head["Dense_0"] = {
-        "kernel": _fill(_fill(head["Dense_0"]["kernel"], 0), 1),
-        "bias": _fill(head["Dense_0"]["bias"], 0),
+        "kernel": fill(fill(head["Dense_0"]["kernel"], 0), 1),
+        "bias": fill(head["Dense_0"]["bias"], 0),
     }
-    head["Dense_1"] = head["Dense_1"] | {"kernel": _fill(head["Dense_1"]["kernel"], 0)}
+    head["Dense_1"] = head["Dense_1"] | {"kernel": fill(head["Dense_1"]["kernel"], 0)}
     return dataclasses.replace(
         lamp,
-        params=lamp.params | {"generator": {"trunk": trunk, "head": head}},
+        params=lamp.params | {"generator": generator | {"trunk": trunk, "head": head}},
         config=dataclasses.replace(
             config, feature_channels=features, head_hidden=hidden
         ),
@@ -79,8 +79,8 @@ def describe_head(lamp: Lamp) -> dict[str, Any]:
         head["pixel_size"],
         _matrices(first["kernel"]),
         first["bias"],
-        _matrices(_fill(last["kernel"], 1)),
-        _fill(last["bias"], 0),
+        _matrices(fill(last["kernel"], 1)),
+        fill(last["bias"], 0),
     ]
     flat = np.concatenate([np.ravel(leaf) for leaf in weights]).astype("<f4")
     return {
@@ -92,6 +92,14 @@ def describe_head(lamp: Lamp) -> dict[str, Any]:
     }
 
 
+def fill(leaf: Any, axis: int) -> np.ndarray:
+    """Appends zeros until the length of an axis is a multiple of four."""
+    leaf = np.asarray(leaf)
+    widths = np.zeros((leaf.ndim, 2), int)
+    widths[axis, 1] = _filled(leaf.shape[axis]) - leaf.shape[axis]
+    return np.pad(leaf, widths)
+
+
 def _matrices(kernel: Any) -> np.ndarray:
     """Splits a kernel f32[I, O] into blocks f32[I / 4, O / 4, 4, 4]."""
     kernel = np.asarray(kernel)
@@ -101,11 +109,3 @@ def _matrices(kernel: Any) -> np.ndarray:
 
 def _filled(size: int) -> int:
     return -(-size // _VECTOR) * _VECTOR
-
-
-def _fill(leaf: Any, axis: int) -> np.ndarray:
-    """Appends zeros until the length of an axis is a multiple of four."""
-    leaf = np.asarray(leaf)
-    widths = np.zeros((leaf.ndim, 2), int)
-    widths[axis, 1] = _filled(leaf.shape[axis]) - leaf.shape[axis]
-    return np.pad(leaf, widths)

@@ -12,11 +12,15 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy import stats
+from etils import epy
+from scipy import special
 
-from duralava import models
 from duralava.lamp import Lamp, RolloutState, interpolate
 from duralava.live import touch
+from duralava.tracing import kept_jit
+
+with epy.lazy_imports():  # which programs that are kept do not need
+    from duralava import models
 
 PUSH_SECONDS = 0.5  # duration of one touch
 PUSH_SPEED = 0.8  # radians per second by which a touch turns the latent
@@ -161,10 +165,9 @@ def latent_health(latent: jax.Array | np.ndarray) -> Health:
 def normal_bounds(size: int) -> NormalBounds:
     """Returns the bounds for latents of `size` values."""
     tail = _SIGNIFICANCE / 4  # two statistics with two tails each
-    squares = stats.chi2(size)
-    return NormalBounds(
-        float(squares.ppf(tail)), float(squares.isf(tail)), float(stats.norm.isf(tail))
-    )
+    # Of the chi-square distribution of the squares, and of the normal one of the sum.
+    least, most = 2 * special.gammaincinv(size / 2, tail), special.chdtri(size, tail)
+    return NormalBounds(float(least), float(most), float(-special.ndtri(tail)))
 
 
 def _next_latents(
@@ -173,17 +176,17 @@ def _next_latents(
     return lamp.rollout(latents, key, step, num_steps=1)[0]
 
 
-_interpolate = jax.jit(interpolate)
+_interpolate = kept_jit(interpolate)
 
 
-@functools.partial(jax.jit, static_argnames="size")
+@functools.partial(kept_jit, static_argnames=("size",))
 def _render(
     lamp: Lamp, before: jax.Array, after: jax.Array, share: jax.Array, *, size: int
 ) -> jax.Array:
     return lamp.generate(interpolate(before, after, share), size=size)[0]
 
 
-@jax.jit
+@kept_jit
 def _compute_features(
     lamp: Lamp, before: jax.Array, after: jax.Array, share: jax.Array
 ) -> jax.Array:

@@ -17,7 +17,8 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from duralava import themes
 from duralava.live import logs
 from duralava.live.access import Access
-from duralava.live.connections import Connection, Connections, Limits
+from duralava.live.connections import Connection, Connections
+from duralava.live.limits import Limits
 from duralava.live.show import Show, Update
 
 _LOGGER = logging.getLogger("duralava.live")

@@ -15,9 +15,13 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
+from etils import epy
 
-from duralava import models
 from duralava.lamp import Lamp
+from duralava.tracing import kept_jit
+
+with epy.lazy_imports():  # which programs that are kept do not need
+    from duralava import models
 
 CELLS = 16  # rows and columns of the places whose brightness is known
 RADIUS = 0.12  # of the region that a touch brightens, in heights of the frame
@@ -25,7 +29,7 @@ LEVEL = 2.5  # standard deviations of N(0, 1); one latent in 160 is brighter by 
 _NUM_LATENTS = 512  # twice as many change a direction by 0.1 rad
 
 
-@jax.jit
+@kept_jit
 def brightening(lamp: Lamp) -> jax.Array:
     """Returns how the brightness of each cell of the picture depends on the latent.
 

@@ -11,7 +11,6 @@ from duralava.models.encoder import encode, encode_posterior, init_encoder
 from duralava.models.generator import (
     GENERATORS,
     Generator,
-    check_size,
     codes_of,
     colour,
     features,
@@ -24,7 +23,6 @@ from duralava.models.head import Window
 from duralava.models.networks import (
     check_fit,
     init_networks,
-    named_leaves,
     with_fresh_parts,
 )
 from duralava.models.pixels import from_uint8, shrink, to_uint8
@@ -43,7 +41,6 @@ __all__ = [
     "Transition",
     "Window",
     "check_fit",
-    "check_size",
     "codes_of",
     "colour",
     "discriminate",
@@ -62,7 +59,6 @@ __all__ = [
     "init_transition",
     "latents_of",
     "motion_critic",
-    "named_leaves",
     "rollout",
     "shrink",
     "still_critic",

@@ -190,9 +190,7 @@ def _transpose_of_blocks(y: jax.Array, k: jax.Array) -> jax.Array:
     stride = k.shape[0] // 2
     edge = stride // 2
     # Blocks are shifted by half a block from the pixels of y: each depends on four.
-    blocks = _blocks_of_kernel(k)[::-1, ::-1]
-    blocks = jnp.moveaxis(blocks, 5, 2).reshape(2, 2, k.shape[3], -1)
-    around = ((1, 1), (1, 1))
+    blocks, around = transposed_blocks(k), ((1, 1), (1, 1))
     out = lax.conv_general_dilated(y, blocks, (1, 1), around, dimension_numbers=_LAYOUT)
     return _depth_to_space(out, stride)[:, edge:-edge, edge:-edge]
 
@@ -217,11 +215,12 @@ def _kernel_gradient_of_blocks(x: jax.Array, y: jax.Array) -> jax.Array:
     )
 
 
-def _blocks_of_kernel(kernel: jax.Array) -> jax.Array:
-    """[2s, 2s, C, D] -> [2, 2, s, s, C, D]: the kernel of the blocks."""
+def transposed_blocks(kernel: jax.Array) -> jax.Array:
+    """[2s, 2s, C, D] -> [2, 2, D, s s C]: the transpose's kernel, for s x s blocks."""
     stride = kernel.shape[0] // 2
     split = kernel.reshape(2, stride, 2, stride, *kernel.shape[2:])
-    return split.transpose(0, 2, 1, 3, 4, 5)
+    blocks = split[::-1, :, ::-1].transpose(0, 2, 5, 1, 3, 4)
+    return blocks.reshape(2, 2, kernel.shape[3], -1)
 
 
 def _space_to_depth(images: jax.Array, size: int) -> jax.Array:

@@ -59,7 +59,6 @@ class Generator(NamedTuple):
     """A kind of generator.
 
     Attributes:
-      any_size: whether it draws frames of any size, and windows of them.
       init: (key, config) -> fresh parameters.
       features: (params, latents f32[N, Z], config) -> f32[N, S, S, C].
       colour: (params, features f32[..., S, S, C], window, size, config) ->
@@ -68,7 +67,6 @@ class Generator(NamedTuple):
         u8[size, size, 3], for display.
     """
 
-    any_size: bool
     init: Callable[[jax.Array, ModelConfig], Any]
     features: Callable[[Any, jax.Array, ModelConfig], jax.Array]
     colour: Callable[[Any, jax.Array, Window, int, ModelConfig], jax.Array]
@@ -137,7 +135,7 @@ def colour(
     window: Window | None = None,
 ) -> jax.Array:
     """Colours a grid of pixels of features, as `generate` does of latents."""
-    size = check_size(size, window, config=config)
+    size = config.picture_size(size, window=window is not None)
     window = window or head.whole_frame(size)
     return _chosen(config).colour(params, features, window, size, config)
 
@@ -194,7 +192,7 @@ def generate_uint8(
     Raises:
       ValueError: as `generate`.
     """
-    size = check_size(size, window, config=config)
+    size = config.picture_size(size, window=window is not None)
     window = window or head.whole_frame(size)
 
     def frame(latent: jax.Array) -> jax.Array:
@@ -207,27 +205,6 @@ def generate_uint8(
         batch_size=head.frames_per_group(size),
     )
     return frames.reshape(*latents.shape[:-1], *frames.shape[1:])
-
-
-def check_size(
-    size: int | None, window: Window | None = None, *, config: ModelConfig
-) -> int:
-    """Returns the height and width of a picture, `config.resolution` for None.
-
-    Raises:
-      ValueError: the generator does not draw it.
-    """
-    own = config.resolution
-    size = own if size is None else size
-    if size < 1:
-        raise ValueError(f"a picture has 1 pixel at least, not {size}")
-    if _chosen(config).any_size or (size == own and window is None):
-        return size
-    what = f"{size} pixels" if window is None else "windows"
-    raise ValueError(
-        f"the generator {config.generator} of these weights draws whole frames of "
-        f"{own} pixels only, not {what}"
-    )
 
 
 def _init_field(key: jax.Array, config: ModelConfig) -> Any:
@@ -256,7 +233,6 @@ def _convolution_trunk(config: ModelConfig) -> Trunk:
 
 GENERATORS = {
     "field": Generator(
-        any_size=True,
         init=_init_field,
         features=lambda params, latents, config: _field_trunk(config).apply(
             {"params": params["trunk"]}, latents
@@ -265,7 +241,6 @@ GENERATORS = {
         colour_uint8=lambda params, *args: head.colour_uint8(params["head"], *args),
     ),
     "convolution": Generator(
-        any_size=False,
         init=_init_convolution,
         features=lambda params, latents, config: _convolution_trunk(config).apply(
             {"params": params}, latents

@@ -9,6 +9,7 @@ from duralava.config import ModelConfig
 from duralava.models.encoder import init_encoder
 from duralava.models.generator import init_generator
 from duralava.models.transition import init_transition
+from duralava.trees import named_leaves
 
 
 def init_networks(key: jax.Array, *, config: ModelConfig, with_encoder: bool) -> Any:
@@ -95,15 +96,6 @@ def check_fit(
             f"{', '.join(differing[:5])}{more}"
         )
     return expected
-
-
-def named_leaves(tree: Any) -> dict[str, Any]:
-    """Returns the leaves of a tree in order, by names as `generator/Dense_0/bias`."""
-    leaves, _ = jax.tree.flatten_with_path(tree)
-    return {
-        jax.tree_util.keystr(path, simple=True, separator="/"): leaf
-        for path, leaf in leaves
-    }
 
 
 def _text(shape: tuple[int, ...] | None) -> str:

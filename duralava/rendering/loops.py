@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from duralava.lamp import Lamp, RolloutState, interpolate, latents_at
+from duralava.tracing import kept_jit
 
 
-@functools.partial(jax.jit, static_argnames=("num_steps", "overlap"))
+@functools.partial(kept_jit, static_argnames=("num_steps", "overlap"))
 def closed_path(
     lamp: Lamp, state: RolloutState, *, num_steps: int, overlap: int
 ) -> jax.Array:
@@ -72,7 +73,7 @@ def loop_chunks(
         yield np.asarray(frames)[: num_frames - first]
 
 
-@functools.partial(jax.jit, static_argnames="size")
+@functools.partial(kept_jit, static_argnames=("size",))
 def _frames_at(
     lamp: Lamp, path: jax.Array, moments: jax.Array, *, size: int | None
 ) -> jax.Array:

@@ -1,14 +1,20 @@
 """A lava lamp simulated by its physics: film to learn from, without a camera."""
 
+from __future__ import annotations
+
 import itertools
 import math
 from collections.abc import Iterator
 
-import numpy as np
+from etils import epy
 
-from duralava.simulation import lamp, shading
 from duralava.simulation.config import DEFAULT_CONFIG, FRAMES_PER_SECOND, LampConfig
 from duralava.simulation.themes import DEFAULT_THEME, THEMES
+
+with epy.lazy_imports():  # which constants and names of themes do not need
+    import numpy as np
+
+    from duralava.simulation import lamp, shading
 
 __all__ = [
     "DEFAULT_THEME",

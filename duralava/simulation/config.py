@@ -1,8 +1,7 @@
 """The constants of a simulated lamp, checked so that its simulation is stable."""
 
 import dataclasses
-
-import numpy as np
+import math
 
 FRAMES_PER_SECOND = 30
 
@@ -138,7 +137,7 @@ def _check_ranges(config: LampConfig) -> None:
     """Raises ValueError for a value that no lamp can have."""
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        if not np.isfinite(value) or (value < 0 and field.name not in _COSINES):
+        if not math.isfinite(value) or (value < 0 and field.name not in _COSINES):
             raise ValueError(f"{field.name} of a lamp must be finite and >= 0: {value}")
     if config.num_fields < 2:
         raise ValueError(f"num_fields must be at least 2: {config.num_fields}")

@@ -119,11 +119,26 @@ def in_microbatches(
       key: of which each clip gets its own.
       size: clips of a microbatch, a divisor of B; 0 for as many as suit the machine.
     """
-    num_steps, count = trajectory.shape[:2]
-    size = size or _microbatch_size(num_steps, count)
     # A key for each clip, so that microbatches change nothing but the order of sums.
-    keys = jax.random.split(key, count)
-    num_groups = count // size
+    batch = clips, trajectory, jax.random.split(key, trajectory.shape[1])
+    if size:
+        return _in_groups(compute, *batch, size=size)
+    size = _size_for_caches(*trajectory.shape[:2])
+    return jax.lax.platform_dependent(
+        *batch, cpu=functools.partial(_in_groups, compute, size=size), default=compute
+    )
+
+
+def _in_groups(
+    compute: Callable[[jax.Array, jax.Array, jax.Array], AdversarialGradients],
+    clips: jax.Array,
+    trajectory: jax.Array,
+    keys: jax.Array,
+    *,
+    size: int,
+) -> AdversarialGradients:
+    """Averages gradients over groups of `size` clips, see `in_microbatches`."""
+    num_groups = trajectory.shape[1] // size
     if num_groups == 1:
         return compute(clips, trajectory, keys)
 
@@ -292,10 +307,10 @@ def gradient_penalty(
     )
 
 
-def _microbatch_size(num_steps: int, count: int) -> int:
-    """Returns how many of `count` clips suit the machine."""
+def _size_for_caches(num_steps: int, count: int) -> int:
+    """Returns how many of `count` clips suit the caches of a CPU."""
     devices = jax.device_count()
-    if jax.default_backend() != "cpu" or count % devices:
+    if count % devices:
         return count
     most = max(1, _FRAMES_IN_CACHE // num_steps)
     share = count // devices

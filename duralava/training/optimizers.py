@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from duralava import models
+from duralava import trees
 from duralava.config import Config
 
 Params = Any
@@ -83,7 +83,7 @@ def _labels(params: Params, *, frozen: tuple[str, ...]) -> Params:
     Raises:
       ValueError: no parameter has a name that begins with one of those in `frozen`.
     """
-    names = list(models.named_leaves(params))
+    names = list(trees.named_leaves(params))
     for beginning in frozen:
         if not any(name.startswith(beginning) for name in names):
             raise ValueError(

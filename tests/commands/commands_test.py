@@ -181,6 +181,21 @@ def test_a_file_of_a_clone_is_the_command_with_readable_help(name):
     assert max(map(len, rest)) <= 88
 
 
+@pytest.mark.parametrize("name", commands.COMMANDS)
+def test_an_error_in_a_flag_comes_before_slow_imports(name):
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "duralava", name, "--colour=red"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    *lines, last = done.stderr.splitlines()
+    assert last.startswith("error: ") and "colour" in last
+    imported = {line.rpartition("|")[2].strip() for line in lines}
+    assert "absl" in imported
+    assert not imported & {"PIL", "aiohttp", "asyncio", "av", "jax", "numpy", "scipy"}
+
+
 def test_the_help_lists_flags_with_their_defaults():
     done = duralava("render", "--help")
     assert "\n  --seconds=14.0\n      Length of the film" in done.stdout

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tiny
 
-from duralava import models, weights
+from duralava import trees, weights
 
 SCRIPT = pathlib.Path(__file__).parents[2] / "experiments" / "second_stage.py"
 
@@ -41,8 +41,8 @@ def test_a_lamp_gets_a_flow_and_a_transition_and_keeps_the_rest(second_stage):
     assert done.returncode == 0, done.stderr
     second = weights.load(path)
     assert second.config.flow_layers > 0
-    kept = models.named_leaves(lamp.params)
-    found = models.named_leaves(second.params)
+    kept = trees.named_leaves(lamp.params)
+    found = trees.named_leaves(second.params)
     for name, leaf in kept.items():
         if not name.startswith("transition/"):
             assert np.array_equal(np.float16(leaf), found[name]), name

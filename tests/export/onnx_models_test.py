@@ -60,7 +60,7 @@ def test_a_field_is_exported_at_any_size(arrays, size):
 
 def test_a_convolution_is_exported_at_its_own_size_only():
     with pytest.raises(ValueError, match="draws whole frames of 16 pixels only"):
-        onnx_models.generator_model(tiny.lamp(), size=17)
+        onnx_models.step_model(tiny.lamp(), size=17)
 
 
 def test_a_step_of_the_shipped_weights_equals_that_of_jax(arrays):
@@ -70,35 +70,6 @@ def test_a_step_of_the_shipped_weights_equals_that_of_jax(arrays):
         latents, noise = arrays(n, 64)
         results = session.run(None, {"latent": latents, "noise": noise})
         assert_same(results, by_jax(lamp, latents, noise))
-
-
-def test_generator_and_transition_models_equal_the_step(lamp, arrays):
-    latents, noise = arrays(2, 8)
-    parts = [onnx_models.generator_model(lamp), onnx_models.transition_model(lamp)]
-    results = [
-        opened(part).run(None, feed)[0]
-        for part, feed in zip(
-            parts,
-            ({"latent": latents}, {"latent": latents, "noise": noise}),
-            strict=True,
-        )
-    ]
-    assert_same(results, by_jax(lamp, latents, noise))
-
-
-def test_features_and_head_models_equal_the_generator(arrays):
-    lamp = tiny.lamp(of=tiny.FIELD)
-    latents, _ = arrays(2, 8)
-    generator = lamp.params["generator"]
-    (features,) = opened(onnx_models.features_model(lamp)).run(
-        None, {"latent": latents}
-    )
-    expected = models.features(generator, latents, config=lamp.config)
-    assert_same([features], [expected])
-    head = opened(onnx_models.head_model(lamp, size=24))
-    (frame,) = head.run(None, {"features": features})
-    expected = models.generate(generator, latents, size=24, config=lamp.config)
-    assert_same([frame], [expected])
 
 
 def test_a_model_describes_its_arrays(lamp):

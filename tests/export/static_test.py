@@ -1,13 +1,17 @@
+import dataclasses
 import gzip
 import math
 import pathlib
 
+import jax
 import numpy as np
 import pytest
+import tiny
 from lamp_page import opened_modules
 from live_cases import CASES
 
-from duralava import export
+from duralava import export, models
+from duralava.export import web
 from duralava.live import touch
 
 STATIC = pathlib.Path(export.__file__).parent / "static"
@@ -135,17 +139,59 @@ def test_a_compressed_file_is_loaded_and_counted(browser, tmp_path, is_decoded):
     """Some servers declare it as encoded; the browser has decoded it then."""
     contents = bytes(range(256)) * 400
     packed = contents if is_decoded else gzip.compress(contents)
-    (tmp_path / "part.onnx.gz").write_bytes(packed)
+    (tmp_path / "part.bin.gz").write_bytes(packed)
     with opened_modules(browser, STATIC, tmp_path) as run:
         loaded, count = run(
             """
               const { loadCompressed } = await import("./loading.js");
               let count = 0;
               const add = (bytes) => { count += bytes; };
-              const loaded = await loadCompressed("/part.onnx", add);
+              const loaded = await loadCompressed("/part.bin", add);
               return [Array.from(loaded), count];
             """,
             None,
         )
     assert bytes(loaded) == contents
     assert count == len(packed)
+
+
+@pytest.mark.parametrize("size", [16, 24])
+def test_the_networks_of_the_page_equal_jax(browser, lamp, arrays, tmp_path, size):
+    if size != lamp.config.resolution and not lamp.config.any_size:
+        pytest.skip("it draws one size")
+    halves = jax.tree.map(lambda leaf: np.float32(np.float16(leaf)), lamp.params)
+    lamp = dataclasses.replace(lamp, params=halves)
+    web.write_site(tmp_path / "site", lamp, name="tiny", size=size)
+    latent, noise = arrays(1, 8)
+    with opened_modules(browser, tmp_path / "site") as run:
+        found = run(
+            """
+              const { openNetwork } = await import("./network.js");
+              const [latent, noise] = given.map((values) => Float32Array.from(values));
+              const network = await openNetwork();
+              const results = [network.generate(latent), network.next(latent, noise)];
+              return results.map((values) => Array.from(values));
+            """,
+            [latent[0].tolist(), noise[0].tolist()],
+        )
+    config, generator = lamp.config, lamp.params["generator"]
+    frame = models.generate(generator, latent, size=size, config=config)
+    moved = models.transition(lamp.params["transition"], latent, noise, config=config)
+    assert np.std(frame) > 0.05
+    np.testing.assert_allclose(found[0], np.ravel(frame), atol=1e-4)
+    np.testing.assert_allclose(found[1], np.ravel(moved), atol=1e-4)
+
+
+def test_a_lamp_whose_networks_the_page_does_not_have_is_an_error(tmp_path):
+    lamp = dataclasses.replace(
+        tiny.lamp(), config=dataclasses.replace(tiny.MODEL, transition="decay")
+    )
+    with pytest.raises(ValueError, match="the page does not have the transition decay"):
+        web.write_site(tmp_path / "site", lamp, name="tiny")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_products_are_those_of_their_text():
+    wasmtime = pytest.importorskip("wasmtime")
+    text = pathlib.Path(export.__file__).with_name("product.wat").read_text()
+    assert wasmtime.wat2wasm(text) == (STATIC / "product.wasm").read_bytes()

@@ -5,7 +5,6 @@ import gzip
 import io
 import json
 import re
-import shutil
 import subprocess
 import sys
 from urllib.parse import urlsplit
@@ -13,9 +12,7 @@ from urllib.parse import urlsplit
 import jax
 import lamp_page
 import numpy as np
-import onnxruntime
 import pytest
-import tiny
 from lamp_page import frames, picture, press, troubles_of
 from live_cases import CASES
 from PIL import Image
@@ -29,8 +26,6 @@ from duralava.live import player, touch
 expect.set_options(timeout=60_000)
 # The page compiles its networks before it shows a frame.
 wait_for = functools.partial(lamp_page.wait_for, seconds=120)
-
-pytestmark = pytest.mark.skipif(shutil.which("npm") is None, reason="needs npm")
 
 LAMP = weights.load()
 SIZE = player.FRAME_SIZE
@@ -64,23 +59,6 @@ def address(site):
         process.stdout.close()
 
 
-def test_a_site_has_frames_of_any_size(tmp_path):
-    lamp = tiny.lamp(of=tiny.FIELD)
-    web.write_site(tmp_path / "site", lamp, name="field", size=24)
-    about = json.loads((tmp_path / "site/lamp.json").read_text())
-    assert (about["resolution"], about["latent_size"]) == (24, 8)
-    latents = np.ones((1, 8), np.float32)
-    (features,) = opened_model(tmp_path, "features").run(None, {"latent": latents})
-    (frame,) = opened_model(tmp_path, "head").run(None, {"features": features})
-    expected = lamp.generate(latents, size=24)
-    assert grey_levels(models.to_uint8(frame), expected) <= 1
-    assert not (tmp_path / "site/generator.onnx").exists()
-
-
-def opened_model(folder, name):
-    return onnxruntime.InferenceSession(folder / f"site/{name}.onnx")
-
-
 def test_compressed_copies_hold_the_files(site):
     sizes = {}
     for path in (path for path in site.rglob("*") if path.is_file()):
@@ -89,7 +67,7 @@ def test_compressed_copies_hold_the_files(site):
             copy = gzip.decompress(path.with_name(f"{path.name}.gz").read_bytes())
             assert copy == path.read_bytes()
     about = json.loads((site / "lamp.json").read_text())
-    assert "features.onnx" in about["compressed_bytes"]
+    assert set(about["compressed_bytes"]) == {"product.wasm", "weights.bin"}
     for name, size in about["compressed_bytes"].items():
         assert sizes[f"{name}.gz"] == size < sizes[name]
     assert json.loads((site / "themes.json").read_text()) == themes.tables()
@@ -204,7 +182,7 @@ def test_the_shader_of_the_page_draws_as_jax_does(run_script, side):
         """
           const { openNetwork } = await import("./network.js");
           const { ShaderPainter } = await import("./head.js");
-          const network = await openNetwork({ drawsFeatures: true });
+          const network = await openNetwork();
           const data = await network.features(Float32Array.from(given[0]));
           const [first, side] = [{ data, head: network.config.head }, given[1]];
           const canvas = document.createElement("canvas");
@@ -240,20 +218,12 @@ def test_the_page_colours_features_in_the_pixels_of_the_screen(browser, address)
 def colouring(browser, address):
     """Opens a page that uses WebGL, here computed in software."""
     context = browser.new_context(viewport={"width": 150, "height": 120})
-    troubles, requests = troubles_of(context), []
-
-    def note(request):
-        if not request.service_worker:  # which loads what all browsers need
-            requests.append(request.url)
-
-    context.on("request", note)
+    troubles = troubles_of(context)
     page = context.new_page()
     page.goto(f"{address}?webgl=1")
     yield page
     context.close()
     assert not troubles, troubles
-    # The shader has its work.
-    assert not any("head.onnx" in url for url in requests)
 
 
 def test_the_page_says_how_much_is_loaded(browser, address, site):
@@ -278,11 +248,8 @@ def test_the_page_says_how_much_is_loaded(browser, address, site):
     loaded, totals = zip(*progress, strict=True)
     assert list(loaded) == sorted(loaded)
     assert loaded[-1] == totals[-1]
-    names = (
-        "onnxruntime-web/ort-wasm-simd-threaded.wasm",
-        *("brightening.f32", "transition.onnx", "features.onnx", "head.onnx"),
-    )
-    total = sum((site / f"{name}.gz").stat().st_size for name in names)
+    names = ("product.wasm.gz", "weights.bin.gz")
+    total = sum((site / name).stat().st_size for name in names)
     assert set(totals) == {float(f"{total / 1e6:.1f}")}
     assert not messages[-1].startswith("Loading")
 
@@ -481,7 +448,7 @@ def test_a_page_shows_several_lamps(browser, address):
 
 def test_a_page_reports_a_missing_file(browser, address):
     context = browser.new_context()
-    context.route("**/transition.onnx.gz", lambda route: route.abort())
+    context.route("**/weights.bin.gz", lambda route: route.abort())
     page = context.new_page()
     page.goto(address)
     expect(page.locator("#message")).to_contain_text("The lamp cannot run here")

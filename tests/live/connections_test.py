@@ -4,7 +4,8 @@ import contextlib
 import pytest
 from aiohttp import web
 
-from duralava.live.connections import Connections, Limits, group
+from duralava.live.connections import Connections, group
+from duralava.live.limits import Limits
 
 QUESTION = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 

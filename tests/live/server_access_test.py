@@ -8,7 +8,7 @@ import pytest
 from live_server import UPGRADE, Viewer, answer_to, serving
 
 from duralava.live.access import Access
-from duralava.live.connections import Limits
+from duralava.live.limits import Limits
 
 STEERED = Access(token="secret")
 

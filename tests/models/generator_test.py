@@ -162,7 +162,7 @@ def test_the_network_of_fixed_size_draws_no_other_size_and_no_windows():
 
 def test_a_frame_has_a_pixel_at_least():
     with pytest.raises(ValueError, match="1 pixel at least, not 0"):
-        models.check_size(0, config=FIELD)
+        FIELD.picture_size(0)
 
 
 def test_an_unknown_generator_is_an_error_that_lists_the_known_ones():
@@ -182,7 +182,6 @@ def test_a_generator_registered_from_outside_is_used(monkeypatch):
         return params["scale"] * jnp.broadcast_to(features, shape)
 
     plain = models.Generator(
-        any_size=True,
         init=lambda key, config: {"scale": jnp.ones(())},
         features=lambda params, latents, config: latents[:, None, None, :3],
         colour=colour,

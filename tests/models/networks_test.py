@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tiny
 
-from duralava import models
+from duralava import models, trees
 
 generate_uint8 = jax.jit(models.generate_uint8, static_argnames="config")
 generate = jax.jit(models.generate, static_argnames="config")
@@ -50,20 +50,11 @@ def test_frames_for_display_are_those_of_the_generator(batch):
     np.testing.assert_allclose(np.int32(frames), np.int32(expected), atol=1)
 
 
-def test_leaves_are_named_by_their_path():
-    tree = {"a": {"kernel": 1, "bias": 2}, "b": 3}
-    assert list(models.named_leaves(tree).items()) == [
-        ("a/bias", 2),
-        ("a/kernel", 1),
-        ("b", 3),
-    ]
-
-
 @pytest.mark.parametrize("with_encoder", [True, False])
 def test_parameters_of_the_config_fit_with_and_without_an_encoder(with_encoder):
     params = fresh_params(with_encoder=with_encoder)
     shapes = jax.tree.map(lambda leaf: leaf.shape, params)
-    for found in (params, models.named_leaves(params)):
+    for found in (params, trees.named_leaves(params)):
         expected = check_fit(found)
         assert jax.tree.map(lambda leaf: leaf.shape, expected) == shapes
         assert check_fit(found, with_encoder=with_encoder) == expected

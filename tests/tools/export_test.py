@@ -1,14 +1,11 @@
 import json
 import os
 import re
-import shutil
 
 import jax.export
 import numpy as np
 import onnxruntime
 import pytest
-
-needs_npm = pytest.mark.skipif(shutil.which("npm") is None, reason="needs npm")
 
 
 def test_a_step_of_the_shipped_weights_is_exported_as_onnx(run_tool, tmp_path):
@@ -35,7 +32,6 @@ def test_a_step_as_stablehlo_replaces_an_existing_file(run_tool, tmp_path):
     ]
 
 
-@needs_npm
 def test_a_site_is_complete_and_the_output_says_how_to_serve_it(run_tool, tmp_path):
     done = run_tool("export.py", "--format=web", "--output=site/")
     assert done.returncode == 0, done.stderr
@@ -47,12 +43,9 @@ def test_a_site_is_complete_and_the_output_says_how_to_serve_it(run_tool, tmp_pa
     site = tmp_path / "site"
     sizes = [path.stat().st_size for path in site.rglob("*") if path.is_file()]
     assert total == pytest.approx(sum(sizes) / 1e6, abs=0.051)
-    assert visit < total / 2
+    assert visit < min(4, total / 1.9)
     assert list(tmp_path.iterdir()) == [site]
     assert json.loads((site / "lamp.json").read_text())["checkpoint"] == "simulated"
-    runtime = site / "onnxruntime-web"
-    assert "Copyright (c) Microsoft" in (runtime / "LICENSE").read_text()
-    assert (runtime / "ort-wasm-simd-threaded.wasm").read_bytes()[:4] == b"\0asm"
     # A second export to the same folder changes nothing.
     before = os.stat(site / "lamp.json")
     again = run_tool("export.py", "--format=web", "--output=site/")
@@ -84,26 +77,3 @@ def test_an_unknown_format_is_an_error(run_tool):
     done = run_tool("export.py", "--format=tflite")
     assert done.returncode == 1
     assert "--format=tflite: value should be one of <web|onnx|stablehlo>" in done.stderr
-
-
-def test_a_missing_npm_is_an_error_of_one_line(run_tool, tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    done = run_tool("export.py", "--format=web")
-    assert done.returncode == 1
-    assert "no npm was found" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
-    assert list(tmp_path.iterdir()) == []
-
-
-@needs_npm
-def test_a_failing_npm_is_an_error_of_one_line(run_tool, tmp_path, monkeypatch):
-    monkeypatch.setenv(
-        "npm_config_registry", "http://127.0.0.1:9"
-    )  # no server listens there
-    monkeypatch.setenv("npm_config_fetch_retries", "0")
-    done = run_tool("export.py", "--format=web")
-    assert done.returncode == 1
-    assert "npm cannot fetch onnxruntime-web@" in done.stderr
-    assert "127.0.0.1:9" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
-    assert list(tmp_path.iterdir()) == []

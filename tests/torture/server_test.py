@@ -9,7 +9,7 @@ import tiny
 from torture import server as attacks
 
 from duralava.live import server
-from duralava.live.connections import Limits
+from duralava.live.limits import Limits
 from duralava.live.show import Show
 
 LIMITS = Limits(connections=100, per_address=30, seconds=1.0)

@@ -8,7 +8,7 @@ import optax
 import pytest
 import tiny
 
-from duralava import losses, models
+from duralava import losses, models, trees
 from duralava.config import (
     Config,
     DataConfig,
@@ -623,7 +623,7 @@ def test_frozen_parameters_stay_while_the_others_learn():
         generator_optimizer=optimizers.for_generator(config).init(state.generator)
     )
     after, _ = step(state, config)
-    before, after = (models.named_leaves(s.generator) for s in (state, after))
+    before, after = (trees.named_leaves(s.generator) for s in (state, after))
     for name in before:
         differs = _difference(before[name], after[name]) > 0
         assert differs == (not name.startswith(frozen)), name

@@ -1,81 +1,75 @@
-// The networks of the lamp, as ONNX Runtime Web runs them.
+// The lamp's networks, loaded from the folder of this file.
 
+import { Arena, countValues, readArrays } from "./arrays.js";
 import { loadCompressed } from "./loading.js";
-import * as ort from "./onnxruntime-web/ort.wasm.bundle.min.js";
+import { TRANSITIONS, colour, flow, trunk } from "./networks.js";
 
-const RUNTIME = "onnxruntime-web/ort-wasm-simd-threaded.wasm";
-const TOUCH = "brightening.f32";
-
-// More threads need HTTP headers that a plain file server does not send.
-ort.env.wasm.numThreads = 1;
+const FILES = ["product.wasm", "weights.bin"];
 
 /**
- * Loads the networks and their config from the folder of this file.
+ * Loads the networks and their config.
  *
- * @param drawsFeatures whether the page colours features; if not, it needs frames.
  * @param onProgress called with the numbers of bytes that are loaded, and of all.
  */
-export async function openNetwork({ drawsFeatures = false, onProgress = () => {} } = {}) {
+export async function openNetwork({ onProgress = () => {} } = {}) {
   const address = (name) => new URL(name, import.meta.url).href;
   const response = await fetch(address("lamp.json"));
   const config = await response.json();
-  const drawing = !config.head ? ["generator.onnx"]
-    : drawsFeatures ? ["features.onnx"] : ["features.onnx", "head.onnx"];
-  const names = [RUNTIME, TOUCH, "transition.onnx", ...drawing];
-  const size = (name) => config.compressed_bytes[name];
-  const total = names.map(size).reduce((sum, bytes) => sum + bytes);
+  const total = FILES.reduce((sum, name) => sum + config.compressed_bytes[name], 0);
   let loaded = 0;
   const count = (bytes) => {
     loaded += bytes;
     onProgress(Math.min(loaded, total), total);
   };
-  const [runtime, touch, ...models] = await Promise.all(
-    names.map((name) => loadCompressed(address(name), count)),
+  const [code, weights] = await Promise.all(
+    FILES.map((name) => loadCompressed(address(name), count)),
   );
-  ort.env.wasm.wasmBinary = runtime;
-  const sessions = {};
-  for (const [index, model] of models.entries()) {
-    const name = names[index + 2];
-    sessions[name] = await ort.InferenceSession.create(model);
-  }
-  return new Network(config, new Float32Array(touch.buffer), sessions);
+  const arena = await Arena.open(code, 4 * countValues(config.arrays));
+  return new Network(config, arena, readArrays(arena, weights, config.arrays));
 }
 
 /** Latents and noise are Float32Arrays of `config.latent_size` values. */
 class Network {
-  #sessions;
+  #latent;
+  #move;
+  #codes;
+  #trunk;
+  #colour;
 
-  constructor(config, gradients, sessions) {
+  constructor(config, arena, params) {
+    const { networks, head, resolution } = config;
     /** The contents of lamp.json, which duralava/export/web.py writes. */
     this.config = config;
     /** How the brightness of each cell of the picture depends on the latent. */
-    this.gradients = gradients;
-    this.#sessions = sessions;
+    this.gradients = params.brightening;
+    this.#latent = arena.array(config.latent_size);
+    this.#move = TRANSITIONS[networks.transition](arena, params.transition);
+    this.#codes = params.flow ? flow(arena, params.flow) : (latent) => latent;
+    this.#trunk = trunk(arena, params.trunk, { pixelNorm: networks.pixel_norm });
+    this.#colour = head
+      ? colour(arena, params, Math.log2(resolution / head.resolution))
+      : (features) => features.map(Math.tanh);
   }
 
   /** Returns the map of features of a latent: f32[S, S, C], row after row. */
-  async features(latent) {
-    const session = this.#sessions["features.onnx"];
-    return (await session.run({ latent: row(latent) })).features.data;
+  features(latent) {
+    return this.#features(latent).slice();
   }
 
-  /** Returns the frame of a latent: RGB, row after row, each value in [-1, 1]. */
-  async generate(latent) {
-    const feeds = { latent: row(latent) };
-    if (!this.config.head) {
-      return (await this.#sessions["generator.onnx"].run(feeds)).frame.data;
-    }
-    const { features } = await this.#sessions["features.onnx"].run(feeds);
-    return (await this.#sessions["head.onnx"].run({ features })).frame.data;
+  /** Returns the frame of a latent: values in [-1, 1], RGB, row after row. */
+  generate(latent) {
+    return this.#colour(this.#features(latent));
   }
 
-  /** Returns the latent one step later. */
-  async next(latent, noise) {
-    const feeds = { latent: row(latent), noise: row(noise) };
-    return (await this.#sessions["transition.onnx"].run(feeds)).next_latent.data;
+  /** Returns the latent of the next step. */
+  next(latent, noise) {
+    const { refresh } = this.config.networks;
+    const keep = Math.sqrt(1 - refresh ** 2);
+    return this.#move(latent).map((value, i) => keep * value + refresh * noise[i]);
   }
-}
 
-function row(values) {
-  return new ort.Tensor("float32", values, [1, values.length]);
+  #features(latent) {
+    this.#latent.set(latent);
+    return this.#trunk(this.#codes(this.#latent));
+  }
 }

@@ -13,13 +13,13 @@ export class Player {
   #step = 0;
 
   /** Returns a lamp at its start; each seed gives another one. */
-  static async begin(network, seed) {
+  static begin(network, seed) {
     const player = new Player();
     const key = seedKey(seed);
     player.#network = network;
     player.#noiseKey = foldIn(key, 1);
     player.#before = normal(foldIn(key, 0), network.config.latent_size);
-    player.#after = await player.#next(player.#before);
+    player.#after = player.#next(player.#before);
     return player;
   }
 
@@ -39,27 +39,27 @@ export class Player {
   }
 
   /** Runs on by a number of steps, 0 or more, which need not be whole. */
-  async advance(numSteps) {
+  advance(numSteps) {
     this.#share += numSteps;
     for (; this.#share >= 1; this.#share -= 1) {
       this.#step += 1;
       this.#before = this.#after;
-      this.#after = await this.#next(this.#before);
+      this.#after = this.#next(this.#before);
     }
   }
 
   /** Turns the latent so that wax gathers at [x, y], touched for so many seconds. */
-  async push(place, seconds) {
+  push(place, seconds) {
     const { config, gradients } = this.#network;
     const angle = seconds * config.push.speed;
     this.#before = turn(this.#before, gradients, place, angle, config.push);
-    this.#after = await this.#next(this.#before);
+    this.#after = this.#next(this.#before);
   }
 
   /** Sets the latent, from which the lamp runs on. */
-  async place(latent) {
+  place(latent) {
     this.#before = Float32Array.from(latent);
-    this.#after = await this.#next(this.#before);
+    this.#after = this.#next(this.#before);
     this.#share = 0;
   }
 
@@ -69,8 +69,8 @@ export class Player {
   }
 
   /** Returns the frame at this moment: RGBA bytes, row after row. */
-  async renderFrame() {
-    const rgb = await this.#network.generate(this.shownLatent);
+  renderFrame() {
+    const rgb = this.#network.generate(this.shownLatent);
     const rgba = new Uint8ClampedArray((rgb.length / 3) * 4).fill(255);
     for (let from = 0, to = 0; from < rgb.length; from += 3, to += 4) {
       for (let channel = 0; channel < 3; channel += 1) {

@@ -28,14 +28,13 @@ onmessage = ({ data: { drawsFeatures, play, ...others } }) => {
 
 async function run(drawsFeatures) {
   const network = await openNetwork({
-    drawsFeatures,
     onProgress: (loaded, total) => postMessage({ progress: { loaded, total } }),
   });
   const { config } = network;
   const head = drawsFeatures ? config.head : null;
   postMessage({ head });
   let settings = { seed: 0, speed: 1, touch: null, held: false };
-  let player = await Player.begin(network, settings.seed);
+  let player = Player.begin(network, settings.seed);
   let starts = 0;
   let previous = seconds();
   let due = previous;
@@ -56,21 +55,21 @@ async function run(drawsFeatures) {
     previous = now;
     settings = tick.settings;
     if (tick.restart) {
-      player = await Player.begin(network, settings.seed);
+      player = Player.begin(network, settings.seed);
       starts += 1;
     }
     if (tick.latent) {
-      await player.place(tick.latent);
+      player.place(tick.latent);
       starts += 1;
     }
-    if (tick.push) await player.push(tick.push.place, tick.push.seconds);
-    await player.advance(tick.lampSeconds * config.steps_per_second);
+    if (tick.push) player.push(tick.push.place, tick.push.seconds);
+    player.advance(tick.lampSeconds * config.steps_per_second);
 
     if (head) {
-      const data = await player.computeFeatures();
+      const data = player.computeFeatures();
       postMessage({ map: { data, time: now, start: starts, latent: player.shownLatent } });
     } else {
-      const frame = await player.renderFrame();
+      const frame = player.renderFrame();
       const { shownLatent: latent } = player;
       postMessage({ frame, width: config.resolution, latent }, [frame.buffer]);
     }
