@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from duralava import themes, weights
+from duralava import command_line, themes, weights
 from duralava.live import access, address, server, show, terminal
 from duralava.live.connections import Limits
 
@@ -106,8 +106,7 @@ def serve(*, fps: float, page: str = "") -> None:
         asyncio.run(_serve(lamp, who, page))
     except KeyboardInterrupt:
         # All is closed. The usual end would wait for programs that XLA still compiles.
-        print("interrupted", file=sys.stderr, flush=True)
-        os._exit(130)
+        os._exit(command_line.report_interruption())
 
 
 def _access() -> access.Access:
