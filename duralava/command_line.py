@@ -70,7 +70,7 @@ def open_standard_streams() -> None:
     """Opens those of the three standard streams that are closed, to nothing.
 
     Else the next file that is opened would be one of them, and native libraries would
-    write their messages to it.
+    write their messages to it. Their name is then that of the null device.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
@@ -80,8 +80,12 @@ def open_standard_streams() -> None:
             if null != number:
                 os.dup2(null, number)
                 os.close(null)
+            mode = "r" if number == 0 else "w"
+            stream = open(  # noqa: SIM115, it stays open
+                os.devnull, mode, opener=lambda *_, to=number: to
+            )
             os.set_inheritable(number, True)
-            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w"))
+            setattr(sys, name, stream)
 
 
 def show_progress_only_to_people() -> None:

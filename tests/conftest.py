@@ -131,12 +131,13 @@ def browser():
 
 @pytest.fixture
 def run_tool(tmp_path):
-    """Runs a tool as a user would, in an empty folder."""
+    """Runs a tool as a user would, in an empty folder; `closed` closes its streams."""
     tools = pathlib.Path(__file__).parents[1] / "tools"
 
-    def run(name, *flags):
+    def run(name, *flags, closed=""):
+        shell = ["sh", "-c", f'exec "$0" "$@" {closed}']
         return subprocess.run(
-            [sys.executable, tools / name, *flags],
+            [*shell, sys.executable, tools / name, *flags],
             cwd=tmp_path,
             env=os.environ | {"JAX_PLATFORMS": "cpu"},
             capture_output=True,
