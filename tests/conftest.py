@@ -13,6 +13,7 @@ import jax
 import numpy as np
 import pytest
 import tiny
+from no_network import sitecustomize
 from playwright.sync_api import sync_playwright
 
 from duralava import command_line
@@ -21,6 +22,14 @@ from duralava.training import loop
 
 # Before the workers start: more arenas would keep more memory that is freed.
 os.environ.setdefault("MALLOC_ARENA_MAX", "2")
+
+
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [
+        str(pathlib.Path(sitecustomize.__file__).parent),
+        *filter(None, [os.environ.get("PYTHONPATH")]),
+    ]
+)
 
 
 def set_quick_emitter():
