@@ -40,8 +40,8 @@ def is_address(host):
 def is_here(host):
     """Returns whether a name or an address is that of this machine."""
     host = text(host)
-    if host in ("", "localhost", socket.gethostname()):
-        return True
+    if not is_address(host):
+        return host in ("", "localhost", socket.gethostname())
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
