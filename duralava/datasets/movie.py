@@ -304,7 +304,10 @@ def _with_square_pixels(
 
 def _turn(frame: av.VideoFrame) -> Image.Transpose | None:
     """Returns how the frame's display matrix turns it, in steps of 90 degrees."""
-    matrix = frame.side_data.get(SideData.DISPLAYMATRIX)
+    try:
+        matrix = frame.side_data.get(SideData.DISPLAYMATRIX)
+    except ValueError:  # FFmpeg has kinds of side data that PyAV does not know
+        matrix = None
     if matrix is None:
         return None
     a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5] / _FIXED
