@@ -9,6 +9,7 @@ over, with a warning, for the one before it.
 """
 
 import contextlib
+import functools
 import itertools
 import json
 import logging
@@ -37,6 +38,7 @@ FOLDER = "checkpoints"
 _NO_METRIC = float("inf")
 _SPARE_BYTES = 2_000_000  # for metadata, and for what else the run writes
 _LONGEST_REASON = 200  # characters of an error of Orbax
+_DATA = "data"  # in the metadata: what else was kept, and the name of its checksum
 
 
 class Checkpoints:
@@ -49,21 +51,23 @@ class Checkpoints:
     def __init__(self, workdir: str | os.PathLike[str], *, keep: int) -> None:
         _quiet()
         policies = ocp.training.preservation_policies
-        self._checkpointer = ocp.training.Checkpointer(
-            _absolute(workdir) / FOLDER,
-            preservation_policy=policies.AnyPreservationPolicy(
-                [
-                    policies.LatestN(keep),
-                    policies.BestN(
-                        get_metric_fn=lambda metrics: metrics.get("score", _NO_METRIC),
-                        reverse=True,
-                        n=1,
-                        keep_checkpoints_without_metrics=False,
-                    ),
-                ]
-            ),
-            cleanup_tmp_directories=True,
+        policy = policies.AnyPreservationPolicy(
+            [
+                policies.LatestN(keep),
+                policies.BestN(
+                    get_metric_fn=lambda metrics: metrics.get("score", _NO_METRIC),
+                    reverse=True,
+                    n=1,
+                    keep_checkpoints_without_metrics=False,
+                ),
+            ]
         )
+        with _silence():
+            self._checkpointer = ocp.training.Checkpointer(
+                _absolute(workdir) / FOLDER,
+                preservation_policy=policy,
+                cleanup_tmp_directories=True,
+            )
 
     def save(self, state: Any, data: dict[str, Any], *, score: float | None) -> None:
         """Starts to write a checkpoint; `state` may be donated once this returns.
@@ -79,13 +83,21 @@ class Checkpoints:
         """
         parts = {"averaged": state.ema, "state": state._replace(ema=None)}
         self._check_space(parts)
+        checksums = {
+            name: _checksum(leaf.addressable_data(0))
+            for name, leaf in trees.named_leaves(parts).items()
+            if leaf.is_fully_replicated  # else no process has it as a whole
+        }
         self._checkpointer.save_checkpointables_async(
             int(state.step),
             parts,
             # Without force, Orbax skips a checkpoint while it still writes the last.
             force=True,
             metrics=None if score is None else {"score": score},
-            custom_metadata={"data": data, "checksums": _checksums(parts)},
+            custom_metadata={
+                "data": data,
+                "checksums": checksums | {_DATA: _checksum_of_json(data)},
+            },
         )
 
     def _check_space(self, parts: dict[str, Any]) -> None:
@@ -125,14 +137,18 @@ class Checkpoints:
             "state": _on_default_device(like._replace(ema=None)),
         }
         found, damaged = _newest_whole(
-            folder.parent, config, lambda _: parts, with_encoder="encoder" in like.ema
+            folder.parent,
+            config,
+            lambda *_: parts,
+            with_encoder="encoder" in like.ema,
         )
         for step in damaged:
             if jax.process_index() == 0:
                 (folder / str(step)).rename(folder / f"damaged_{step}")
         if damaged:
             multihost_utils.sync_global_devices("damaged checkpoints are renamed")
-            self._checkpointer.reload()
+            with _silence():
+                self._checkpointer.reload()
         state = found.parts["state"]._replace(ema=found.parts["averaged"])
         return state, found.data
 
@@ -207,9 +223,7 @@ def load_lamp(workdir: str | os.PathLike[str]) -> Lamp:
     _quiet()
     folder = phase_workdir(workdir, last_phase(workdir))
     config = read_config(folder)
-    found, _ = _newest_whole(
-        folder, config, lambda expected: {"averaged": _on_default_device(expected)}
-    )
+    found, _ = _newest_whole(folder, config, _to_render)
     params = found.parts["averaged"]
     return Lamp(params, config.model, config.data.steps_per_second, config)
 
@@ -245,7 +259,7 @@ class _Found(NamedTuple):
 def _newest_whole(
     workdir: pathlib.Path,
     config: Config,
-    parts_like: Callable[[Any], dict[str, Any]],
+    parts_like: Callable[[Any, Any], dict[str, Any]],
     *,
     with_encoder: bool | None = None,
 ) -> tuple[_Found, list[int]]:
@@ -255,11 +269,11 @@ def _newest_whole(
       workdir: of the phase.
       config: of the run.
       parts_like: returns shapes and types of the parts to read, from those of the
-        averaged weights.
+        averaged weights, and from the metadata of the checkpoint.
       with_encoder: as of `models.check_fit`.
 
     Raises:
-      ValueError: there is none, or it does not fit the config.
+      ValueError: there is none that fits the config.
     """
     steps = sorted(_steps(workdir), reverse=True)
     if not steps:
@@ -276,8 +290,10 @@ def _newest_whole(
                 with_encoder=with_encoder,
             )
             custom = metadata.custom_metadata
-            parts = _read_parts(path, parts_like(expected), custom.get("checksums", {}))
-        except _DamagedError as error:
+            parts = _read_parts(
+                path, parts_like(expected, metadata), custom.get("checksums", {})
+            )
+        except (_DamagedError, ValueError) as error:
             damaged[step] = str(error)
             continue
         for number, reason in damaged.items():
@@ -286,7 +302,7 @@ def _newest_whole(
                 f"step {step} is taken",
                 stacklevel=3,
             )
-        return _Found(parts, custom["data"]), list(damaged)
+        return _Found(parts, custom[_DATA]), list(damaged)
     reasons = "; ".join(f"{step}: {reason}" for step, reason in damaged.items())
     raise ValueError(f"{workdir} has no checkpoint that can be read: {reasons}")
 
@@ -295,12 +311,30 @@ class _DamagedError(Exception):
     """A checkpoint cannot be read."""
 
 
+def _to_render(averaged: Any, metadata: Any) -> dict[str, Any]:
+    """Returns what to read of a checkpoint for its lamp.
+
+    That is all of it, so that a lamp comes from the checkpoint that a run goes on from.
+    """
+    parts = {"averaged": averaged}
+    if "checksums" in metadata.custom_metadata:
+        parts["state"] = metadata.metadata["state"]
+    return _on_default_device(parts)
+
+
 def _read_metadata(path: pathlib.Path) -> Any:
     try:
         with _silence():
             metadata = ocp.checkpointables_metadata(path)
-        if "data" not in metadata.custom_metadata or not metadata.metadata["averaged"]:
+        custom = metadata.custom_metadata
+        checksums = custom.get("checksums", {})
+        if {*custom} - {"checksums"} != {_DATA}:
             raise ValueError("its metadata are incomplete")
+        for part in ("averaged", "state"):
+            if not metadata.metadata.get(part):
+                raise ValueError(f"it has no {part}")
+        if checksums.get(_DATA) not in (None, _checksum_of_json(custom[_DATA])):
+            raise ValueError("its metadata are not what was saved")
     except Exception as error:  # Orbax raises whatever its many parts raise
         raise _DamagedError(_reason(error)) from error
     return metadata
@@ -314,8 +348,11 @@ def _read_parts(
             parts = ocp.load_checkpointables(path, like)
     except Exception as error:  # Orbax raises whatever its many parts raise
         raise _DamagedError(_reason(error)) from error
-    for name, checksum in _checksums(parts).items():
-        if checksums.get(name, checksum) != checksum:
+    leaves = trees.named_leaves(parts)
+    for name, checksum in checksums.items():
+        if name != _DATA and (
+            name not in leaves or _checksum(leaves[name]) != checksum
+        ):
             raise _DamagedError(f"{name} is not what was saved")
     return parts
 
@@ -325,13 +362,12 @@ def _reason(error: Exception) -> str:
     return line if len(line) <= _LONGEST_REASON else f"{line[:_LONGEST_REASON]}..."
 
 
-def _checksums(parts: dict[str, Any]) -> dict[str, int]:
-    """Returns CRC-32 checksums by name, of arrays that this process has as a whole."""
-    return {
-        name: zlib.crc32(np.ascontiguousarray(leaf.addressable_data(0)))
-        for name, leaf in trees.named_leaves(parts).items()
-        if leaf.is_fully_replicated
-    }
+def _checksum(array: Any) -> int:
+    return zlib.crc32(np.ascontiguousarray(array))
+
+
+def _checksum_of_json(data: Any) -> int:
+    return zlib.crc32(json.dumps(data, sort_keys=True).encode())
 
 
 def _steps(workdir: pathlib.Path) -> list[int]:
@@ -373,22 +409,26 @@ def _absolute(path: str | os.PathLike[str]) -> pathlib.Path:
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
     """Orbax logs what is wrong with a checkpoint before it raises it."""
-    before, hook = absl.logging.get_verbosity(), sys.unraisablehook
+    before = absl.logging.get_verbosity()
     absl.logging.set_verbosity(absl.logging.FATAL)
-    sys.unraisablehook = lambda _: None  # for what its coroutines raise too late
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         absl.logging.set_verbosity(before)
-        sys.unraisablehook = hook
 
 
 def _quiet() -> None:
     """Orbax logs a hundred lines for each save; warnings are enough.
 
-    What it says of a damaged file is in the error that it raises.
+    What it says of a damaged file is in the error that it raises. Other reads that it
+    had begun end later, when nobody waits for them: that is no error.
     """
     logging.getLogger("asyncio").addFilter(_is_not_of_a_damaged_file)
+    hook = sys.unraisablehook
+    if getattr(hook, "func", None) is not _report_unraisable:
+        sys.unraisablehook = functools.partial(_report_unraisable, hook)
     absl.logging.set_verbosity(absl.logging.WARNING)
     logging.getLogger("orbax").setLevel(logging.WARNING)
 
@@ -396,3 +436,12 @@ def _quiet() -> None:
 def _is_not_of_a_damaged_file(record: logging.LogRecord) -> bool:
     """Whether asyncio logs anything but a task of Orbax that could not read a file."""
     return "tensorstore" not in record.getMessage()
+
+
+def _report_unraisable(report: Callable[[Any], Any], unraisable: Any) -> None:
+    """Reports an exception that nobody can catch, but those of late reads of Orbax."""
+    code = getattr(unraisable.object, "cr_code", None)  # of a coroutine
+    of_orbax = code is not None and "orbax" in pathlib.Path(code.co_filename).parts
+    too_late = str(unraisable.exc_value) == "Event loop is closed"
+    if not (of_orbax or (too_late and unraisable.object is None)):
+        report(unraisable)

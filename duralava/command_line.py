@@ -17,6 +17,7 @@ from absl import app, flags, logging
 
 _SIGNALED = 128  # what a shell adds to the signal that ended a program
 _NO_BACKEND = "Unable to initialize backend"  # an error of JAX
+_received: list[int] = []  # the first of SIGTERM and SIGHUP, if one came
 _SHORT_NAMES = {"output": "o"}
 """Short names of flags, the same in every command that has the flag."""
 
@@ -33,7 +34,7 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
     """
     # Imports make a million objects, none of them garbage: look for it less often.
     gc.set_threshold(100_000)
-    received = _interrupt_at_signals()
+    _interrupt_at_signals()
 
     def guarded(argv: Sequence[str]) -> None:
         try:
@@ -47,8 +48,7 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
             warnings.formatwarning = _as_note
             main(argv)
         except KeyboardInterrupt:
-            print("interrupted", file=sys.stderr)
-            sys.exit(_SIGNALED + (received or [signal.SIGINT])[0])
+            sys.exit(report_interruption())
         except (ValueError, OSError, FloatingPointError) as error:
             _exit_with(_one_line(error))
         except RuntimeError as error:
@@ -63,11 +63,17 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
     app.run(guarded, flags_parser=_parse_flags)
 
 
+def report_interruption() -> int:
+    """Says that the program is interrupted, and returns the exit code of its signal."""
+    print("interrupted", file=sys.stderr, flush=True)
+    return _SIGNALED + (_received or [signal.SIGINT])[0]
+
+
 def open_standard_streams() -> None:
     """Opens those of the three standard streams that are closed, to nothing.
 
     Else the next file that is opened would be one of them, and native libraries would
-    write their messages to it.
+    write their messages to it. Their name is then that of the null device.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
@@ -77,8 +83,12 @@ def open_standard_streams() -> None:
             if null != number:
                 os.dup2(null, number)
                 os.close(null)
+            mode = "r" if number == 0 else "w"
+            stream = open(  # noqa: SIM115, it stays open
+                os.devnull, mode, opener=lambda *_, to=number: to
+            )
             os.set_inheritable(number, True)
-            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w"))
+            setattr(sys, name, stream)
 
 
 def show_progress_only_to_people() -> None:
@@ -149,29 +159,30 @@ def _as_note(message: Warning | str, *_: object) -> str:
     return f"note: {message}\n"
 
 
-def _interrupt_at_signals() -> list[int]:
+def _interrupt_at_signals() -> None:
     """Makes SIGTERM and SIGHUP interrupt the program, as Ctrl-C does.
 
-    Returns:
-      A list to which the first of these signals is added. Later ones have no effect:
-      `timeout` sends two, and a terminal that is closed may send several.
+    Only the first one has an effect: `timeout` sends two, and a terminal that is closed
+    may send several.
     """
-    received: list[int] = []
     numbers = [
         number
         for number in (signal.SIGTERM, signal.SIGHUP)
         if signal.getsignal(number) != signal.SIG_IGN  # as `nohup` sets it
     ]
 
-    def interrupt(number: int, _: types.FrameType | None) -> None:
-        received.append(number)
+    def interrupt(number: int, frame: types.FrameType | None) -> None:
+        _received.append(number)
         for each in numbers:
             signal.signal(each, signal.SIG_IGN)
-        raise KeyboardInterrupt
+        handler = signal.getsignal(signal.SIGINT)  # asyncio has its own
+        if callable(handler):
+            handler(number, frame)
+        else:
+            raise KeyboardInterrupt
 
     for number in numbers:
         signal.signal(number, interrupt)
-    return received
 
 
 def _exit_with(line: str) -> NoReturn:

@@ -1,4 +1,5 @@
 import dataclasses
+import gc
 import json
 import shutil
 
@@ -80,7 +81,7 @@ def two_checkpoints(tmp_path_factory):
     for step in (3, 7):
         state = init_train_state(jax.random.key(step), config=tiny.CONFIG)
         state = state._replace(step=jax.numpy.int32(step))
-        writer.save(state, {}, score=None)
+        writer.save(state, {"next_index": 7}, score=None)
     writer.close()
     return folder
 
@@ -113,10 +114,28 @@ def empty(checkpoint):
 
 def truncated(name):
     def truncate(checkpoint):
-        path = checkpoint / name
+        (path,) = checkpoint.glob(name)
         path.write_bytes(path.read_bytes()[:40])
 
     return truncate
+
+
+def with_other_data(checkpoint):
+    path = checkpoint / "_CHECKPOINT_METADATA"
+    text = path.read_text()
+    assert text.count('"next_index": 7') == 1
+    path.write_text(text.replace('"next_index": 7', '"next_index": 8'))
+
+
+def restored(folder):
+    """Returns the state that a run goes on from, and what was kept with it."""
+    reader = checkpoints.Checkpoints(folder, keep=2)
+    try:
+        key = jax.random.key(0)
+        like = jax.eval_shape(lambda: init_train_state(key, config=tiny.CONFIG))
+        return reader.restore(like, config=tiny.CONFIG)
+    finally:
+        reader.close()
 
 
 @pytest.mark.parametrize(
@@ -124,25 +143,43 @@ def truncated(name):
     [
         flip_a_bit,
         empty,
+        with_other_data,
         without("averaged"),
+        without("state"),
         without("_CHECKPOINT_METADATA"),
         truncated("_CHECKPOINT_METADATA"),
         truncated("averaged/_METADATA"),
+        truncated("averaged/manifest.ocdbt"),
+        truncated("state/_METADATA"),
+        truncated("state/manifest.ocdbt"),
+        truncated("state/array_metadatas/process_0"),
+        truncated("state/ocdbt.process_0/d/*"),
     ],
 )
 def test_of_a_damaged_checkpoint_the_one_before_is_taken(
-    two_checkpoints, tmp_path, damage
+    two_checkpoints, tmp_path, damage, capfd, caplog
 ):
     folder = tmp_path / "run"
     shutil.copytree(two_checkpoints, folder)
     newest = first_weight(checkpoints.load_lamp(folder))
     damage(folder / "checkpoints" / "7")
-    with pytest.warns(UserWarning, match=r"checkpoint 7 of .* is damaged \(.*step 3"):
+    note = r"^checkpoint 7 of [^\n]* is damaged \([^\n]*\); the one of step 3 is taken$"
+    with pytest.warns(UserWarning, match=note) as rendering:
         lamp = checkpoints.load_lamp(folder)
     assert first_weight(lamp) != newest
+    with pytest.warns(UserWarning, match=note) as training:
+        state, data = restored(folder)
+    assert len(rendering) == len(training) == 1
+    assert (int(state.step), data) == (3, {"next_index": 7})
+    assert_equal(state.ema, lamp.params)
     damage(folder / "checkpoints" / "3")
-    with pytest.raises(ValueError, match=r"no checkpoint that can be read: 7: .*; 3: "):
+    with pytest.raises(ValueError, match=r"no checkpoint that can be read: 3: "):
         checkpoints.load_lamp(folder)
+    with pytest.raises(ValueError, match=r"no checkpoint that can be read: 3: "):
+        restored(folder)
+    gc.collect()  # what asyncio has to say, it says when a task is freed
+    assert capfd.readouterr() == ("", "")
+    assert not caplog.records
 
 
 def test_names_that_are_no_steps_are_no_checkpoints(two_checkpoints, tmp_path):

@@ -121,6 +121,7 @@ with open(sys.argv[1], "w") as file:
     assert file.fileno() > 2
     print("to output")
     print("to errors", file=sys.stderr)
+    assert (sys.stdout.name == os.devnull) == (">&-" in sys.argv[2].split())
     os.write(1, b"native, to output")
     os.write(2, b"native, to errors")
     file.write(f"{sys.stdin.read()} is nothing")
@@ -128,7 +129,10 @@ with open(sys.argv[1], "w") as file:
 """
     path = tmp_path / "film"
     done = subprocess.run(
-        ["sh", "-c", f'exec "$0" "$@" {closed}', sys.executable, "-c", program, path],
+        [
+            *("sh", "-c", f'exec "$0" "$@" {closed}'),
+            *(sys.executable, "-c", program, path, closed),
+        ],
         stdin=subprocess.DEVNULL,
         capture_output=True,
     )

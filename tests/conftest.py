@@ -13,6 +13,7 @@ import jax
 import numpy as np
 import pytest
 import tiny
+from no_network import sitecustomize
 from playwright.sync_api import sync_playwright
 
 from duralava import command_line
@@ -21,6 +22,14 @@ from duralava.training import loop
 
 # Before the workers start: more arenas would keep more memory that is freed.
 os.environ.setdefault("MALLOC_ARENA_MAX", "2")
+
+
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [
+        str(pathlib.Path(sitecustomize.__file__).parent),
+        *filter(None, [os.environ.get("PYTHONPATH")]),
+    ]
+)
 
 
 def set_quick_emitter():
@@ -131,12 +140,13 @@ def browser():
 
 @pytest.fixture
 def run_tool(tmp_path):
-    """Runs a tool as a user would, in an empty folder."""
+    """Runs a tool as a user would, in an empty folder; `closed` closes its streams."""
     tools = pathlib.Path(__file__).parents[1] / "tools"
 
-    def run(name, *flags):
+    def run(name, *flags, closed=""):
+        shell = ["sh", "-c", f'exec "$0" "$@" {closed}']
         return subprocess.run(
-            [sys.executable, tools / name, *flags],
+            [*shell, sys.executable, tools / name, *flags],
             cwd=tmp_path,
             env=os.environ | {"JAX_PLATFORMS": "cpu"},
             capture_output=True,

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from absl import flags
 from etils import epy
 
-from duralava import pretrained, themes
+from duralava import command_line, pretrained, themes
 from duralava.live.limits import Limits
 
 with epy.lazy_imports():
@@ -113,8 +113,7 @@ def serve(*, fps: float, page: str = "") -> None:
         asyncio.run(_serve(lamp, who, page))
     except KeyboardInterrupt:
         # All is closed. The usual end would wait for programs that XLA still compiles.
-        print("interrupted", file=sys.stderr, flush=True)
-        os._exit(130)
+        os._exit(command_line.report_interruption())
 
 
 def _access() -> access.Access:

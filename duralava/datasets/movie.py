@@ -65,7 +65,7 @@ def probe(path: pathlib.Path) -> Facts:
         first = next(_decode(path, container, stream, _Damage()), None)
         if first is None:
             raise ValueError(f"{path} has no frame")
-        width, height = _picture(first, stream, None).size
+        width, height = _picture(path, first, stream, None).size
     with _open_video(path) as (container, stream):
         times = []
         with contextlib.suppress(av.error.FFmpegError):  # the file may be cut short
@@ -107,7 +107,7 @@ def read(
                 if frame.color_trc in (hdr.PQ, hdr.HLG):
                     images.warn(f"{path} is HDR; it is mapped to SDR (BT.709)")
             end = max(end or 0.0, time + duration)
-            yield time, duration, _picture(frame, stream, least)
+            yield time, duration, _picture(path, frame, stream, least)
         _check_damage(path, damage)
         seconds = _seconds(container, stream)
         if start is not None and seconds and end - start < _CUT_SHORT * seconds:
@@ -238,7 +238,10 @@ def _filtered(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
 
 
 def _picture(
-    frame: av.VideoFrame, stream: av.VideoStream, least: int | None
+    path: pathlib.Path,
+    frame: av.VideoFrame,
+    stream: av.VideoStream,
+    least: int | None,
 ) -> Image.Image:
     """Returns a frame as it is meant to be seen."""
     if frame.color_trc in (hdr.PQ, hdr.HLG):
@@ -252,7 +255,7 @@ def _picture(
         )
         image = Image.fromarray(converted.to_ndarray())
         image = images.on_black(image) if alpha else image
-    image = _with_square_pixels(image, stream)
+    image = _with_square_pixels(path, image, stream)
     turn = _turn(frame)
     return image if turn is None else image.transpose(turn)
 
@@ -283,7 +286,9 @@ def _has_alpha(pixels: av.VideoFormat) -> bool:
     return pixels.has_palette or any(part.is_alpha for part in pixels.components)
 
 
-def _with_square_pixels(image: Image.Image, stream: av.VideoStream) -> Image.Image:
+def _with_square_pixels(
+    path: pathlib.Path, image: Image.Image, stream: av.VideoStream
+) -> Image.Image:
     """Enlarges a picture along the side whose pixels are longer."""
     ratio = stream.sample_aspect_ratio
     if not ratio or ratio == 1:
@@ -293,13 +298,16 @@ def _with_square_pixels(image: Image.Image, stream: av.VideoStream) -> Image.Ima
         width = round(width * ratio)
     else:
         height = round(height / ratio)
-    images.check_size("the video", width, height)
+    images.check_size(path, width, height)
     return image.resize((width, height), Image.Resampling.BICUBIC)
 
 
 def _turn(frame: av.VideoFrame) -> Image.Transpose | None:
     """Returns how the frame's display matrix turns it, in steps of 90 degrees."""
-    matrix = frame.side_data.get(SideData.DISPLAYMATRIX)
+    try:
+        matrix = frame.side_data.get(SideData.DISPLAYMATRIX)
+    except ValueError:  # FFmpeg has kinds of side data that PyAV does not know
+        matrix = None
     if matrix is None:
         return None
     a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5] / _FIXED

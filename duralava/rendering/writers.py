@@ -128,10 +128,13 @@ def check_output(path: str | os.PathLike[str], *, transparent: bool = False) -> 
       ValueError: the suffix is not of a known format, the format has no transparency,
         or raw bytes would appear on a terminal.
       OSError: the folder that is to hold the output is missing or cannot be written
-        to, or the output is a folder that is not empty.
+        to, the output is a folder that is not empty, or standard output is closed.
     """
     target = pathlib.Path(path)
     if _is_standard_output(path):
+        # Of a command, it is opened to nothing by its name.
+        if sys.stdout is None or getattr(sys.stdout, "name", None) == os.devnull:
+            raise OSError("standard output is closed")
         if sys.stdout.isatty():
             raise ValueError(
                 f"{STANDARD_OUTPUT} writes the raw bytes of frames, which a terminal "

@@ -44,7 +44,10 @@ def installed(tmp_path_factory):
         [*pip, "wheel", "--no-deps", "--wheel-dir", folder, folder / "source"],
         [sys.executable, "-m", "venv", "--without-pip", folder / "environment"],
     ):
-        subprocess.run(command, check=True, capture_output=True)
+        # pip may need the network to build.
+        subprocess.run(
+            command, check=True, capture_output=True, env=away_from_the_clone()
+        )
     (wheel,) = folder.glob("*.whl")
     subprocess.run(
         [*pip, "--python", python, "install", "--no-deps", "--ignore-installed", wheel],

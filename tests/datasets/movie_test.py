@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import small_films
 from av.video.reformatter import Colorspace
+from PIL import Image
 
-from duralava.datasets import images, video
+from duralava.datasets import images, movie, video
+from duralava.rendering import writers
 
 COLOUR = np.array([200, 40, 60])
 
@@ -143,6 +145,26 @@ def test_a_circle_of_long_pixels_is_a_circle(tmp_path):
     found = read(path, resolution=120)[0, ..., 0] > 128
     assert found.any(axis=0).sum() == pytest.approx(80, abs=2)
     assert found.any(axis=1).sum() == pytest.approx(80, abs=2)
+
+
+def test_side_data_of_an_unknown_kind_are_left_out(tmp_path):
+    """FFmpeg attaches the tags of a TIFF to its picture; PyAV has no name for them."""
+    path = tmp_path / "film.tif"
+    Image.fromarray(plain()[0]).save(path)
+    ((_, _, picture),) = movie.read(path)
+    np.testing.assert_array_equal(picture, plain()[0])
+
+
+def test_pixels_that_are_too_long_are_refused(tmp_path):
+    path = tmp_path / "film.png"
+    writers.write_frames(path, iter(plain()), fps=10)
+    # FFmpeg reads the shape of pixels in pictures that are not animated.
+    data = bytearray(path.read_bytes().replace(b"acTL", b"acT\0"))
+    start = data.index(b"pHYs") + 4
+    data[start : start + 8] = struct.pack(">II", 1_000_000, 1)
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=r"film\.png has \d+x\d+ pixels; .*megapixels"):
+        next(video.read_frames(path, resolution=16))
 
 
 @pytest.mark.parametrize(

@@ -68,8 +68,15 @@ def page_address(process):
     return re.fullmatch(r"the lamp plays at (http://\S+) \(Ctrl-C ends it\)\n", line)[1]
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "0.0.0.0"])
-def test_it_serves_until_ctrl_c(host):
+@pytest.mark.parametrize(
+    ("host", "number"),
+    [
+        ("127.0.0.1", signal.SIGINT),
+        ("::1", signal.SIGTERM),
+        ("0.0.0.0", signal.SIGHUP),
+    ],
+)
+def test_it_serves_until_a_signal(host, number):
     with started(f"--host={host}") as process:
         address = page_address(process)
         if host == "0.0.0.0":
@@ -90,10 +97,10 @@ def test_it_serves_until_ctrl_c(host):
         )
         with viewer, silent:
             assert viewer.recv(12) == b"HTTP/1.1 101"
-            process.send_signal(signal.SIGINT)
+            process.send_signal(number)
             rest, errors = process.communicate(timeout=10)
     assert rest == ""
-    assert process.returncode == 130
+    assert process.returncode == 128 + number
     assert errors == "interrupted\n"
 
 

@@ -248,3 +248,10 @@ def test_a_start_picture_that_is_no_lamp_is_noted(run_tool, tmp_path):
     assert done.stdout.startswith(note)
     done = run_tool("render.py", "--start=a/000000.png", "-o", "b/", *still)
     assert "does not look like" not in done.stdout
+
+
+def test_a_film_is_written_without_standard_streams(run_tool, tmp_path):
+    flags = "--num_frames=2", "--size=32"
+    assert run_tool("render.py", *flags, closed="<&- >&- 2>&-").returncode == 0
+    with Image.open(tmp_path / "out.png") as picture:
+        assert (picture.size, picture.n_frames) == ((32, 32), 2)

@@ -20,6 +20,13 @@ def test_films_the_simulated_lamp(run_tool, tmp_path):
         assert (picture.size, picture.n_frames) == ((32, 32), 3)
 
 
+def test_a_film_cannot_go_to_a_closed_standard_output(run_tool, tmp_path):
+    done = run_tool("simulate.py", "--output=-", closed=">&-")
+    assert done.returncode == 1
+    assert done.stderr == "error: standard output is closed\n"
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     "flags",
     [

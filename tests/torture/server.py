@@ -1,11 +1,10 @@
 """Attacks on a live server, which must stay up for its viewers.
 
 Each attack takes a `Target` and how much of it, checks what the server must do, and
-returns counts for a report. `python tests/torture/server.py` runs the long form against
-`duralava live`.
+returns counts for a report. `server_test.py` is the quick form; `python -m
+tests.torture` runs the long one, against `duralava live`.
 """
 
-import argparse
 import asyncio
 import collections
 import contextlib
@@ -410,33 +409,29 @@ def started() -> Iterator[tuple[Target, pathlib.Path]]:
             process.stdout.close()
 
 
-def run(*, soak_minutes=30.0):
-    """Runs the long form; returns the counts of all attacks, by name."""
-    report = {}
+def run(*, soak_minutes):
+    """Runs the long form; yields the name and the counts of each attack."""
     with started() as (target, log):
-
-        async def attack_all():
-            before = usage(target.process)
-            for name, attack in (
-                ("connects", connects(target, 1_000)),
-                ("silent", silent(target, 50)),
-                ("slow", slow(target, 50, seconds=90)),
-                ("floods", floods(target, 20_000)),
-                ("malformed", malformed(target, 3_000)),
-                ("soak", soak(target, 10, seconds=60 * soak_minutes)),
-            ):
-                report[name] = await attack
-                print(name, report[name], flush=True)
-            report["usage"] = {
+        before = usage(target.process)
+        for name, attack in (
+            ("connects", connects(target, 1_000)),
+            ("silent", silent(target, 50)),
+            ("slow", slow(target, 50, seconds=90)),
+            ("floods", floods(target, 20_000)),
+            ("malformed", malformed(target, 3_000)),
+            ("soak", soak(target, 10, seconds=60 * soak_minutes)),
+        ):
+            yield name, asyncio.run(attack)
+        yield (
+            "usage",
+            {
                 f"{name} {when}": part[name]
                 for when, part in (("before", before), ("after", usage(target.process)))
                 for name in before
-            }
-
-        asyncio.run(attack_all())
-        report["log"] = read_log(log.read_text())
+            },
+        )
+        yield "log", read_log(log.read_text())
         os.kill(target.process, signal.SIGTERM)
-    return report
 
 
 def read_log(text):
@@ -445,9 +440,3 @@ def read_log(text):
     lines = text.splitlines()
     assert len(lines) < 500, lines[-50:]
     return {"lines": len(lines)}
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--soak_minutes", type=float, default=30.0)
-    print(json.dumps(run(**vars(parser.parse_args())), indent=2))
