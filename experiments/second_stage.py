@@ -23,6 +23,9 @@ that are carried from step to step, for longer and longer, train that:
 
 - normality: `losses.normality_penalty` of their latents.
 - far motion: how much more or less they move than the film, in grey levels.
+
+At the end, its latents are replaced by an affine map of them, which gives them the mean
+and covariance of N(0, I) in the long run.
 """
 
 import dataclasses
@@ -82,7 +85,9 @@ _RESETS = 0.5, 0.005  # share of them that starts anew, at the first step and th
 _GRID = 16  # height and width of the small frames, pixels
 _SAMPLES = 96  # codes at which Jacobians are computed
 _STEP = 0.1  # of their differences
-_LAMPS, _ROUNDS = 512, 4  # to match the motion
+_LAMPS, _ROUNDS = 512, 4  # to match the motion, or to whiten latents
+_DIVERGED = 3.0  # standard deviation
+_MOMENTS, _SPACING = 40, 100  # at which latents are taken to whiten them; steps
 _LOG_EVERY = 500
 
 Params = Any
@@ -137,6 +142,8 @@ def main(_: Sequence[str]) -> None:
     )
     if config.transition == "rotation":
         lamp = match_motion(lamp, films["train"])
+    else:
+        lamp = whiten_latents(lamp)
     weights.save(_OUTPUT.value, lamp)
     print(f"wrote {_OUTPUT.value}")
 
@@ -289,6 +296,59 @@ def with_larger_angles(lamp: Lamp, scale: float) -> Lamp:
     last = max(transition["turn"])
     layer = jax.tree.map(lambda leaf: scale * leaf, transition["turn"][last])
     transition = transition | {"turn": transition["turn"] | {last: layer}}
+    return dataclasses.replace(lamp, params=lamp.params | {"transition": transition})
+
+
+def whiten_latents(lamp: Lamp) -> Lamp:
+    """Returns a lamp whose latents have nearly mean 0 and covariance I in the long run.
+
+    Its transition is a residual dense network, which takes in an affine map of latents.
+
+    Raises:
+      FloatingPointError: latents diverge.
+    """
+    for _ in range(_ROUNDS):
+        state = lamp.start(_SEED.value, count=_LAMPS)
+        found = []
+        for _ in range(_MOMENTS):
+            latents, _ = lamp.rollout(*state, num_steps=_SPACING)
+            state = state._replace(latents=latents, step=state.step + _SPACING)
+            found.append(np.asarray(latents, np.float64))
+        latents = np.concatenate(found[1:])
+        if not latents.std() < _DIVERGED:  # or it is no number
+            raise FloatingPointError(
+                "latents diverge: the transition needs more --joint_steps to learn to "
+                "keep them normal"
+            )
+        mean, covariance = latents.mean(axis=0), np.cov(latents, rowvar=False)
+        print(
+            f"latents have means up to {np.abs(mean).max():.3f} and deviations from "
+            f"{latents.std(axis=0).min():.3f} to {latents.std(axis=0).max():.3f}"
+        )
+        lamp = in_other_latents(lamp, mean, np.linalg.cholesky(covariance))
+    return lamp
+
+
+def in_other_latents(lamp: Lamp, mean: np.ndarray, scale: np.ndarray) -> Lamp:
+    """Returns the lamp z whose transition is that of the lamp `scale` z + `mean`.
+
+    With T(x) = x + f(x), it is z + `scale`^-1 f(`scale` z + `mean`).
+
+    Args:
+      lamp: with a transition of the kind `mlp`.
+      mean: f[Z].
+      scale: f[Z, Z], invertible.
+    """
+    transition = dict(lamp.params["transition"])
+    first, last = min(transition), max(transition)
+    layer = transition[first]
+    transition[first] = {
+        "kernel": scale.T @ layer["kernel"],
+        "bias": mean @ layer["kernel"] + layer["bias"],
+    }
+    inverse = np.linalg.inv(scale).T
+    transition[last] = {name: leaf @ inverse for name, leaf in transition[last].items()}
+    transition = jax.tree.map(jnp.float32, transition)
     return dataclasses.replace(lamp, params=lamp.params | {"transition": transition})
 
 

@@ -14,8 +14,6 @@ from duralava.simulation.themes import DEFAULT_THEME, THEMES
 with epy.lazy_imports():  # which constants and names of themes do not need
     import numpy as np
 
-    from duralava.simulation import lamp, shading
-
 __all__ = [
     "DEFAULT_THEME",
     "FRAMES_PER_SECOND",
@@ -53,6 +51,9 @@ def film_chunks(
       ValueError: the resolution is out of range, or the theme unknown.
       FloatingPointError: the lamp is no longer finite; the message says when.
     """
+    # Here, for the same reason: a lazy name would stand for the module in all others.
+    from duralava.simulation import lamp, shading
+
     shading.check(resolution, theme)
     for states in lamp.simulate(seed, config=config, chunk_size=chunk_size):
         yield np.asarray(shading.shade(states, resolution, config, theme))
@@ -85,6 +86,8 @@ def film(
     fps = FRAMES_PER_SECOND
     if seconds is not None and not 1 / fps <= seconds < math.inf:
         raise ValueError(f"seconds must be at least a frame at {fps} fps: {seconds}")
+    from duralava.simulation import shading
+
     shading.check(size, theme)
     # A second at a time, so that large frames fit in memory.
     chunks = film_chunks(seed, size, config=config, theme=theme, chunk_size=fps)

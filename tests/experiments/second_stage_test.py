@@ -16,14 +16,14 @@ SCRIPT = pathlib.Path(__file__).parents[2] / "experiments" / "second_stage.py"
 def second_stage(tiny_data_dir, tmp_path):
     """Runs the script on a lamp, and returns what it printed and its result."""
 
-    def run(lamp):
+    def run(lamp, *flags):
         first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
         weights.save(first, lamp)
         done = subprocess.run(
             [
                 *(sys.executable, SCRIPT, "--density_steps=2", "--joint_steps=2"),
                 *(f"--checkpoint={first}", f"--output={second}"),
-                *("--dataset=lava_lamp/16x16", f"--data_dir={tiny_data_dir}"),
+                *("--dataset=lava_lamp/16x16", f"--data_dir={tiny_data_dir}", *flags),
             ],
             env=os.environ
             | {"JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": "true"},
@@ -60,3 +60,40 @@ def test_a_lamp_without_an_encoder_is_refused(second_stage):
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].endswith("first.safetensors has no encoder")
     assert not path.exists()
+
+
+def test_a_dense_transition_has_to_learn_to_keep_latents_normal(second_stage):
+    lamp = tiny.lamp(of=tiny.FIELD, steps_per_second=30.0)
+    done, path = second_stage(lamp, "--transition=mlp")
+    assert "normality" in done.stdout and "far motion" in done.stdout
+    assert done.returncode == 1  # after two steps it has not
+    assert done.stderr.splitlines()[-1].startswith("error: latents diverge")
+    assert not path.exists()
+
+
+WHITENING = """
+import sys
+import jax
+import numpy as np
+import tiny
+import second_stage
+
+lamp = tiny.lamp(of=tiny.FIELD, transition="mlp", refresh=0.0)
+lamp = tiny.faster(lamp, 2.0)
+rng = np.random.default_rng(0)
+size = tiny.LATENT_SIZE
+mean, scale = rng.normal(size=size), np.eye(size) + rng.normal(size=(size, size)) / 9
+other = second_stage.in_other_latents(lamp, mean, scale)
+z = rng.normal(size=(5, size))
+run = lambda lamp, z: lamp.rollout(np.float32(z), jax.random.key(0), num_steps=3)[0]
+expected = run(lamp, z @ scale.T + mean)
+assert np.abs(expected - z @ scale.T - mean).max() > 0.1  # it has moved
+np.testing.assert_allclose(run(other, z) @ scale.T + mean, expected, atol=1e-4)
+"""
+
+
+def test_a_lamp_in_other_latents_is_the_same_lamp():
+    folders = SCRIPT.parent, pathlib.Path(tiny.__file__).parent
+    path = os.pathsep.join([*map(str, folders), os.environ.get("PYTHONPATH", "")])
+    environment = os.environ | {"PYTHONPATH": path, "JAX_PLATFORMS": "cpu"}
+    subprocess.run([sys.executable, "-c", WHITENING], env=environment, check=True)

@@ -7,8 +7,8 @@ from duralava.export import offline
 
 @pytest.fixture
 def site(tmp_path):
-    names = ["index.html", "main.js", "main.js.gz", "part.onnx", "part.onnx.gz"]
-    names += ["runtime/run.wasm", "runtime/run.wasm.gz", "alone.onnx"]
+    names = ["index.html", "main.js", "main.js.gz", "part.bin", "part.bin.gz"]
+    names += ["runtime/run.wasm", "runtime/run.wasm.gz", "alone.bin"]
     (tmp_path / "runtime").mkdir()
     for name in names:
         (tmp_path / name).write_text(name)
@@ -18,7 +18,7 @@ def site(tmp_path):
 
 def test_a_browser_keeps_each_file_in_the_form_that_the_page_loads(site):
     assert offline.kept_files(site) == [
-        *("alone.onnx", "index.html", "main.js", "part.onnx.gz", "runtime/run.wasm.gz")
+        *("alone.bin", "index.html", "main.js", "part.bin.gz", "runtime/run.wasm.gz")
     ]
 
 

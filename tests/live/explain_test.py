@@ -94,6 +94,15 @@ def newest(page, name):
     return [m[name] for m in page.received if name in m][-1]
 
 
+def still_picture(page):
+    """Returns the picture once it no longer changes."""
+    before, after = None, picture(page)
+    while not np.array_equal(before, after):
+        page.wait_for_timeout(500)
+        before, after = after, picture(page)
+    return after
+
+
 def place_of(page, index, value):
     """Returns where on the screen a bar has a value."""
     bars(page).nth(index).scroll_into_view_if_needed()
@@ -132,8 +141,7 @@ def test_a_dragged_bar_changes_the_picture_alone(open_page):
     page, other = open_page(), open_page()
     page.get_by_role("button", name="Hold still").click()
     wait_until(page, lambda: newest(page, "held"))
-    page.wait_for_timeout(300)
-    before, numbers = picture(page), requested(page)[-1]
+    before, numbers = still_picture(page), requested(page)[-1]
     page.mouse.move(*place_of(page, 20, 0))
     page.mouse.down()
     page.mouse.move(*place_of(page, 20, 2.5), steps=5)

@@ -1,5 +1,6 @@
 """The quick form of `inputs`: some damaged files of each kind, in this process."""
 
+import gc
 import json
 import os
 import pathlib
@@ -24,6 +25,14 @@ quick = hypothesis.settings(
     ],
 )
 FILES = ["film", "webm", "gif", "apng", "webp", "images", "safetensors", "npy"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_collection():
+    """Each reading ends with a collection of garbage: of what it has made alone."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="module", params=[*FILES, "data set"])
