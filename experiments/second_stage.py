@@ -121,8 +121,8 @@ def main(_: Sequence[str]) -> None:
         "transition": fresh["transition"],
     }
     roots = picture_metric(first, codes["train"])
-    is_learned = config.transition == "mlp"
-    carried = jax.random.normal(key, (_CARRIED * is_learned, config.latent_size))
+    count = _CARRIED if config.transition == "mlp" else 0
+    carried = jax.random.normal(jax.random.fold_in(key, 0), (count, config.latent_size))
     for density_only, num_steps, rate in (
         (True, _DENSITY_STEPS.value, 1.5e-3),
         (False, _JOINT_STEPS.value, 1e-3),

@@ -96,11 +96,15 @@ def newest(page, name):
 
 def still_picture(page):
     """Returns the picture once it no longer changes."""
-    before, after = None, picture(page)
-    while not np.array_equal(before, after):
+    pictures = [picture(page)]
+
+    def is_still():
         page.wait_for_timeout(500)
-        before, after = after, picture(page)
-    return after
+        pictures.append(picture(page))
+        return np.array_equal(*pictures[-2:])
+
+    wait_until(page, is_still)
+    return pictures[-1]
 
 
 def place_of(page, index, value):
