@@ -30,23 +30,30 @@ def rotation(params: Any, config: ModelConfig) -> Move:
     network = _angles(config)
     bases = orthonormal_bases(params["basis"])
 
-    def angles(turn: Any, half: int, x: jax.Array) -> jax.Array:
-        turn = jax.tree.map(lambda leaf: leaf[half], turn)
+    def turn(layer: int, half: int) -> Any:
+        return jax.tree.map(lambda leaf: leaf[layer, half], params["turn"])
+
+    # Taken apart here: a step that does so, or a scan over the layers, would copy all
+    # weights each time.
+    chain = [(turn(n, 0), turn(n, 1), basis) for n, basis in enumerate(bases)]
+
+    def angles(turn: Any, x: jax.Array) -> jax.Array:
         # At most a radian: gradients through long rollouts stay bounded.
         return jnp.tanh(network.apply({"params": turn}, x))
 
-    def layer(z: jax.Array, params: tuple[Any, jax.Array]) -> tuple[jax.Array, None]:
-        turn, basis = params
+    def layer(z: jax.Array, turn_a: Any, turn_b: Any, basis: jax.Array) -> jax.Array:
         a, b = jnp.split(jnp.matmul(z, basis, precision="highest"), 2, axis=-1)
-        change_a = pair_changes(a, angles(turn, 0, b))
-        change_b = pair_changes(b, angles(turn, 1, a + change_a))
+        change_a = pair_changes(a, angles(turn_a, b))
+        change_b = pair_changes(b, angles(turn_b, a + change_a))
         # Only the change is rotated back: it is small, and so is its rounding error.
         # That matters, because trajectories diverge exponentially from small errors.
         change = jnp.concatenate([change_a, change_b], axis=-1)
-        return z + jnp.matmul(change, basis.T, precision="highest"), None
+        return z + jnp.matmul(change, basis.T, precision="highest")
 
     def move(latents: jax.Array) -> jax.Array:
-        z, _ = jax.lax.scan(layer, latents, (params["turn"], bases))
+        z = latents
+        for weights in chain:
+            z = layer(z, *weights)
         # Exact arithmetic keeps the norm; this stops rounding errors from adding up
         # over millions of steps. It sums differences, because the rounding of a
         # difference of sums would be larger than the error of a step.
