@@ -6,6 +6,7 @@ do not affect other tasks. This is why the functions import what they need thems
 
 import dataclasses
 import itertools
+import math
 import pathlib
 import tempfile
 from collections.abc import Callable, Iterator
@@ -91,9 +92,22 @@ def train_keras(clip_length: int, batch_size: int) -> Task:
 
 
 def sample(checkpoint: str, num_frames: int, size: int) -> Task:
-    """One lamp, frame by frame, in memory; units are frames, one per model step."""
-    frames = _endless_film(checkpoint, size)
-    return Task(lambda: list(itertools.islice(frames, num_frames)), num_frames)
+    """One lamp, frame by frame, in memory; units are frames, one per model step.
+
+    A run is a film of its own, of at least `num_frames` frames and of whole chunks. A
+    chunk that an earlier run has computed does not count.
+    """
+    from duralava import lamp as lamps
+
+    chunk = lamps.frames_at_once(size**2)
+    count = math.ceil(num_frames / chunk) * chunk
+    film = _endless_film(checkpoint, size)
+
+    def run() -> None:
+        for _ in itertools.islice(film(), count):
+            pass
+
+    return Task(run, count)
 
 
 def sample_keras(num_frames: int, *, graph: bool) -> Task:
@@ -112,7 +126,7 @@ def write_apng(checkpoint: str, num_frames: int, size: int) -> Task:
     """The APNG writer alone, on frames that are already in memory."""
     from duralava.rendering import writers
 
-    frames = _endless_film(checkpoint, size)
+    frames = _endless_film(checkpoint, size)()
     film = list(itertools.islice(frames, min(num_frames, 1_000)))
 
     def run() -> None:
@@ -181,9 +195,12 @@ def watch(address: str, num_viewers: int, num_frames: int) -> Task:
     return Task(lambda: asyncio.run(view_all()), num_frames)
 
 
-def _endless_film(checkpoint: str, size: int) -> Iterator[Any]:
-    """Returns the frames u8[size, size, 3] of one lamp, one per model step."""
+def _endless_film(checkpoint: str, size: int) -> Callable[[], Iterator[Any]]:
+    """Returns a function that starts the film of a lamp.
+
+    Its frames are u8[size, size, 3], one per model step.
+    """
     from duralava import weights
 
     lamp = weights.load(checkpoint)
-    return lamp.film(fps=lamp.steps_per_second, size=size)
+    return lambda: lamp.film(fps=lamp.steps_per_second, size=size)
