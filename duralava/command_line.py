@@ -34,7 +34,6 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
     """
     # Imports make a million objects, none of them garbage: look for it less often.
     gc.set_threshold(100_000)
-    _interrupt_at_signals()
 
     def guarded(argv: Sequence[str]) -> None:
         try:
@@ -46,6 +45,7 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
             _expand_home()
             keep_compiled_programs()
             warnings.formatwarning = _as_note
+            _interrupt_at_signals()
             main(argv)
         except KeyboardInterrupt:
             sys.exit(report_interruption())
@@ -67,6 +67,16 @@ def report_interruption() -> int:
     """Says that the program is interrupted, and returns the exit code of its signal."""
     print("interrupted", file=sys.stderr, flush=True)
     return _SIGNALED + (_received or [signal.SIGINT])[0]
+
+
+def end_at_interruption() -> None:
+    """Makes Ctrl-C end the program at once, until the `main` of `run` is called.
+
+    While a program starts, no work can be lost. A `KeyboardInterrupt` would be a
+    traceback, or another error of the package that is being imported.
+    """
+    if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def open_standard_streams() -> None:
@@ -160,7 +170,7 @@ def _as_note(message: Warning | str, *_: object) -> str:
 
 
 def _interrupt_at_signals() -> None:
-    """Makes SIGTERM and SIGHUP interrupt the program, as Ctrl-C does.
+    """Makes Ctrl-C raise `KeyboardInterrupt`, and SIGTERM and SIGHUP do the same.
 
     Only the first one has an effect: `timeout` sends two, and a terminal that is closed
     may send several.
@@ -181,6 +191,8 @@ def _interrupt_at_signals() -> None:
         else:
             raise KeyboardInterrupt
 
+    if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in numbers:
         signal.signal(number, interrupt)
 

@@ -66,6 +66,57 @@ def test_ctrl_c_exits_with_130_and_no_traceback():
     assert result.stderr == "interrupted\n"
 
 
+def test_ctrl_c_while_a_program_starts_ends_it_at_once_without_a_word():
+    start = """
+import signal as s
+s.signal(s.SIGINT, s.default_int_handler)
+from duralava import command_line
+command_line.end_at_interruption()
+s.raise_signal(s.SIGINT)
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", start], capture_output=True, text=True
+    )
+
+    assert result.returncode == -signal.SIGINT  # a shell shows 130
+    assert result.stderr == ""
+
+
+def test_ctrl_c_that_is_ignored_stays_so():
+    start = """
+import signal as s
+s.signal(s.SIGINT, s.SIG_IGN)
+from duralava import command_line
+command_line.end_at_interruption()
+s.raise_signal(s.SIGINT)
+"""
+    body = "s.raise_signal(s.SIGINT); print('goes on')"
+    result = subprocess.run(
+        [sys.executable, "-c", start + TOOL.format(body=body)],
+        capture_output=True,
+        text=True,
+    )
+
+    assert (result.returncode, result.stdout) == (0, "goes on\n")
+
+
+def test_ctrl_c_in_main_is_reported_after_a_start_that_it_would_have_ended():
+    start = """
+import signal as s
+s.signal(s.SIGINT, s.default_int_handler)
+from duralava import command_line
+command_line.end_at_interruption()
+"""
+    body = "s.raise_signal(s.SIGINT)"
+    result = subprocess.run(
+        [sys.executable, "-c", start + TOOL.format(body=body)],
+        capture_output=True,
+        text=True,
+    )
+
+    assert (result.returncode, result.stderr) == (130, "interrupted\n")
+
+
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
 def test_signals_that_end_a_program_interrupt_it_once(name):
     body = f"""

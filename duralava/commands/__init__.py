@@ -46,6 +46,7 @@ COMMANDS = {
 
 def main() -> None:
     """Runs the command that the arguments of the program name."""
+    command_line.end_at_interruption()
     command_line.open_standard_streams()
     match sys.argv[1:]:
         case [name, *arguments] if name in COMMANDS:
@@ -67,6 +68,7 @@ def run(name: str, arguments: Sequence[str] | None = None) -> None:
       name: of the command.
       arguments: after its name; None for those that the program was started with.
     """
+    command_line.end_at_interruption()
     command_line.open_standard_streams()
     command = COMMANDS[name]
     arguments = sys.argv[1:] if arguments is None else arguments
