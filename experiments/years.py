@@ -70,7 +70,7 @@ def main(_: Sequence[str]) -> None:
             on_steps=progress.update,
         ):
             seconds, before = time.process_time(), seconds
-            kept.append(state.record[::_KEEP_EVERY])
+            kept.append(state.record[::_KEEP_EVERY].copy())  # a view would keep all
             microseconds = round(1e6 * (seconds - before) / _CHUNK.value, 2)
             write(
                 {"steps": state.step, "microseconds": microseconds}
