@@ -20,10 +20,17 @@ def main(argv):
 command_line.run(main)
 """
 
+START = """
+import signal as s
+from duralava import command_line
+s.signal(s.SIGINT, s.{handler})
+command_line.end_at_interruption()
+"""
 
-def run_tool(body, *arguments):
+
+def run_tool(body, *arguments, before=""):
     return subprocess.run(
-        [sys.executable, "-c", TOOL.format(body=body), *arguments],
+        [sys.executable, "-c", before + TOOL.format(body=body), *arguments],
         capture_output=True,
         text=True,
     )
@@ -67,54 +74,22 @@ def test_ctrl_c_exits_with_130_and_no_traceback():
 
 
 def test_ctrl_c_while_a_program_starts_ends_it_at_once_without_a_word():
-    start = """
-import signal as s
-s.signal(s.SIGINT, s.default_int_handler)
-from duralava import command_line
-command_line.end_at_interruption()
-s.raise_signal(s.SIGINT)
-"""
-    result = subprocess.run(
-        [sys.executable, "-c", start], capture_output=True, text=True
-    )
+    before = START.format(handler="default_int_handler") + "s.raise_signal(s.SIGINT)"
+    result = run_tool("pass", before=before)
 
     assert result.returncode == -signal.SIGINT  # a shell shows 130
     assert result.stderr == ""
 
 
-def test_ctrl_c_that_is_ignored_stays_so():
-    start = """
-import signal as s
-s.signal(s.SIGINT, s.SIG_IGN)
-from duralava import command_line
-command_line.end_at_interruption()
-s.raise_signal(s.SIGINT)
-"""
-    body = "s.raise_signal(s.SIGINT); print('goes on')"
-    result = subprocess.run(
-        [sys.executable, "-c", start + TOOL.format(body=body)],
-        capture_output=True,
-        text=True,
-    )
-
-    assert (result.returncode, result.stdout) == (0, "goes on\n")
-
-
-def test_ctrl_c_in_main_is_reported_after_a_start_that_it_would_have_ended():
-    start = """
-import signal as s
-s.signal(s.SIGINT, s.default_int_handler)
-from duralava import command_line
-command_line.end_at_interruption()
-"""
+@pytest.mark.parametrize(
+    ("handler", "result"),
+    [("default_int_handler", (130, "interrupted\n")), ("SIG_IGN", (0, ""))],
+)
+def test_ctrl_c_in_main_has_its_effect_after_such_a_start(handler, result):
     body = "s.raise_signal(s.SIGINT)"
-    result = subprocess.run(
-        [sys.executable, "-c", start + TOOL.format(body=body)],
-        capture_output=True,
-        text=True,
-    )
+    ended = run_tool(body, before=START.format(handler=handler))
 
-    assert (result.returncode, result.stderr) == (130, "interrupted\n")
+    assert (ended.returncode, ended.stderr) == result
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
@@ -138,11 +113,7 @@ def test_signals_that_end_a_program_interrupt_it_once(name):
 def test_a_hangup_that_is_ignored_stays_so():
     body = "import signal as s; s.raise_signal(s.SIGHUP); print('goes on')"
     nohup = "import signal as s; s.signal(s.SIGHUP, s.SIG_IGN)\n"
-    result = subprocess.run(
-        [sys.executable, "-c", nohup + TOOL.format(body=body)],
-        capture_output=True,
-        text=True,
-    )
+    result = run_tool(body, before=nohup)
 
     assert (result.returncode, result.stdout) == (0, "goes on\n")
 
