@@ -1,9 +1,12 @@
+import collections
 import functools
+import re
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import export
 
 from duralava.models import convolution
 
@@ -150,3 +153,33 @@ def test_all_backends_compute_the_same():
         np.testing.assert_allclose(
             ours(*arguments), others(*arguments), rtol=1e-4, atol=1e-4
         )
+
+
+@pytest.mark.parametrize("platform", ["cuda", "rocm", "tpu", "mps"])
+@pytest.mark.parametrize(
+    ("ours", "shapes"),
+    [
+        (convolution.downsample, ((2, 8, 12, 3), (8, 8, 3, 5), (2, 2, 3, 5))),
+        (convolution.upsample, ((2, 2, 3, 5), (8, 8, 5, 3), (2, 8, 12, 3))),
+        (convolution.same, ((2, 8, 12, 3), (3, 3, 3, 5), (2, 8, 12, 5))),
+    ],
+    ids=["downsample", "upsample", "same"],
+)
+def test_an_accelerator_gets_three_plain_convolutions(ours, shapes, platform):
+    def operations(platform):
+        arguments = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes]
+        exported = export.export(value_and_gradients, platforms=(platform,))(
+            ours, *arguments
+        )
+        return collections.Counter(
+            re.findall(r"stablehlo\.(\w+)", exported.mlir_module())
+        )
+
+    found = operations(platform)
+    assert found["convolution"] == 3
+    # Apart from these, there are only the kernel's turns, and branches already chosen.
+    assert found.keys() <= {
+        *("convolution", "reverse", "transpose"),
+        *("constant", "case", "return"),
+    }
+    assert operations("cpu")["dot_general"] > 0
