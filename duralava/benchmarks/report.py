@@ -53,31 +53,34 @@ def table(results: Sequence[Result], peak_gigaflops: float) -> str:
     columns = (
         Column("suite", lambda result: result.suite),
         Column("what", lambda result: result.name),
-        Column("median", lambda result: result.median, _seconds),
+        Column("median", lambda result: result.median, seconds),
         Column("spread", lambda result: result.seconds, _spread),
-        Column("rate", _rate),
+        Column("rate", rate),
         Column("GFLOP/s", lambda result: result.gigaflops or None, ".1f"),
         Column(
             "of peak",
             lambda result: result.gigaflops / peak_gigaflops or None,
             ".0%",
         ),
-        Column("memory", lambda result: result.peak_bytes or None, _megabytes),
+        Column("memory", lambda result: result.peak_bytes or None, megabytes),
     )
     return tables.plain(results, columns)
 
 
-def _rate(result: Result) -> str | None:
+def rate(result: Result) -> str | None:
+    """Returns the text of a rate; None if a run produces a single unit."""
     return f"{result.rate:,.4g} {result.unit}s/s" if result.units > 1 else None
 
 
-def _spread(seconds: Sequence[float]) -> str:
-    return f"{_seconds(min(seconds))} to {_seconds(max(seconds))}"
+def _spread(runs: Sequence[float]) -> str:
+    return f"{seconds(min(runs))} to {seconds(max(runs))}"
 
 
-def _megabytes(count: int) -> str:
+def megabytes(count: int) -> str:
+    """Returns the text of a number of bytes."""
     return f"{count / 1e6:,.0f} MB"
 
 
-def _seconds(value: float) -> str:
+def seconds(value: float) -> str:
+    """Returns the text of a duration in seconds."""
     return f"{1e3 * value:.3g} ms" if value < 1 else f"{value:.3g} s"

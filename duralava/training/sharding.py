@@ -1,6 +1,6 @@
 """Data parallelism: a run over all devices of all processes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -28,29 +28,10 @@ class Placement(NamedTuple):
 def placement(config: Config) -> Placement:
     """Returns functions that place the state and a batch on all devices.
 
-    Parameters are replicated; clips, windows and the latents that are carried are
-    sharded.
-
     Raises:
-      ValueError: batch or lamps cannot be shared equally between the devices.
+      ValueError: as `shardings`.
     """
-    devices = jax.device_count()
-    num_windows = config.data.windows
-    for count, what in (
-        (config.data.batch_size, "a batch of {} clips"),
-        (num_windows, "a batch of {} windows"),
-        (config.loss.normality_lamps, "{} lamps"),
-        (config.loss.num_carried(num_windows), "{} carried lamps"),
-    ):
-        if count % devices:
-            raise ValueError(
-                f"{what.format(count)} cannot be shared equally between {devices} "
-                "devices"
-            )
-    mesh = jax.make_mesh((devices,), ("data",), axis_types=(AxisType.Auto,))
-    replicated = NamedSharding(mesh, PartitionSpec())
-    by_lamp = NamedSharding(mesh, PartitionSpec("data"))
-    by_clip = NamedSharding(mesh, PartitionSpec(None, "data"))
+    of_state, of_batch = shardings(config, jax.devices())
 
     def place(leaf: jax.Array, sharding: NamedSharding) -> jax.Array:
         # Every process holds the whole array, and gives its devices their parts.
@@ -58,19 +39,52 @@ def placement(config: Config) -> Placement:
         return jax.make_array_from_callback(whole.shape, sharding, whole.__getitem__)
 
     def place_state(state: TrainState) -> TrainState:
-        pool, rest = state.latent_pool, state._replace(latent_pool=None)
-        placed = jax.tree.map(lambda leaf: place(leaf, replicated), rest)
-        return placed._replace(latent_pool=place(pool, by_lamp))
-
-    by_window = by_lamp if num_windows else replicated
-    shardings = Batch(by_clip, by_clip, by_clip, by_window, by_window)
+        return jax.tree.map(place, state, jax.tree.broadcast(of_state, state))
 
     def place_batch(batch: Batch) -> Batch:
         return jax.tree.map(
-            jax.make_array_from_process_local_data, shardings, Batch(*batch)
+            jax.make_array_from_process_local_data, of_batch, Batch(*batch)
         )
 
     return Placement(place_state, place_batch)
+
+
+def shardings(
+    config: Config, devices: Sequence[jax.Device]
+) -> tuple[TrainState, Batch]:
+    """Returns how a state and a batch are shared between devices.
+
+    Parameters are replicated; clips, windows and the latents that are carried are
+    sharded.
+
+    Returns:
+      A sharding for each field of a state, and of a batch.
+
+    Raises:
+      ValueError: batch or lamps cannot be shared equally between the devices.
+    """
+    count, num_windows = len(devices), config.data.windows
+    for number, what in (
+        (config.data.batch_size, "a batch of {} clips"),
+        (num_windows, "a batch of {} windows"),
+        (config.loss.normality_lamps, "{} lamps"),
+        (config.loss.num_carried(num_windows), "{} carried lamps"),
+    ):
+        if number % count:
+            raise ValueError(
+                f"{what.format(number)} cannot be shared equally between {count} "
+                "devices"
+            )
+    mesh = jax.make_mesh((count,), ("data",), (AxisType.Auto,), devices=devices)
+    replicated = NamedSharding(mesh, PartitionSpec())
+    by_lamp = NamedSharding(mesh, PartitionSpec("data"))
+    by_clip = NamedSharding(mesh, PartitionSpec(None, "data"))
+    by_window = by_lamp if num_windows else replicated
+    state = TrainState(*[replicated] * len(TrainState._fields))
+    return (
+        state._replace(latent_pool=by_lamp),
+        Batch(by_clip, by_clip, by_clip, by_window, by_window),
+    )
 
 
 def any_process(condition: bool, step: int, training: TrainingConfig) -> bool:

@@ -15,7 +15,7 @@ from duralava.training import discriminator
 from duralava.training.state import init_train_state
 from duralava.training.step import train_step
 
-PLATFORMS = ("cpu", "cuda", "rocm", "tpu", "METAL")
+PLATFORMS = ("cpu", "cuda", "rocm", "tpu", "METAL", "metal", "mps")
 KEY = jax.random.key(0)
 
 
