@@ -3,10 +3,9 @@
 python tools/accelerator_check.py --output=accelerator.json --profile=profile
 python tools/accelerator_check.py --compile_for=v5e:2x4
 
-The first command takes less than 8 minutes on one GPU. On a CPU it measures tiny
-networks, which takes a minute. The second one compiles training steps for TPUs that
-this machine need not have, for one device and for all of them together, and prints what
-a step costs.
+The first command takes about 8 minutes at most. On a CPU it measures tiny networks. The
+second one compiles training steps for TPUs that this machine need not have, for one
+device and for all of them together, and prints what a step costs.
 """
 
 import sys
@@ -26,7 +25,7 @@ with epy.lazy_imports():
 _OUTPUT = flags.DEFINE_string("output", None, "JSON file for all figures.")
 _PROFILE = flags.DEFINE_string("profile", None, "Folder for a profile of training.")
 _MINUTES = flags.DEFINE_float(
-    "minutes", 7.0, "No measurement starts after so many minutes.", lower_bound=0
+    "minutes", 6.5, "No measurement starts after so many minutes.", lower_bound=0
 )
 _TINY = flags.DEFINE_boolean(
     "tiny", None, "Tiny networks and few frames; the default on a CPU."
