@@ -83,7 +83,9 @@ def test_a_topology_that_does_not_exist_is_an_error_of_one_line(run_tool):
 
 
 @pytest.mark.skipif(not HAS_LIBTPU, reason="libtpu is not installed")
-def test_steps_are_compiled_for_one_device_and_for_all(run_tool, tmp_path):
+def test_steps_are_compiled_for_one_device_and_for_all(run_tool, tmp_path, monkeypatch):
+    # libtpu ends a program that has flags for CPUs, as those of `conftest.py`.
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
     done = run_tool(
         "accelerator_check.py", "--compile_for=v5e:2x4", "--tiny", "--output=costs.json"
     )
