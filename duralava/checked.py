@@ -16,6 +16,7 @@ _KINDS = {
     bool: "true or false",
     str: "text",
 }
+_TOO_LARGE = 2**63  # for whole numbers: larger ones are no float, or no index
 _LIMITS = {
     "at least": lambda value, limit: value >= limit,
     "at most": lambda value, limit: value <= limit,
@@ -116,6 +117,8 @@ def _typed(value: Any, kind: Any, name: str) -> Any:
         if not isinstance(value, kind):
             raise ValueError(f"{name} must be a {kind.__name__}, not {value!r}")
         return value
+    if type(value) is int and abs(value) >= _TOO_LARGE:
+        raise ValueError(f"{name} must be below 2^63, not of {len(str(value))} digits")
     if kind is float and type(value) is int:
         value = float(value)
     if type(value) is not kind:

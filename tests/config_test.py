@@ -117,6 +117,14 @@ def test_a_value_of_another_type_is_refused_by_the_name_of_its_field(make, messa
         (lambda: DataConfig(frame_stride=0), "data.frame_stride must be at least 1"),
         (lambda: DataConfig(film_fps=0.0), "data.film_fps must be above 0"),
         (lambda: DataConfig(film_fps=math.nan), "data.film_fps must be finite"),
+        (
+            lambda: DataConfig(film_fps=10**400),
+            r"data.film_fps must be below 2\^63, not of 401 digits",
+        ),
+        (
+            lambda: DataConfig(frame_stride=10**400),
+            r"data.frame_stride must be below 2\^63, not of 401 digits",
+        ),
         (lambda: DataConfig(film_fps=math.inf), "data.film_fps must be finite"),
         (
             lambda: ModelConfig(encoder_channels=(8, 0)),
