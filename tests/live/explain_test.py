@@ -95,13 +95,17 @@ def newest(page, name):
 
 
 def still_picture(page):
-    """Returns the picture once it no longer changes."""
+    """Returns the picture once it has not changed for two seconds.
+
+    A busy machine may take a second for a picture.
+    """
     pictures = [picture(page)]
 
     def is_still():
         page.wait_for_timeout(500)
         pictures.append(picture(page))
-        return np.array_equal(*pictures[-2:])
+        *earlier, last = pictures[-5:]
+        return len(earlier) == 4 and all(np.array_equal(last, p) for p in earlier)
 
     wait_until(page, is_still)
     return pictures[-1]
