@@ -86,7 +86,7 @@ _GRID = 16  # height and width of the small frames, pixels
 _SAMPLES = 96  # codes at which Jacobians are computed
 _STEP = 0.1  # of their differences
 _LAMPS, _ROUNDS = 512, 4  # to match the motion, or to whiten latents
-_DIVERGED = 3.0  # standard deviation
+_MOST_LONGEST = 0.01  # share of latents that the transition has had to shorten
 _MOMENTS, _SPACING = 40, 100  # at which latents are taken to whiten them; steps
 _LOG_EVERY = 500
 
@@ -315,7 +315,9 @@ def whiten_latents(lamp: Lamp) -> Lamp:
             state = state._replace(latents=latents, step=state.step + _SPACING)
             found.append(np.asarray(latents, np.float64))
         latents = np.concatenate(found[1:])
-        if not latents.std() < _DIVERGED:  # or it is no number
+        longest = 0.99 * models.longest_latent(latents.shape[-1])
+        shorter = np.linalg.norm(latents, axis=-1) < longest  # false for no number
+        if 1 - shorter.mean() > _MOST_LONGEST:
             raise FloatingPointError(
                 "latents diverge: the transition needs more --joint_steps to learn to "
                 "keep them normal"

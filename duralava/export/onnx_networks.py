@@ -14,6 +14,7 @@ from duralava.config import SMALLEST, ModelConfig
 from duralava.export.onnx_graph import Graph
 from duralava.models import head
 from duralava.models.orthogonal import orthonormal_bases
+from duralava.models.transition import longest_latent
 
 Writer = Callable[[Graph, Any, str, ModelConfig], str]
 """(Graph, parameters, latents f32[N, Z], config) -> moved latents f32[N, Z]."""
@@ -174,9 +175,12 @@ def row_sum(graph: Graph, x: str) -> str:
     return graph.add("ReduceSum", x, graph.constant([-1]))
 
 
-def _residual_mlp(graph: Graph, params: Any, latents: str, _: ModelConfig) -> str:
+def _residual_mlp(graph: Graph, params: Any, latents: str, config: ModelConfig) -> str:
     """Adds `duralava.models.transition.residual_mlp`."""
-    return graph.add("Add", latents, _perceptron(graph, params, latents))
+    z = graph.add("Add", latents, _perceptron(graph, params, latents))
+    longest = graph.constant(longest_latent(config.latent_size))
+    share = graph.add("Div", longest, graph.add("Sqrt", square_sum(graph, z)))
+    return graph.add("Mul", z, graph.add("Min", graph.constant(1.0), share))
 
 
 def _rotation(graph: Graph, params: Any, latents: str, _: ModelConfig) -> str:

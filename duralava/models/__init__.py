@@ -31,6 +31,7 @@ from duralava.models.transition import (
     TRANSITIONS,
     Transition,
     init_transition,
+    longest_latent,
     transition,
 )
 
@@ -58,6 +59,7 @@ __all__ = [
     "init_still_critic",
     "init_transition",
     "latents_of",
+    "longest_latent",
     "motion_critic",
     "rollout",
     "shrink",

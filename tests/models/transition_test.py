@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import tiny
 from random_params import random_params
+from scipy import stats
 
 from duralava import models, weights
-from duralava.models.transition import pair_changes
+from duralava.models.transition import longest_latent, pair_changes
 from duralava.training import loop
 
 ROTATION = tiny.model(transition_layers=2)
@@ -172,16 +173,39 @@ def test_each_lamp_moves_independently(config):
         np.testing.assert_allclose(alone[0], together[i], rtol=1e-4, atol=1e-5)
 
 
-def test_an_mlp_adds_the_output_of_its_network():
-    params, latents = transition_params(MLP), normal(5, 3, 8)
+def mlp_by_hand(params, latents):
     assert set(params) == {"Dense_0", "Dense_1", "Dense_2"}
     x = latents
     for name in ("Dense_0", "Dense_1"):
         x = x @ params[name]["kernel"] + params[name]["bias"]
         x = jnp.where(x > 0, x, 0.2 * x)
-    expected = latents + x @ params["Dense_2"]["kernel"] + params["Dense_2"]["bias"]
+    return latents + x @ params["Dense_2"]["kernel"] + params["Dense_2"]["bias"]
+
+
+def test_an_mlp_adds_the_output_of_its_network():
+    params, latents = transition_params(MLP), normal(5, 3, 8)
     moved = transition(params, latents, 0 * latents, config=MLP)
+    expected = mlp_by_hand(params, latents)
+    assert jnp.linalg.norm(expected, axis=-1).max() < longest_latent(8)
     np.testing.assert_allclose(moved, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_an_mlp_shortens_latents_that_are_longer_than_normal_ones_ever_are():
+    assert stats.chi2.sf(longest_latent(8) ** 2, 8) < 1e-8
+    params, latents = transition_params(MLP), 2 * normal(5, 64, 8)
+    moved = transition(params, latents, 0 * latents, config=MLP)
+    expected = mlp_by_hand(params, latents)
+    lengths = jnp.linalg.norm(expected, axis=-1, keepdims=True)
+    assert lengths.min() < longest_latent(8) < lengths.max()
+    expected *= jnp.minimum(1, longest_latent(8) / lengths)
+    np.testing.assert_allclose(moved, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_gradient_of_an_mlp_is_finite_at_the_origin():
+    params, zero = transition_params(MLP), jnp.zeros((1, 8))
+    params = jax.tree.map(jnp.zeros_like, params)
+    gradient = jax.grad(lambda z: transition(params, z, z, config=MLP).sum())(zero)
+    np.testing.assert_array_equal(gradient, 1)
 
 
 def speeds(config):

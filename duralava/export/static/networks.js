@@ -53,10 +53,12 @@ function mlp(arena, params) {
   const size = params[last].bias.length;
   const z = arena.array(size);
   const network = perceptron(arena, params, size);
+  const longest = Math.sqrt(size) + 5; // as `longest_latent` of the transition
   return (latent) => {
     z.set(latent);
     add(z, network(z));
-    return z.slice();
+    const scale = Math.min(1, longest / Math.hypot(...z));
+    return z.map((value) => value * scale);
   };
 }
 
