@@ -301,13 +301,13 @@ def durability() -> Figure:
         drawing.plot_quantiles(early, run[20], colour)
         drawing.plot_quantiles(late, far[-1], colour)
         steps = np.arange(1, len(far)) * runs.LONG_RUN_STRIDE
-        deviation.loglog(steps, far[1:].std(axis=(1, 2)), color=colour, label=label)
+        deviation.semilogx(steps, far[1:].std(axis=(1, 2)), color=colour, label=label)
     untrained = runs.trajectory(runs.transitions()["untrained mlp"], start, 501)
     drawing.plot_quantiles(early, untrained[20], BLUE)
-    deviation.loglog(untrained.std(axis=(1, 2)), color=BLUE, label="mlp, untrained")
+    deviation.semilogx(untrained.std(axis=(1, 2)), color=BLUE, label="mlp, untrained")
     early.set_title("values after 20 steps")
     late.set_title(f"values after {runs.LONG_RUN_STEPS:,} steps")
-    deviation.set(xlabel="steps", title="standard deviation", ylim=(0.1, 1e4))
+    deviation.set(xlabel="steps", title="standard deviation", ylim=(0, 2))
     deviation.legend()
     return figure
 
