@@ -29,8 +29,9 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
     `FloatingPointError` (a simulation or a training run is no longer finite) become one
     line `error: ...` on stderr and exit code 1, as does a backend of JAX that is
     missing. Ctrl-C exits with code 130. SIGTERM and SIGHUP have the same effect as
-    Ctrl-C, once, and exit with 143 and 129. Any other exception is a bug and keeps its
-    traceback.
+    Ctrl-C, once, and exit with 143 and 129. (Before `main` they end the program at
+    once, which a shell shows as the same codes.) Any other exception is a bug and keeps
+    its traceback.
     """
     # Imports make a million objects, none of them garbage: look for it less often.
     gc.set_threshold(100_000)

@@ -334,7 +334,8 @@ def whiten_latents(lamp: Lamp) -> Lamp:
 def in_other_latents(lamp: Lamp, mean: np.ndarray, scale: np.ndarray) -> Lamp:
     """Returns the lamp z whose transition is that of the lamp `scale` z + `mean`.
 
-    With T(x) = x + f(x), it is z + `scale`^-1 f(`scale` z + `mean`).
+    With T(x) = x + f(x), it is z + `scale`^-1 f(`scale` z + `mean`). This holds for all
+    latents that neither of the two transitions shortens.
 
     Args:
       lamp: with a transition of the kind `mlp`.
