@@ -242,6 +242,11 @@ def latest_checkpoint(workdir: str | os.PathLike[str]) -> pathlib.Path:
     return folder / FOLDER / str(max(steps))
 
 
+def latest_step(workdir: str | os.PathLike[str]) -> int:
+    """Returns the step of the latest checkpoint of a phase's workdir, -1 for none."""
+    return max(_steps(_absolute(workdir)), default=-1)
+
+
 def last_phase(workdir: str | os.PathLike[str]) -> int:
     """Returns the number of the last phase that has a checkpoint, 1 if none has."""
     return next(

@@ -2,6 +2,7 @@
 
 duralava learn --source=film.mp4 --workdir=my_lamp --minutes=60
 
+Most of the time, networks learn to draw; in the last 15 % the lamp learns to run on.
 The same command continues where it was stopped. Ctrl-C ends the training early and
 shows what it has reached; a second Ctrl-C ends the command. The workdir is then a
 checkpoint for the other commands: duralava render --checkpoint=my_lamp

@@ -17,7 +17,10 @@ from duralava.datasets import arrays, clips, preparation, video
 from duralava.datasets.lava_lamp import lava_lamp
 from duralava.training import loop
 
-_STEP_SECONDS = (0.2, 0.4, 0.8, 1.6)  # those of the shipped weights first
+_USUAL_STEP = 0.2  # seconds, as that of the shipped weights
+_LONGER_STEPS = (0.4, 0.8, 1.6)
+_SHORTER_STEPS = (0.1, 0.05)
+_MOST_CHANGE = 0.5  # in a step, as a share of that between unrelated frames
 _ENOUGH_CHANGE = 0.5  # over a clip, as a share of that between unrelated frames
 _TIMED_STEPS = 10
 _SPARE = 0.9  # share of the time that is planned: the machine may be busy later
@@ -42,8 +45,8 @@ def prepare_run(
 
     The number of steps is what the time allows at the measured pace. A workdir that has
     been trained in keeps its plan. If the config learns windows, the film is prepared
-    as large as it is, up to 1,024 pixels and 8 GB. A step is 0.2 s, or longer if the
-    film is slow (`step_seconds`), and clips are as long as suits the film's length.
+    as large as it is, up to 1,024 pixels and 8 GB. A step is 0.2 s, unless the film is
+    slow or fast (`step_seconds`), and clips are as long as suits the film's length.
 
     Args:
       source: video, or folder of images.
@@ -136,7 +139,7 @@ def fit_to_film(
     num_frames: int,
     fps: float,
     *,
-    step: float = _STEP_SECONDS[0],
+    step: float = _USUAL_STEP,
     given: Collection[str] = (),
 ) -> Config:
     """Returns the config with steps and clips that suit the film.
@@ -183,9 +186,12 @@ def fit_to_film(
 def step_seconds(frames: arrays.Rows, fps: float, clip_length: int) -> float:
     """Returns the seconds of a step that suit the motion of a film.
 
-    They are the fewest of 0.2 to 1.6 s with which the frames at both ends of a clip
-    differ half as much as unrelated frames do, or 0.2 s if no such clip fits into the
-    film twice. A film that repeats itself or a fast one has 0.2 s.
+    They are 0.2 s, with two exceptions. A transition cannot foresee a film that changes
+    faster: if frames 0.2 s apart differ more than half as much as unrelated frames do,
+    a step is 0.1 or 0.05 s. In a slow film clips should show motion: a step is the
+    shortest of 0.2 to 1.6 s with which the frames at both ends of a clip differ half as
+    much as unrelated frames do, if there is one, and such a clip fits into the film
+    twice.
 
     Args:
       frames: of the film, u8[N, H, W, 3].
@@ -195,16 +201,28 @@ def step_seconds(frames: arrays.Rows, fps: float, clip_length: int) -> float:
     rng = np.random.default_rng(0)
     first, other = (_some(frames, rng.random(_COMPARED_FRAMES)) for _ in range(2))
     unrelated = np.abs(first - other).mean()
-    for step in _STEP_SECONDS:
-        span = (clip_length - 1) * max(1, round(step * fps))
+
+    def change(count: int) -> float:
+        """Of frames that are `count` frames apart, as a share of unrelated ones."""
+        starts = np.linspace(0, 1, _COMPARED_FRAMES)
+        ends = _some(frames.part(count, len(frames)), starts)
+        begins = _some(frames.part(0, len(frames) - count), starts)
+        return float(np.abs(ends - begins).mean() / unrelated)
+
+    step = _USUAL_STEP
+    for shorter in _SHORTER_STEPS:
+        if change(max(1, round(step * fps))) <= _MOST_CHANGE:
+            break
+        step = shorter
+    if step < _USUAL_STEP:
+        return step
+    for longer in (_USUAL_STEP, *_LONGER_STEPS):
+        span = (clip_length - 1) * max(1, round(longer * fps))
         if 2 * span > len(frames):
             break
-        starts = np.linspace(0, 1, _COMPARED_FRAMES)
-        ends = _some(frames.part(span, len(frames)), starts)
-        begins = _some(frames.part(0, len(frames) - span), starts)
-        if np.abs(ends - begins).mean() >= _ENOUGH_CHANGE * unrelated:
-            return step
-    return _STEP_SECONDS[0]
+        if change(span) >= _ENOUGH_CHANGE:
+            return longer
+    return _USUAL_STEP
 
 
 def _some(frames: arrays.Rows, shares: np.ndarray) -> np.ndarray:

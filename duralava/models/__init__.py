@@ -8,6 +8,7 @@ from duralava.models.critics import (
 )
 from duralava.models.discriminator import discriminate, init_discriminator
 from duralava.models.encoder import encode, encode_posterior, init_encoder
+from duralava.models.flow import init_normal_flow
 from duralava.models.generator import (
     GENERATORS,
     Generator,
@@ -56,6 +57,7 @@ __all__ = [
     "init_generator",
     "init_motion_critic",
     "init_networks",
+    "init_normal_flow",
     "init_still_critic",
     "init_transition",
     "latents_of",

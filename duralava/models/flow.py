@@ -15,10 +15,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from duralava.config import ModelConfig
 from duralava.models import layers
-from duralava.models.orthogonal import orthonormal_bases
+from duralava.models.orthogonal import free_parameters, orthonormal_bases
+
+_MOST_SCALE = 0.99  # of a layer, at which its factor is nearly e
 
 
 def init_flow(key: jax.Array, *, config: ModelConfig) -> Any:
@@ -27,6 +30,46 @@ def init_flow(key: jax.Array, *, config: ModelConfig) -> Any:
         _coupling(config), size=config.latent_size, count=config.flow_layers
     )
     return layers.sample_params(key, {"coupling": coupling, "basis": basis})
+
+
+def init_normal_flow(
+    key: jax.Array, mean: np.ndarray, covariance: np.ndarray, *, config: ModelConfig
+) -> Any:
+    """Returns parameters of a flow whose codes are nearly of N(mean, covariance).
+
+    All layers work in the basis of the principal components, and each stretches them by
+    the same factors. Standard deviations are limited to what a flow can reach: a factor
+    of e in a layer.
+
+    Args:
+      key: of the networks, which have little effect yet.
+      mean: f[Z].
+      covariance: f[Z, Z].
+      config: shape of the flow.
+    """
+    count = config.flow_layers
+    _, components = np.linalg.eigh(covariance)
+    # Large and small ones in both halves.
+    components = np.concatenate([components[:, ::2], components[:, 1::2]], axis=1)
+    free = free_parameters(components)
+    basis = np.asarray(orthonormal_bases(jnp.asarray(free, jnp.float32)), np.float64)
+    deviations = np.sqrt(np.diag(basis.T @ covariance @ basis))
+    scales = np.arctanh(np.clip(np.log(deviations) / count, -_MOST_SCALE, _MOST_SCALE))
+    shifts = np.zeros((count, config.latent_size))
+    shifts[-1] = mean @ basis
+    biases = np.concatenate(
+        [
+            np.broadcast_to(scales, shifts.shape).reshape(count, 2, -1),
+            shifts.reshape(count, 2, -1),
+        ],
+        axis=-1,
+    )
+    params = init_flow(key, config=config)
+    coupling = dict(params["coupling"])
+    last = max(coupling)
+    coupling[last] = coupling[last] | {"bias": jnp.asarray(biases, jnp.float32)}
+    bases = jnp.broadcast_to(jnp.asarray(free, jnp.float32), params["basis"].shape)
+    return {"coupling": coupling, "basis": bases}
 
 
 def to_codes(params: Any, latents: jax.Array, *, config: ModelConfig) -> jax.Array:

@@ -2,6 +2,9 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+
+_SIGNS = 100  # choices of signs that are compared
 
 
 def cayley(skew: jax.Array) -> jax.Array:
@@ -27,6 +30,31 @@ def orthonormal_bases(free: jax.Array) -> jax.Array:
       free: f32[..., N, N]; what of it is symmetric has no effect.
     """
     return cayley(free - jnp.swapaxes(free, -1, -2))
+
+
+def free_parameters(basis: np.ndarray) -> np.ndarray:
+    """Returns parameters whose basis is a given one, but for the signs of its columns.
+
+    Cayley's transform has no matrix that turns a direction by half a turn, and is
+    inaccurate near those. Of some choices of signs, the one that is furthest from them
+    is taken.
+
+    Args:
+      basis: f[N, N], orthonormal.
+
+    Returns:
+      f[N, N], for `orthonormal_bases`.
+    """
+    rng = np.random.default_rng(0)
+    size = len(basis)
+
+    def distance(turned: np.ndarray) -> float:
+        return np.abs(np.linalg.eigvals(turned) + 1).min()
+
+    choices = [basis * rng.choice([-1.0, 1.0], size) for _ in range(_SIGNS)]
+    turned = max(choices, key=distance)
+    identity = np.eye(size)
+    return np.linalg.solve((turned + identity).T, (turned - identity).T).T / 2
 
 
 @jax.custom_jvp

@@ -180,9 +180,14 @@ class Drift:
         (0.3, 300, 1.6),
         (1.25, 12, 0.2),  # too short for longer clips
         (0.1, 300, 0.2),  # no step is long enough
+        # Within a step, it must not drift by more than those 6.6 pixels.
+        (30, 300, 0.2),
+        (36, 300, 0.1),
+        (60, 300, 0.1),
+        (80, 300, 0.05),
     ],
 )
-def test_steps_are_longer_in_a_slow_film(pixels_per_second, seconds, step):
+def test_steps_suit_the_speed_of_a_film(pixels_per_second, seconds, step):
     frames = Drift(seconds * 30, pixels_per_second / 30)
     assert plan.step_seconds(frames, 30.0, 20) == step
     data = plan.fit_to_film(ENCODER, seconds * 30, 30.0, step=step).data

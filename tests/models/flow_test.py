@@ -36,6 +36,32 @@ def test_a_fresh_flow_is_nearly_the_identity():
     assert 0 < jnp.abs(codes - latents).max() < 0.5
 
 
+def test_a_flow_can_start_as_any_normal_distribution():
+    rng = np.random.default_rng(0)
+    mean = rng.normal(size=SIZE)
+    axes, _ = np.linalg.qr(rng.normal(size=(SIZE, SIZE)))
+    mixed = axes * np.geomspace(0.3, 3, SIZE)
+    covariance = mixed @ mixed.T
+    params = flow.init_normal_flow(jax.random.key(0), mean, covariance, config=CONFIG)
+    codes = to_codes(params, normal(1, 20_000, SIZE), config=CONFIG)
+    np.testing.assert_allclose(codes.mean(axis=0), mean, atol=0.1)
+    scale = np.sqrt(np.diag(covariance))
+    found = np.cov(codes, rowvar=False) / np.outer(scale, scale)
+    np.testing.assert_allclose(found, covariance / np.outer(scale, scale), atol=0.05)
+
+
+def test_a_flow_that_cannot_be_as_narrow_is_as_narrow_as_it_can():
+    variances = np.ones(SIZE)
+    variances[0] = 1e-12  # a layer reaches a factor of e
+    params = flow.init_normal_flow(
+        jax.random.key(0), np.zeros(SIZE), np.diag(variances), config=CONFIG
+    )
+    codes = to_codes(params, normal(1, 2_000, SIZE), config=CONFIG)
+    deviations = np.asarray(codes).std(axis=0)
+    assert math.exp(-2) < deviations[0] < 0.2
+    np.testing.assert_allclose(deviations[1:], 1, atol=0.1)
+
+
 def test_latents_of_codes_are_the_latents_that_they_were_made_of():
     latents = normal(1, 100, SIZE)
     codes = to_codes(flow_params(), latents, config=CONFIG)

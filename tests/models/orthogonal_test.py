@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from duralava.models.orthogonal import cayley
+from duralava.models.orthogonal import cayley, free_parameters, orthonormal_bases
 
 
 def skew_matrices(size, scale):
@@ -49,3 +49,12 @@ def test_the_gradient_equals_that_of_lapack():
     )
     np.testing.assert_allclose(ours, theirs, atol=1e-4)
     assert np.abs(theirs).max() > 1
+
+
+@pytest.mark.parametrize("size", [4, 64])
+def test_parameters_of_a_basis_give_it_but_for_signs(size):
+    for seed in range(5):
+        matrix = np.random.default_rng(seed).normal(size=(size, size))
+        basis, _ = np.linalg.qr(matrix)
+        found = orthonormal_bases(jnp.asarray(free_parameters(basis), "float32"))
+        np.testing.assert_allclose(np.abs(basis.T @ found), np.eye(size), atol=1e-4)

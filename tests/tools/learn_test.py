@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from duralava import checkpoints
+from duralava import checkpoints, weights
 from duralava.rendering import writers
 
 TOOL = pathlib.Path(__file__).parents[2] / "tools" / "learn.py"
@@ -92,6 +92,7 @@ def test_film_becomes_a_lamp_and_the_run_goes_on_where_it_was_stopped(films, tmp
     assert f"the film {verdict['pictures']} of 100" in words[0]
     with Image.open(workdir / "preview.png") as picture:
         assert (picture.size, picture.n_frames) == ((320, 320), 300)
+    assert not (workdir / "phase_2").exists()  # what Ctrl-C leaves out
     data = config.data
     assert (data.frame_stride, data.clip_length, data.film_fps) == (2, 20, 10)
     assert not data.horizontal_flip
@@ -102,6 +103,9 @@ def test_film_becomes_a_lamp_and_the_run_goes_on_where_it_was_stopped(films, tmp
     further = steps_kept(workdir)[-1]
     assert further > step
     assert f"It was trained for {further} of {num_steps} steps;" in output
+    second_stage = workdir / "phase_2"
+    assert steps_kept(second_stage) == [further]
+    assert weights.load(workdir).config.flow_layers > 0
 
     for changed, says in (
         (f"--source={films / 'other.mp4'}", "holds another film"),
