@@ -235,11 +235,11 @@ def latest_checkpoint(workdir: str | os.PathLike[str]) -> pathlib.Path:
       ValueError: the workdir has none, or is not a training's workdir.
     """
     folder = phase_workdir(workdir, last_phase(workdir))
-    steps = _steps(folder)
-    if not steps:
+    step = latest_step(folder)
+    if step < 0:
         read_config(workdir)
         raise ValueError(f"{workdir} has no checkpoint yet")
-    return folder / FOLDER / str(max(steps))
+    return folder / FOLDER / str(step)
 
 
 def latest_step(workdir: str | os.PathLike[str]) -> int:

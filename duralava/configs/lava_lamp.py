@@ -3,8 +3,9 @@
   duralava learn --config=lava_lamp --source=VIDEO --workdir=DIR
 
 `learn` prepares the film as large as it is. Training sees whole frames of 64 pixels and
-windows of the larger pictures. Clips are not mirrored: the light and the motion of a
-real lamp may have a side.
+windows of the larger pictures. Flow and transition are fitted at the end, as those of
+the shipped weights. Clips are not mirrored: the light and the motion of a real lamp may
+have a side.
 """
 
 from ml_collections import ConfigDict

@@ -3,16 +3,17 @@
 import contextlib
 import dataclasses
 import os
+import pathlib
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from duralava import checkpoints
+from duralava import checkpoints, files
 from duralava.config import Config
 from duralava.learning import plan
-from duralava.training import loop, second_stage
+from duralava.training import loop, second_stage, sharding
 from duralava.training.interruption import stop_signals
 from duralava.training.state import TrainState, init_train_state
 
@@ -37,14 +38,18 @@ def fit(
       first: last state of the run.
       seconds: of training.
       on_share: called with how far it is, 0 to 1.
+
+    Raises:
+      ValueError: another process trains there.
+      OSError: the workdir cannot be written.
     """
     folder = checkpoints.phase_workdir(workdir, _PHASE)
     if checkpoints.latest_step(folder) >= int(first.step):
         return
     learned, _ = plan.films(config, workdir)
-    with stop_signals() as stopped:
+    with files.locked(pathlib.Path(workdir).expanduser()), stop_signals() as stopped:
         lamp = second_stage.train_second_stage(
-            loop.lamp_of(first.ema, config),
+            loop.lamp_of(sharding.local_copy(first.ema), config),
             learned,
             schedule=second_stage.Schedule(seconds=seconds),
             seed=config.training.seed,
@@ -58,7 +63,9 @@ def fit(
     checkpoints.open_workdir(folder, second)
     fresh = init_train_state(jax.random.key(config.training.seed), config=second)
     state = fresh._replace(
-        step=first.step, generator=lamp.params, ema=jax.tree.map(jnp.copy, lamp.params)
+        step=sharding.local_copy(first.step),
+        generator=lamp.params,
+        ema=jax.tree.map(jnp.copy, lamp.params),
     )
     with contextlib.closing(checkpoints.Checkpoints(folder, keep=1)) as saved:
         saved.save(state, {}, score=None)

@@ -9,13 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from duralava import models
-from duralava.datasets import clips, windows
+from duralava.datasets import clips
 from duralava.lamp import Lamp
 
 _GRID = 16  # height and width of the small frames, pixels
 _SAMPLES = 96  # codes at which Jacobians are computed
 _STEP = 0.1  # of their differences
 _ENCODED = 512  # frames, at a time
+_MOST_ENCODED = 50_000  # frames of a film, if each start of a step can be left out
 _CODES, _CLIPS = 512, 96  # in a batch
 _ROLLOUT = 20  # steps, or fewer of a short film
 
@@ -34,7 +35,8 @@ def encode_film(
 
     Args:
       lamp: whose encoder is used.
-      film: of the size of the lamp's training frames.
+      film: of the size of the lamp's training frames. Each segment is encoded once for
+        each of the frames that a step can start at, or for some of them if it is long.
       mirrored: whether the same segments follow mirrored.
       least: smallest T.
 
@@ -46,18 +48,20 @@ def encode_film(
     if num_steps < least:
         raise ValueError(f"segments have {num_steps} steps; {least} are needed")
 
-    def encode(segment: windows.Frames, side: int) -> np.ndarray:
-        groups = range(0, len(segment), _ENCODED)
-        codes = [lamp.encode(segment[g : g + _ENCODED][:, :, ::side]) for g in groups]
-        return np.concatenate(codes)
+    kept = max(1, min(stride, _MOST_ENCODED // (num_steps * len(film.segments()))))
+    starts = np.linspace(0, stride, kept, endpoint=False).astype(int)
 
-    encoded = [
-        encode(segment[: num_steps * stride], side)
-        for side in ((1, -1) if mirrored else (1,))
-        for segment in film.segments()
-    ]
-    return np.concatenate(
-        [segment.reshape(num_steps, stride, -1).swapaxes(0, 1) for segment in encoded]
+    def encode(frames: np.ndarray) -> np.ndarray:
+        groups = range(0, len(frames), _ENCODED)
+        return np.concatenate([lamp.encode(frames[g : g + _ENCODED]) for g in groups])
+
+    return np.stack(
+        [
+            encode(segment[start::stride][:num_steps, :, ::side])
+            for side in ((1, -1) if mirrored else (1,))
+            for segment in film.segments()
+            for start in starts
+        ]
     )
 
 

@@ -38,6 +38,14 @@ def test_codes_of_a_step_are_those_of_frames_three_apart(lamp, mirrored):
             )
 
 
+def test_of_a_very_long_film_fewer_starts_are_encoded(lamp, monkeypatch):
+    every = codes.encode_film(lamp, film(50), mirrored=False)
+    assert len(every) == 3
+    monkeypatch.setattr(codes, "_MOST_ENCODED", 40)  # two of three starts
+    some = codes.encode_film(lamp, film(50), mirrored=False)
+    np.testing.assert_allclose(some, every[:2], atol=1e-5)
+
+
 def test_a_long_film_is_encoded_in_parts(lamp, monkeypatch):
     monkeypatch.setattr(codes, "_ENCODED", 7)
     some = codes.encode_film(lamp, film(50), mirrored=False)
