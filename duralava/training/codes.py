@@ -17,7 +17,7 @@ _SAMPLES = 96  # codes at which Jacobians are computed
 _STEP = 0.1  # of their differences
 _ENCODED = 512  # frames, at a time
 _MOST_ENCODED = 50_000  # frames of a film, if each start of a step can be left out
-_CODES, _CLIPS = 512, 96  # in a batch
+_CODES, _CLIPS = 512, 48  # in a batch
 _ROLLOUT = 20  # steps, or fewer of a short film
 
 

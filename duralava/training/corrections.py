@@ -13,6 +13,9 @@ from duralava.datasets import clips
 from duralava.lamp import Lamp
 
 _LAMPS, _ROUNDS = 512, 4
+_PAIRS = 2_000  # of frames that are compared, and of unrelated ones:
+_UNRELATED = 256
+_MOST_CHANGE = 0.7  # at which motion is compared, as a share of unrelated frames'
 _MOST_LONGEST = 0.01  # share of latents that the transition has had to shorten
 _MOMENTS, _SPACING = 40, 100  # at which latents are taken to whiten them; steps
 
@@ -23,7 +26,8 @@ def match_motion(
     """Returns a lamp with angles for which its frames change as much as a film.
 
     What a transition cannot foresee, it learns as less motion. All angles of a rotation
-    are multiplied by one factor, so that frames change as much in a second.
+    are multiplied by one factor, so that frames change as much in a second, or in less
+    time if the film is another one after a second.
 
     Args:
       lamp: with a transition of the kind `rotation`.
@@ -31,22 +35,15 @@ def match_motion(
       seed: of the lamps that are measured.
       on_round: called with how far off the motion is, in words.
     """
-    count = max(1, round(lamp.steps_per_second))
-    stride = max(1, round(count * film.fps / lamp.steps_per_second))
-    target = np.mean(
-        [
-            _mean_change(segment[:-stride:stride], segment[stride::stride])
-            for segment in film.segments()
-        ]
-    )
+    num_steps, target = _compared_motion(film, lamp.steps_per_second)
     state = lamp.start(seed, count=_LAMPS)
     for _ in range(_ROUNDS):
-        _, latents = lamp.rollout(*state, num_steps=count + 1)
-        change = _mean_change(lamp.generate(latents[0]), lamp.generate(latents[-1]))
+        _, latents = lamp.rollout(*state, num_steps=num_steps + 1)
+        found = _mean_change(lamp.generate(latents[0]), lamp.generate(latents[-1]))
         on_round(
-            f"frames change {change / target:.3f} times as much as those of the film"
+            f"frames change {found / target:.3f} times as much as those of the film"
         )
-        lamp = _with_larger_angles(lamp, target / change)
+        lamp = _with_larger_angles(lamp, target / found)
     return lamp
 
 
@@ -107,6 +104,31 @@ def in_other_latents(lamp: Lamp, mean: np.ndarray, scale: np.ndarray) -> Lamp:
     transition[last] = {name: leaf @ inverse for name, leaf in transition[last].items()}
     transition = jax.tree.map(jnp.float32, transition)
     return dataclasses.replace(lamp, params=lamp.params | {"transition": transition})
+
+
+def _compared_motion(film: clips.Film, steps_per_second: float) -> tuple[int, float]:
+    """Returns over how many steps motion is compared, and how much a film changes."""
+    segments = film.segments()
+    every = max(1, len(film.frames) // _PAIRS)
+    shortest = min(len(segment) for segment in segments)
+
+    def change(frames: int) -> float:
+        pairs = [(some[:-frames:every], some[frames::every]) for some in segments]
+        return float(np.mean([_mean_change(*pair) for pair in pairs]))
+
+    def frames_of(num_steps: int) -> int:
+        return max(1, round(num_steps * film.fps / steps_per_second))
+
+    num_steps = max(1, round(steps_per_second))
+    rng = np.random.default_rng(0)
+    some, other = rng.integers(0, len(film.frames), (2, _UNRELATED))
+    unrelated = _mean_change(film.frames[some], film.frames[other])
+    while num_steps > 1 and (
+        frames_of(num_steps) > shortest // 2
+        or change(frames_of(num_steps)) > _MOST_CHANGE * unrelated
+    ):
+        num_steps //= 2
+    return num_steps, change(frames_of(num_steps))
 
 
 def _mean_change(before: np.ndarray, after: np.ndarray) -> float:

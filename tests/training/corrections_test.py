@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import tiny
 
+from duralava.datasets import clips
 from duralava.training import corrections
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -31,3 +32,26 @@ def test_latents_that_diverge_are_not_whitened():
     lamp = tiny.faster(lamp, 100.0)
     with pytest.raises(FloatingPointError, match="latents diverge"):
         corrections.whiten_latents(lamp, seed=0, on_round=print)
+
+
+@pytest.mark.parametrize(
+    ("period", "num_steps"),
+    [
+        # In a time t, a wave changes pi / 2 sin(pi t / period) times as much as between
+        # unrelated moments: 0.7 times for t = 0.147 periods. A second has 10 steps.
+        (20, 10),
+        (4, 5),
+        (1.5, 2),
+        (0.7, 1),
+    ],
+)
+def test_motion_is_compared_before_a_film_is_another_one(period, num_steps):
+    seconds = np.arange(3_000) / 30
+    bright = 128 + 100 * np.sin(2 * np.pi * seconds / period)
+    frames = np.broadcast_to(
+        bright.astype(np.uint8)[:, None, None, None], (3_000, 4, 4, 3)
+    )
+    film = clips.Film(frames, fps=30.0)
+    found, change = corrections._compared_motion(film, 10.0)
+    assert found == num_steps
+    assert change > 0
