@@ -42,8 +42,8 @@ _SEED = flags.DEFINE_integer("seed", 0, "Of parameters and latents.", lower_boun
 flags.mark_flags_as_required(["output"])
 
 _HIDDEN, _LAYERS = 512, 3
-_FRESH, _CARRIED = 512, 512  # latents in a step
-_ROLLOUT = 4  # steps of carried lamps
+_FRESH, _CARRIED = 256, 256  # latents in a step
+_ROLLOUT = 2  # steps of carried lamps
 _RESETS = 1.0, 0.003  # share of them that starts anew, at the first step and the last
 _LENGTH_WEIGHT, _NORMALITY_WEIGHT = 1.0, 0.02
 _RATE, _WARMUP = 1e-3, 200
