@@ -94,7 +94,8 @@ def test_film_becomes_a_lamp_and_the_run_goes_on_where_it_was_stopped(films, tmp
         assert (picture.size, picture.n_frames) == ((320, 320), 300)
     assert not (workdir / "phase_2").exists()  # what Ctrl-C leaves out
     data = config.data
-    assert (data.frame_stride, data.clip_length, data.film_fps) == (2, 20, 10)
+    # The square moves by a third of its width in a frame: steps of 0.1 s.
+    assert (data.frame_stride, data.clip_length, data.film_fps) == (1, 20, 10)
     assert not data.horizontal_flip
 
     with start(*flags, "--minutes=1e-5") as second:
