@@ -69,7 +69,6 @@ _SCALE, _SMALLEST_SCALE = 0.2, 0.01  # of the rate
 _LEAST = max(_MOTIONS) + 1  # steps that are checked
 
 Params = Any
-Terms = dict[str, jax.Array]
 
 
 @dataclasses.dataclass(frozen=True)
