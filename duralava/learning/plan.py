@@ -20,7 +20,7 @@ from duralava.training import loop
 _USUAL_STEP = 0.2  # seconds, as that of the shipped weights
 _LONGER_STEPS = (0.4, 0.8, 1.6)
 _SHORTER_STEPS = (0.1, 0.05)
-_MOST_CHANGE = 0.5  # in a step, as a share of that between unrelated frames
+_MOST_CHANGE = 1 / 3  # in a step, as a share of that between unrelated frames
 _ENOUGH_CHANGE = 0.5  # over a clip, as a share of that between unrelated frames
 _TIMED_STEPS = 10
 _SPARE = 0.9  # share of the time that is planned: the machine may be busy later
@@ -187,8 +187,8 @@ def step_seconds(frames: arrays.Rows, fps: float, clip_length: int) -> float:
     """Returns the seconds of a step that suit the motion of a film.
 
     They are 0.2 s, with two exceptions. A transition cannot foresee a film that changes
-    faster: if frames 0.2 s apart differ more than half as much as unrelated frames do,
-    a step is 0.1 or 0.05 s. In a slow film clips should show motion: a step is the
+    faster: if frames 0.2 s apart differ more than a third as much as unrelated frames
+    do, a step is 0.1 or 0.05 s. In a slow film clips should show motion: a step is the
     shortest of 0.2 to 1.6 s with which the frames at both ends of a clip differ half as
     much as unrelated frames do, if there is one, and such a clip fits into the film
     twice.

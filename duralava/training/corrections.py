@@ -15,7 +15,7 @@ from duralava.lamp import Lamp
 _LAMPS, _ROUNDS = 512, 4
 _PAIRS = 2_000  # of frames that are compared, and of unrelated ones:
 _UNRELATED = 256
-_MOST_CHANGE = 0.7  # at which motion is compared, as a share of unrelated frames'
+_MOST_CHANGE = 0.6  # at which motion is compared, as a share of unrelated frames'
 _MOST_LONGEST = 0.01  # share of latents that the transition has had to shorten
 _MOMENTS, _SPACING = 40, 100  # at which latents are taken to whiten them; steps
 

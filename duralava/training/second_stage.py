@@ -55,6 +55,7 @@ _FIRST = {"flow_layers": 0, "convolution_dtype": "float32", "critic_dtype": "flo
 _NOISE = 0.05  # standard deviation of codes, the least that encoders learn
 _RATES = 1.5e-3, 1e-3  # of the flow alone, and of both
 _WARMUP = 100  # steps
+_AVERAGED = 0.98  # share of the average of parameters that stays in a step
 _LAST_RATE = 0.01  # share of the rate at the last step
 _DENSITY_WEIGHT = 60.0
 _NEAR = 5.0  # errors of later steps count less: they cannot be foreseen
@@ -258,6 +259,15 @@ class _Data(NamedTuple):
     checked: np.ndarray
 
 
+class _State(NamedTuple):
+    """Parameters, their average, moments of the optimiser, carried latents."""
+
+    params: Params
+    average: Params
+    moments: Any
+    carried: jax.Array
+
+
 def _fit(
     params: Params,
     loss: Callable[..., tuple[jax.Array, Any]],
@@ -272,10 +282,12 @@ def _fit(
     on_line: Callable[[str], Any],
     stops: Callable[[], bool],
 ) -> tuple[Params, bool]:
-    """Returns the parameters with the smallest loss for checked codes.
+    """Returns the averaged parameters with the smallest loss for checked codes.
 
-    If that loss does not fall for long, training goes back to them, with a smaller
-    rate, a few times, and then ends. The second result is whether it never had to.
+    The parameters after a step are noisy, so those of the last steps are averaged. If
+    the loss of the average does not fall for long, training goes back to the best one,
+    with a smaller rate, a few times, and then ends. The second result is whether it
+    never had to.
     """
     optimizer = optax.chain(
         optax.clip_by_global_norm(1.0),
@@ -284,8 +296,10 @@ def _fit(
     )
 
     @jax.jit
-    def step(state: Any, batch: Batch, index: int, share: float, scale: float) -> Any:
-        params, moments, carried = state
+    def step(
+        state: _State, batch: Batch, index: int, share: float, scale: float
+    ) -> _State:
+        params, average, moments, carried = state
         reset_key, key = jax.random.split(jax.random.key(index))
         resets = _RESETS[0] * (_RESETS[1] / _RESETS[0]) ** share
         carried = reset_some(carried, reset_key, probability=resets)
@@ -295,12 +309,15 @@ def _fit(
         updates, moments = optimizer.update(gradient, moments, params)
         now = scale * rate * jnp.minimum(1.0, (index + 1) / _WARMUP) * _cosine(share)
         updates = jax.tree.map(lambda leaf: -now * leaf, updates)
-        return optax.apply_updates(params, updates), moments, carried
+        params = optax.apply_updates(params, updates)
+        stays = jnp.minimum(_AVERAGED, index / (index + 1.0))
+        average = optax.incremental_update(params, average, 1 - stays)
+        return _State(params, average, moments, carried)
 
     measure = jax.jit(loss)
     check = next(film_codes.batches(data.checked, seed=0, scale=4))
     learned = film_codes.batches(data.learned, seed=seed)
-    state = params, optimizer.init(params), carried
+    state = _State(params, params, optimizer.init(params), carried)
     if math.isfinite(seconds):
         pace = _seconds_per_step(lambda: step(state, next(learned), 0, 0.0, 1.0))
         num_steps = max(1, min(num_steps, int(seconds / pace)))
@@ -314,16 +331,18 @@ def _fit(
         on_share(done / num_steps)
         if done % _CHECK_EVERY and done < num_steps:
             continue
-        found, (terms, _) = measure(state[0], check, state[2], jax.random.key(0))
+        found, (terms, _) = measure(
+            state.average, check, state.carried, jax.random.key(0)
+        )
         if done % _TELL_EVERY == 0 or done == num_steps:
             on_line(f"step {done} of {num_steps}: {_text(terms)}")
         if found < best_loss:
-            best, best_loss, last_change = state[0], found, done
+            best, best_loss, last_change = state.average, found, done
         elif done - last_change >= _PATIENCE:
             if scale <= _SMALLEST_SCALE:
                 break
             scale, last_change = scale * _SCALE, done
-            state = best, optimizer.init(best), state[2]
+            state = _State(best, best, optimizer.init(best), state.carried)
             on_line(f"step {done} of {num_steps}: back to the best, with a lower rate")
     return best, scale == 1.0
 
