@@ -180,11 +180,12 @@ class Drift:
         (0.3, 300, 1.6),
         (1.25, 12, 0.2),  # too short for longer clips
         (0.1, 300, 0.2),  # no step is long enough
-        # Within a step, it must not drift by more than those 6.6 pixels.
-        (30, 300, 0.2),
-        (36, 300, 0.1),
-        (60, 300, 0.1),
-        (80, 300, 0.05),
+        # Those that are 4.4 pixels apart differ a third as much. Within a step, it must
+        # not drift by more.
+        (20, 300, 0.2),
+        (24, 300, 0.1),
+        (40, 300, 0.1),
+        (48, 300, 0.05),
     ],
 )
 def test_steps_suit_the_speed_of_a_film(pixels_per_second, seconds, step):

@@ -38,10 +38,10 @@ def test_latents_that_diverge_are_not_whitened():
     ("period", "num_steps"),
     [
         # In a time t, a wave changes pi / 2 sin(pi t / period) times as much as between
-        # unrelated moments: 0.7 times for t = 0.147 periods. A second has 10 steps.
+        # unrelated moments: 0.6 times for t = 0.125 periods. A second has 10 steps.
         (20, 10),
-        (4, 5),
-        (1.5, 2),
+        (5, 5),
+        (2, 2),
         (0.7, 1),
     ],
 )
