@@ -50,9 +50,7 @@ def render(
         else starts.start_from_film(lamp, start, seed=seed)
     )
     frames = film.film_lamps(lamp, state, shot)
-    return writers.write_frames(
-        path, frames, fps=fps, num_frames=shot.num_frames, loop=shot.loop
-    )
+    return writers.write_frames(path, frames, fps=fps, loop=shot.loop)
 
 
 def train(

@@ -183,9 +183,9 @@ class Lamp:
             chunk_size=frames_at_once(size**2),
             steps_per_frame=steps_per_frame(self, fps=fps),
             size=size,
+            num_frames=None if seconds is None else round(seconds * fps),
         )
-        frames = (frame for chunk in chunks for frame in chunk[:, 0])
-        return itertools.islice(frames, seconds and round(seconds * fps))
+        return (frame for chunk in chunks for frame in chunk[:, 0])
 
 
 def frames_at_once(num_pixels: int) -> int:
@@ -203,8 +203,9 @@ def frame_chunks(
     chunk_size: int,
     steps_per_frame: fractions.Fraction = fractions.Fraction(1),
     size: int | None = None,
+    num_frames: int | None = None,
 ) -> Iterator[np.ndarray]:
-    """Yields the frames of B lamps without end, in memory that does not grow.
+    """Yields the frames of B lamps, in memory that does not grow.
 
     Frame n shows step `state.step + n * steps_per_frame` of the rollout; between two
     steps the latent is interpolated. The next chunk is computed while the caller uses
@@ -217,11 +218,13 @@ def frame_chunks(
       steps_per_frame: model steps from one frame to the next, above 0.
       size: height and width of a frame in pixels; None for those of the training
         frames.
+      num_frames: of all chunks; None for an endless film.
 
     Yields:
-      Frames u8[N, B, H, W, 3].
+      Frames u8[N, B, H, W, 3]; the last chunk may have fewer.
     """
     num_steps = math.ceil(chunk_size * steps_per_frame) + 1
+    left = math.inf if num_frames is None else num_frames
 
     def chunk(index: int, latents: jax.Array) -> tuple[jax.Array, jax.Array]:
         first = index * chunk_size
@@ -238,11 +241,16 @@ def frame_chunks(
             size=size,
         )
 
-    frames, latents = chunk(0, state.latents)
+    following, latents = chunk(0, state.latents)
     for index in itertools.count(1):
-        following, latents = chunk(index, latents)
-        yield np.asarray(frames)
         frames = following
+        if left > chunk_size:
+            following, latents = chunk(index, latents)
+        # Chunks have one size, so that one program generates all; the surplus is cut.
+        yield np.asarray(frames)[: min(left, chunk_size)]
+        left -= chunk_size
+        if left <= 0:
+            return
 
 
 def steps_per_frame(

@@ -55,6 +55,26 @@ def pytest_xdist_auto_num_workers():
     return os.cpu_count() + 1
 
 
+# Files of tests that take minutes, in the order in which they start.
+LONGEST = (
+    "learn_test.py",
+    "api_test.py",
+    "evaluate_test.py",
+    "train_test.py",
+    "benchmark_test.py",
+    "render_test.py",
+    "loop_test.py",
+    "critics_test.py",
+    "step_test.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Starts with the longest files, so that no worker waits for another at the end."""
+    rank = {name: index for index, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.name, len(LONGEST)))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def compiled_programs(tmp_path_factory):
     """Keeps compiled programs on the disk: for all tests and the commands they run."""

@@ -304,6 +304,23 @@ def test_a_film_has_the_length_of_its_seconds_and_shows_the_chunks(refreshed):
     np.testing.assert_array_equal(film, expected)
 
 
+def test_no_more_chunks_are_computed_than_a_film_has(lamp, monkeypatch):
+    compute, starts = lamp_module._frame_chunk, []
+
+    def counted(lamp, latents, key, start, *rest, **options):
+        starts.append(int(start))
+        return compute(lamp, latents, key, start, *rest, **options)
+
+    monkeypatch.setattr(lamp_module, "_frame_chunk", counted)
+    state = RolloutState(LATENTS, KEY, 0)
+    chunks = list(frame_chunks(lamp, state, chunk_size=3, num_frames=7))
+    assert [len(chunk) for chunk in chunks] == [3, 3, 1]
+    assert starts == [0, 3, 6]
+    np.testing.assert_array_equal(
+        np.concatenate(chunks), take(lamp, 7, chunk_size=3), strict=True
+    )
+
+
 def test_a_film_without_seconds_is_endless(lamp):
     count = 3 * lamp_module.CHUNK_SIZE + 1
     film = list(itertools.islice(lamp.film(fps=5.0), count))

@@ -14,7 +14,6 @@ duralava render -o - --seconds=inf | ffplay -f rawvideo -pixel_format rgb24 \
 from __future__ import annotations
 
 import contextlib
-import itertools
 import math
 import re
 import sys
@@ -126,7 +125,7 @@ def _write(frames: Iterator[np.ndarray], shot: film.Shot) -> int:
     with _progress(shot.num_frames, "frame") as progress:
 
         def counted() -> Iterator[np.ndarray]:
-            for frame in itertools.islice(frames, shot.num_frames):
+            for frame in frames:
                 progress.update()
                 yield frame
 

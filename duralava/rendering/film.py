@@ -129,8 +129,8 @@ def film_lamps(lamp: Lamp, state: RolloutState, shot: Shot) -> Iterator[np.ndarr
       shot: the choices of the film.
 
     Returns:
-      Frames u8[H, W, 3], or u8[H, W, 4] if they are transparent; without end unless
-      it is a loop.
+      Frames u8[H, W, 3], or u8[H, W, 4] if they are transparent: `shot.num_frames`, or
+      without end.
 
     Raises:
       ValueError: the frames would be too large or too small, the lamp does not draw
@@ -156,7 +156,12 @@ def film_lamps(lamp: Lamp, state: RolloutState, shot: Shot) -> Iterator[np.ndarr
         )
     else:
         chunks = frame_chunks(
-            lamp, state, chunk_size=chunk_size, steps_per_frame=pace, size=size
+            lamp,
+            state,
+            chunk_size=chunk_size,
+            steps_per_frame=pace,
+            size=size,
+            num_frames=shot.num_frames,
         )
     return (_framed(moment, shot) for chunk in chunks for moment in chunk)
 

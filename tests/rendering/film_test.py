@@ -23,6 +23,11 @@ def take(lamp, count, *, state=None, **options):
     return np.stack(list(itertools.islice(film_lamps(lamp, state, shot), count)))
 
 
+def test_a_film_ends_after_its_frames(lamp):
+    frames = list(film_lamps(lamp, lamp.start(1), Shot(num_frames=33)))
+    np.testing.assert_array_equal(frames, take(lamp, 33))
+
+
 def test_a_film_of_one_lamp_is_the_film_of_its_seed(lamp):
     film = take(lamp, 12)
     expected = lamp.film(seed=1, fps=30.0)
