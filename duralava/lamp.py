@@ -241,16 +241,16 @@ def frame_chunks(
             size=size,
         )
 
-    following, latents = chunk(0, state.latents)
+    frames, latents = chunk(0, state.latents)
     for index in itertools.count(1):
-        frames = following
-        if left > chunk_size:
-            following, latents = chunk(index, latents)
-        # Chunks have one size, so that one program generates all; the surplus is cut.
-        yield np.asarray(frames)[: min(left, chunk_size)]
-        left -= chunk_size
-        if left <= 0:
+        if left <= chunk_size:
+            # Chunks have one size, so that one program generates all.
+            yield np.asarray(frames)[:left]
             return
+        left -= chunk_size
+        following, latents = chunk(index, latents)
+        yield np.asarray(frames)
+        frames = following
 
 
 def steps_per_frame(

@@ -16,7 +16,7 @@ PREVIEW = "preview.png"
 _NUM_CLIPS, _CLIP_LENGTH = 128, 16
 _HORIZON = 20  # steps before the clips that are compared
 _MEMORISED = 0.5  # share of held-out film's distance to learned film
-_PREVIEW_FRAMES, _PREVIEW_FPS = 300, 30.0
+_PREVIEW_SECONDS, _PREVIEW_FPS = 10.0, 30.0
 
 
 class Score(NamedTuple):
@@ -116,8 +116,8 @@ def render_preview(workdir: str | os.PathLike[str]) -> pathlib.Path:
       OSError: the file cannot be written.
     """
     path = pathlib.Path(workdir).expanduser() / PREVIEW
-    film = weights.load(workdir).film(fps=_PREVIEW_FPS)
-    writers.write_frames(path, film, fps=_PREVIEW_FPS, num_frames=_PREVIEW_FRAMES)
+    film = weights.load(workdir).film(seconds=_PREVIEW_SECONDS, fps=_PREVIEW_FPS)
+    writers.write_frames(path, film, fps=_PREVIEW_FPS)
     return path
 
 

@@ -10,14 +10,6 @@ import tiny
 from duralava import trees, weights
 
 SCRIPT = pathlib.Path(__file__).parents[2] / "experiments" / "second_stage.py"
-# Networks of the full size take a minute to compile.
-SMALL = """
-import runpy, sys
-from duralava.training import second_stage
-second_stage._SHAPE |= {"flow_layers": 1, "flow_hidden": 8}
-second_stage._SHAPE |= {"transition_layers": 1, "transition_hidden": 8}
-runpy.run_path(sys.argv.pop(1), run_name="__main__")
-"""
 
 
 @pytest.fixture
@@ -29,8 +21,7 @@ def second_stage(tiny_data_dir, tmp_path):
         weights.save(first, lamp)
         done = subprocess.run(
             [
-                *(sys.executable, "-c", SMALL, SCRIPT),
-                *("--density_steps=2", "--joint_steps=2"),
+                *(sys.executable, SCRIPT, "--density_steps=2", "--joint_steps=2"),
                 *(f"--checkpoint={first}", f"--output={second}"),
                 *("--dataset=lava_lamp/16x16", f"--data_dir={tiny_data_dir}", *flags),
             ],
