@@ -128,6 +128,14 @@ def tiny_data_dir(tmp_path_factory):
 
 
 @pytest.fixture
+def own_data_dir(tiny_data_dir, tmp_path):
+    """A copy of the tiny data set that a test may damage: as it was prepared."""
+    # Smaller frames appear beside the frames once some test has trained on them.
+    smaller = shutil.ignore_patterns("*_frame_*")
+    return shutil.copytree(tiny_data_dir, tmp_path / "data", ignore=smaller)
+
+
+@pytest.fixture
 def train_tiny(tiny_data_dir):
     """Trains on the tiny film."""
     return functools.partial(loop.train, data_dir=tiny_data_dir)

@@ -1,7 +1,6 @@
 import dataclasses
 import functools
 import json
-import shutil
 
 import numpy as np
 import pytest
@@ -166,14 +165,11 @@ def test_nothing_is_flipped_unless_asked_for():
     ("metadata", "segment_frames"),
     [({}, None), ({"segment_frames": 0}, None), ({"segment_frames": 9}, 9)],
 )
-def test_cuts_are_where_the_metadata_say(
-    tiny_data_dir, tmp_path, metadata, segment_frames
-):
-    shutil.copytree(tiny_data_dir / "lava_lamp", tmp_path / "lava_lamp")
-    [path] = tmp_path.glob("lava_lamp/16x16/*/metadata.json")
+def test_cuts_are_where_the_metadata_say(own_data_dir, metadata, segment_frames):
+    [path] = own_data_dir.glob("lava_lamp/16x16/*/metadata.json")
     path.write_text(json.dumps(json.loads(path.read_text()) | metadata))
 
-    film = clips.load_film("lava_lamp/16x16", tmp_path, "train")
+    film = clips.load_film("lava_lamp/16x16", own_data_dir, "train")
 
     assert film.segment_frames == segment_frames
 
@@ -293,12 +289,13 @@ def test_without_larger_pictures_all_windows_are_whole_frames(length):
     np.testing.assert_array_equal(batch.view_places, whole.view_places)
 
 
-def test_large_film_is_learned_at_a_lower_resolution(tiny_data_dir, tmp_path):
-    shutil.copytree(tiny_data_dir / "lava_lamp", tmp_path / "lava_lamp")
-    frames = np.asarray(clips.load_film("lava_lamp/16x16", tmp_path, "train").frames)
+def test_large_film_is_learned_at_a_lower_resolution(own_data_dir):
+    frames = np.asarray(
+        clips.load_film("lava_lamp/16x16", own_data_dir, "train").frames
+    )
 
     for _ in range(2):  # the second time, from the disk
-        film = clips.load_film("lava_lamp/16x16", tmp_path, "train", resolution=8)
+        film = clips.load_film("lava_lamp/16x16", own_data_dir, "train", resolution=8)
         means = frames.reshape(-1, 8, 2, 8, 2, 3).mean(axis=(2, 4))
         assert film.frames.shape == (180, 8, 8, 3)
         np.testing.assert_allclose(film.frames, means, atol=0.6)
@@ -315,36 +312,32 @@ def test_frames_that_are_no_multiple_are_refused(tiny_data_dir):
         clips.load_film("lava_lamp/16x16", tiny_data_dir, "train", resolution=12)
 
 
-def test_a_damaged_frame_is_one_error_that_says_what_to_do(tiny_data_dir, tmp_path):
-    shutil.copytree(tiny_data_dir / "lava_lamp", tmp_path / "lava_lamp")
-    [path] = tmp_path.rglob("train.npy")
+def test_a_damaged_frame_is_one_error_that_says_what_to_do(own_data_dir):
+    [path] = own_data_dir.rglob("train.npy")
     content = bytearray(path.read_bytes())
     content[-5] ^= 16
     path.write_bytes(content)
     says = (
         rf"{path} is damaged: row 179 is not what was written; prepare it anew: "
-        rf"duralava prepare --dataset=lava_lamp/16x16 --data_dir={tmp_path} "
+        rf"duralava prepare --dataset=lava_lamp/16x16 --data_dir={own_data_dir} "
         "--source=VIDEO_OR_FOLDER --overwrite"
     )
 
-    film = clips.load_film("lava_lamp/16x16", tmp_path, "train")
+    film = clips.load_film("lava_lamp/16x16", own_data_dir, "train")
     data = DataConfig(clip_length=90, frame_stride=2, batch_size=2)
     with pytest.raises(ValueError, match=says):
         next(clips.batch_iterator(film, data, seed=0))
     with pytest.raises(ValueError, match=says):
-        clips.load_film("lava_lamp/16x16", tmp_path, "train", resolution=8)
-    assert not list(tmp_path.rglob("train_frame_8*"))
+        clips.load_film("lava_lamp/16x16", own_data_dir, "train", resolution=8)
+    assert not list(own_data_dir.rglob("train_frame_8*"))
 
 
-def test_damaged_smaller_frames_are_made_again_once_they_are_removed(
-    tiny_data_dir, tmp_path
-):
-    shutil.copytree(tiny_data_dir / "lava_lamp", tmp_path / "lava_lamp")
+def test_damaged_smaller_frames_are_made_again_once_they_are_removed(own_data_dir):
     load = functools.partial(
-        clips.load_film, "lava_lamp/16x16", tmp_path, "train", resolution=8
+        clips.load_film, "lava_lamp/16x16", own_data_dir, "train", resolution=8
     )
     expected = np.array(load().frames)
-    [path] = tmp_path.rglob("train_frame_8.npy")
+    [path] = own_data_dir.rglob("train_frame_8.npy")
     content = bytearray(path.read_bytes())
     content[-5] ^= 16
     path.write_bytes(content)

@@ -266,11 +266,10 @@ def test_another_later_phase_is_refused(train_tiny, two_phases, tmp_path):
         train_tiny(dataclasses.replace(two_phases, then=(later,)), tmp_path)
 
 
-def test_a_workdir_and_its_data_can_be_moved(train_tiny, tiny_data_dir, tmp_path):
+def test_a_workdir_and_its_data_can_be_moved(train_tiny, own_data_dir, tmp_path):
     train_tiny(tiny.CONFIG, tmp_path / "a", max_seconds=0)
     (tmp_path / "a").rename(tmp_path / "b")
-    moved_data = shutil.copytree(tiny_data_dir, tmp_path / "data")
-    resumed = loop.train(tiny.CONFIG, tmp_path / "b", data_dir=moved_data)
+    resumed = loop.train(tiny.CONFIG, tmp_path / "b", data_dir=own_data_dir)
     assert_identical(resumed, train_tiny(tiny.CONFIG, tmp_path / "c"))
 
 
