@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from etils import epy
 
+from duralava import draws
 from duralava.config import Config, ModelConfig
 from duralava.tracing import kept_jit
 
@@ -327,7 +328,7 @@ def latents_at(trajectory: jax.Array, moments: jax.Array) -> jax.Array:
 def _start(key: jax.Array, *, shape: tuple[int, int]) -> tuple[jax.Array, jax.Array]:
     """Returns latents of N(0, I), and the key of the noise that follows."""
     latent_key, noise_key = jax.random.split(key)
-    return jax.random.normal(latent_key, shape), noise_key
+    return draws.normal(latent_key, shape), noise_key
 
 
 @functools.partial(kept_jit, static_argnames=("num_steps", "size"))

@@ -28,7 +28,7 @@ import jax.numpy as jnp
 import optax
 from absl import flags
 
-from duralava import command_line, losses, models, weights
+from duralava import command_line, draws, losses, models, weights
 from duralava.config import ModelConfig
 from duralava.training import corrections
 from duralava.training.step import reset_some
@@ -133,9 +133,9 @@ def fit(teacher: Params, teacher_config: ModelConfig, config: ModelConfig) -> Pa
         gradient, (terms, carried) = jax.grad(distillation_loss, has_aux=True)(
             params,
             teacher,
-            jax.random.normal(keys[1], (_FRESH, config.latent_size)),
+            draws.normal(keys[1], (_FRESH, config.latent_size)),
             carried,
-            jax.random.normal(keys[2], (_ROLLOUT, *shape)),
+            draws.normal(keys[2], (_ROLLOUT, *shape)),
             teacher_config=teacher_config,
             config=config,
         )

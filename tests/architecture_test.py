@@ -6,8 +6,8 @@ import pytest
 PACKAGE = pathlib.Path(__file__).parents[1] / "duralava"
 # Each floor imports only from floors before it, and from itself.
 FLOORS = [
-    *("extras", "files", "tables", "trees", "checked", "compilation", "tracing"),
-    *("command_line",),
+    *("extras", "files", "tables", "trees", "draws", "checked"),
+    *("compilation", "tracing", "command_line"),
     *("config", "configs", "signals", "models", "losses", "lamp"),
     *("themes", "simulation", "datasets", "checkpoints", "pretrained", "weights"),
     *("rendering", "evaluation", "training", "learning"),

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import tiny
+from tiny import normal
 
 from duralava import lamp as lamp_module
 from duralava import models
@@ -23,10 +24,6 @@ SIXTH = fractions.Fraction(1, 6)
 
 interpolate = jax.jit(lamp_module.interpolate)
 generate = jax.jit(models.generate, static_argnames="config")
-
-
-def normal(seed, *shape):
-    return jax.random.normal(jax.random.key(seed), shape)
 
 
 LATENTS = normal(2, 3, tiny.LATENT_SIZE)

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tiny
 
 from duralava import losses
 
@@ -68,7 +69,7 @@ def test_the_players_pull_at_a_generated_clip_in_opposite_directions(pair):
 
 
 def random_clips(num_steps, batch_size):
-    return jax.random.normal(jax.random.key(0), (num_steps, batch_size, 2, 2, 3))
+    return tiny.normal(0, num_steps, batch_size, 2, 2, 3)
 
 
 def exact_penalty(discriminator, clips, key):
@@ -83,7 +84,7 @@ def exact_penalty(discriminator, clips, key):
 def test_the_exact_penalty_of_a_linear_discriminator_is_its_square_weight():
     # The logit of step t reads frame t alone, so the cross terms of the random signs
     # are zero and every draw gives the mean over t of |w_t|^2.
-    weights = jax.random.normal(jax.random.key(1), (4, 2, 2, 3))
+    weights = tiny.normal(1, 4, 2, 2, 3)
     expected = jnp.mean(jnp.sum(weights**2, axis=(1, 2, 3)))
 
     def discriminator(clips):
@@ -97,7 +98,7 @@ def test_the_exact_penalty_of_a_linear_discriminator_is_its_square_weight():
 def test_the_exact_penalty_of_overlapping_steps_holds_on_average():
     # Both logits read the whole clip, by w and v. Signs s, s' give |s w + s' v|^2 / 2
     # a clip, with mean (|w|^2 + |v|^2) / 2 and standard deviation |<w, v>|.
-    w, v = jax.random.normal(jax.random.key(1), (2, 2, 2, 2, 3))
+    w, v = tiny.normal(1, 2, 2, 2, 2, 3)
     count = 4000
 
     def discriminator(clips):
@@ -123,13 +124,13 @@ def test_the_exact_penalty_of_a_square_is_the_clips_square():
 
 @pytest.mark.parametrize("noise_std", [0.02, 0.5])
 def test_the_finite_difference_estimates_the_exact_penalty(noise_std):
-    weights = jax.random.normal(jax.random.key(1), (2, 2, 2, 3))
+    weights = tiny.normal(1, 2, 2, 2, 3)
     clips = random_clips(2, 4000)
 
     def discriminator(x):
         return jnp.einsum("tbhwc,thwc->tb", x, weights)
 
-    noise = noise_std * jax.random.normal(jax.random.key(2), clips.shape)
+    noise = noise_std * tiny.normal(2, *clips.shape)
     estimate = losses.finite_difference_penalty(
         discriminator(clips), discriminator(clips + noise), noise_std
     )
@@ -141,7 +142,7 @@ def test_the_finite_difference_estimates_the_exact_penalty(noise_std):
 
 def test_normal_latents_are_hardly_punished():
     count, size = 100_000, 4
-    latents = jax.random.normal(jax.random.key(0), (10, count // 10, size))
+    latents = tiny.normal(0, 10, count // 10, size)
     penalty, metrics = losses.normality_penalty(latents)
     # Sampling errors squared: mean 1, std 1/2, skewness 6, kurtosis 24 and the size
     # - 1 correlations of a dimension 1 each, over the count.
@@ -229,8 +230,8 @@ def test_the_error_of_changes_by_hand():
 
 
 def test_the_error_of_changes_sees_flicker_but_no_error_that_stays():
-    film = jax.random.uniform(jax.random.key(0), (6, 2, 4, 4, 3))
-    wrong = film + 0.5 * jax.random.normal(jax.random.key(1), film.shape[1:])
+    film = tiny.normal(0, 6, 2, 4, 4, 3)
+    wrong = film + 0.5 * tiny.normal(1, *film.shape[1:])
     np.testing.assert_allclose(losses.change_error(wrong, film), 0, atol=1e-12)
     flicker = film + 0.1 * jnp.array([1, -1] * 3).reshape(6, 1, 1, 1, 1)
     np.testing.assert_allclose(losses.change_error(flicker, film), 0.04, rtol=1e-5)
@@ -291,7 +292,7 @@ def test_moment_distance_is_the_kernel_distance_from_the_normal_itself():
 def test_moment_distance_of_normal_codes_is_zero_in_the_mean_for_small_batches():
     """And that of a shift by s in all dimensions s^2, plus what second moments add."""
     size, shift = 8, 0.5
-    codes = jax.random.normal(jax.random.key(0), (2000, 1, 4, size))
+    codes = tiny.normal(0, 2000, 1, 4, size)
     distance = jax.vmap(losses.moment_distance)
     values = np.asarray(distance(codes))
     error = values.std() / len(values) ** 0.5

@@ -4,6 +4,8 @@ import dataclasses
 import pathlib
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
 from duralava import models
 from duralava.config import (
@@ -78,6 +80,11 @@ CRITICS_LOSS = LossConfig(
 init_networks = jax.jit(
     models.init_networks, static_argnames=("config", "with_encoder")
 )
+
+
+def normal(seed, *shape):
+    """Values of N(0, 1), drawn by NumPy: no program has to be compiled for them."""
+    return jnp.asarray(np.random.default_rng(seed).normal(size=shape), jnp.float32)
 
 
 def model(**changes):

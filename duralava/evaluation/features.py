@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from duralava import compilation, models
+from duralava import compilation, draws, models
 from duralava.evaluation import motion
 
 _SEED = 20
@@ -225,4 +225,4 @@ def _normal(index: int, shape: tuple[int, ...]) -> np.ndarray:
     """Draws weights at trace time: XLA would take seconds to fold them."""
     with jax.ensure_compile_time_eval():
         key = jax.random.fold_in(jax.random.key(_SEED), index)
-        return np.array(jax.random.normal(key, shape))
+        return np.array(draws.normal(key, shape))

@@ -24,7 +24,7 @@ import numpy as np
 import optax
 import scipy.stats
 
-from duralava import compilation, models
+from duralava import compilation, draws, models
 from duralava.evaluation.distances import Estimate
 from duralava.models import convolution
 
@@ -91,8 +91,8 @@ def disturb(pictures: jax.Array, key: jax.Array) -> jax.Array:
     keys = jax.random.split(key, 4)
     count = len(pictures)
     sigma = jax.random.uniform(keys[0], (count,), minval=_LEAST_BLUR, maxval=_MOST_BLUR)
-    gain = 1 + _COLOUR_SPREAD * jax.random.normal(keys[1], (count, 1, 1, 1, 3))
-    light = 2 * _COLOUR_SPREAD * jax.random.normal(keys[2], (count, 1, 1, 1, 1))
+    gain = 1 + _COLOUR_SPREAD * draws.normal(keys[1], (count, 1, 1, 1, 3))
+    light = 2 * _COLOUR_SPREAD * draws.normal(keys[2], (count, 1, 1, 1, 1))
     pictures = (blur(pictures, sigma) + 1) * gain - 1 + light
     return pictures + _NOISE * _noise(keys[3], pictures.shape)
 
@@ -121,9 +121,9 @@ def _gaussians(sigma: jax.Array, length: int) -> jax.Array:
 def _noise(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     """Returns nearly normal noise of variance 1: the sum of four random bytes.
 
-    It takes a quarter of the time of `jax.random.normal`.
+    It takes a quarter of the time of `draws.normal`.
     """
-    bits = jax.random.bits(key, shape, jnp.uint32)
+    bits = draws.bits(key, shape)
     total = sum(((bits >> shift) & 255).astype(jnp.float32) for shift in (0, 8, 16, 24))
     return (total - 4 * 255 / 2) / math.sqrt(4 * (256**2 - 1) / 12)
 
@@ -198,7 +198,7 @@ def _init(key: jax.Array, size: int, channels: int) -> Any:
 
 def _init_layer(key: jax.Array, shape: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
     scale = math.sqrt(2 / math.prod(shape[:-1]))
-    return scale * jax.random.normal(key, shape), jnp.zeros(shape[-1])
+    return scale * draws.normal(key, shape), jnp.zeros(shape[-1])
 
 
 def _logits(network: Any, pictures: jax.Array) -> jax.Array:

@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 
+from duralava import draws
 from duralava.config import ModelConfig
 from duralava.models.transition import transition_step
 
@@ -65,7 +66,7 @@ def numbered_step(
     step = transition_step(params, config=config)
 
     def apply(latents: jax.Array, index: jax.Array) -> jax.Array:
-        noise = jax.random.normal(jax.random.fold_in(key, index), latents.shape)
+        noise = draws.normal(jax.random.fold_in(key, index), latents.shape)
         return step(latents, noise)
 
     return apply

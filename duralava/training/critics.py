@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from duralava import losses, models
+from duralava import draws, losses, models
 from duralava.config import Config
 from duralava.datasets.clips import Batch
 from duralava.training.gradients import (
@@ -225,7 +225,7 @@ def still_pairs(
     latent_key, moment_key, augmentation_key = jax.random.split(key, 3)
     count = len(batch.windows)
     num_carried = config.loss.num_carried(count)
-    fresh = jax.random.normal(latent_key, (count - num_carried, model.latent_size))
+    fresh = draws.normal(latent_key, (count - num_carried, model.latent_size))
     moment = jax.random.randint(moment_key, (), 0, len(trajectory))
     places = models.Window(*batch.places.T)
     augment, flipped = augmentation(augmentation_key, count, config=config)
@@ -317,7 +317,7 @@ def augmentation(
     if not reach and not loss.critic_flip:
         return lambda pictures: pictures, flipped
     # As matrix products, whose gradients are fast on every backend.
-    shift = jax.random.randint(shift_key, (2, count, 1), -reach, reach + 1)
+    shift = draws.integers(shift_key, (2, count, 1), least=-reach, end=reach + 1)
     source = jnp.clip(jnp.arange(size) - shift, 0, size - 1)
     rows, columns = jax.nn.one_hot(source, size)
     columns = jnp.where(flipped[:, None, None], columns[:, ::-1], columns)

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from duralava import losses, models
+from duralava import draws, losses, models
 from duralava.config import Config
 from duralava.datasets.clips import Batch
 from duralava.training.gradients import Metrics, Params
@@ -59,7 +59,7 @@ def encode_clips(
     chosen = jnp.linspace(0, clips.shape[0] - 1, _ENCODED_FRAMES).astype(int)
     frames = models.from_uint8(clips[chosen])
     mean, log_std = models.encode_posterior(params["encoder"], frames, config=model)
-    noise = jax.random.normal(noise_key, mean.shape)
+    noise = draws.normal(noise_key, mean.shape)
     codes = mean + jnp.exp(log_std) * noise
     generator = params["generator"]
     latents, _ = models.latents_of(generator, codes, config=model)

@@ -34,7 +34,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from duralava import losses, models
+from duralava import draws, losses, models
 from duralava.config import ModelConfig
 from duralava.datasets import clips
 from duralava.lamp import Lamp
@@ -365,7 +365,7 @@ def _text(terms: Mapping[str, jax.Array]) -> str:
 
 def _noisy(codes: jax.Array, key: jax.Array) -> jax.Array:
     """Returns codes with the noise of a posterior."""
-    return codes + _NOISE * jax.random.normal(key, codes.shape)
+    return codes + _NOISE * draws.normal(key, codes.shape)
 
 
 def _lengths(x: jax.Array) -> jax.Array:

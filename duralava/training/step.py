@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from duralava import compilation, losses, models
+from duralava import compilation, draws, losses, models
 from duralava.config import Config
 from duralava.datasets.clips import Batch
 from duralava.training import adversarial, optimizers
@@ -164,7 +164,7 @@ def reset_some(pool: jax.Array, key: jax.Array, *, probability: float) -> jax.Ar
     """Returns latents f32[N, Z], each replaced by a sample of N(0, I) at random."""
     choice_key, fresh_key = jax.random.split(key)
     reset = jax.random.bernoulli(choice_key, probability, (pool.shape[0], 1))
-    return jnp.where(reset, jax.random.normal(fresh_key, pool.shape), pool)
+    return jnp.where(reset, draws.normal(fresh_key, pool.shape), pool)
 
 
 def compiled() -> tuple[

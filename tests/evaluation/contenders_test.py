@@ -1,4 +1,3 @@
-import jax
 import numpy as np
 import pytest
 import tiny
@@ -12,7 +11,7 @@ pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 def test_each_lamp_gives_several_clips_if_lamps_are_fewer_than_clips():
     lamp = tiny.lamp(with_encoder=False)
-    latents = jax.random.normal(jax.random.key(3), (150, 32, tiny.LATENT_SIZE))
+    latents = tiny.normal(3, 150, 32, tiny.LATENT_SIZE)
     size = SampleSize(num_clips=70, clip_length=4, film_length=9)
     selected = contenders.select_latents(np.asarray(latents), size)
     sample = contenders.generate_sample(lamp, selected)
@@ -37,7 +36,7 @@ def test_each_lamp_gives_several_clips_if_lamps_are_fewer_than_clips():
 
 def test_windows_are_parts_of_large_pictures_of_the_same_latents():
     lamp = tiny.lamp(with_encoder=False, of=tiny.FIELD)
-    clips = np.array(jax.random.normal(jax.random.key(4), (2, 65, tiny.LATENT_SIZE)))
+    clips = np.array(tiny.normal(4, 2, 65, tiny.LATENT_SIZE))
     selected = contenders.SampleLatents(clips, clips[:, :NUM_LAMPS])
     windows = contenders.generate_sample(lamp, selected).windows
     assert windows.shape == (2, 65, tiny.SIZE, tiny.SIZE, 3)

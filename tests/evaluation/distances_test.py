@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.linalg
+from tiny import normal
 
 from duralava.evaluation.distances import (
     density_and_coverage,
@@ -16,10 +17,6 @@ from duralava.evaluation.distances import (
 )
 
 distance = jax.jit(energy_distance)
-
-
-def normal(seed, *shape):
-    return jax.random.normal(jax.random.key(seed), shape)
 
 
 def points(*values):

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import scipy.signal
 
+from duralava import draws
 from duralava.evaluation import features
 
 T, N, SIZE = 8, 5, 32
@@ -118,7 +119,7 @@ def test_half_of_the_first_kernels_detect_change_only(clips):
 def test_random_features_equal_a_convolution_over_space_and_time(clips):
     """The first layer, compared with a convolution in three dimensions."""
     key = jax.random.fold_in(jax.random.key(20), 0)
-    kernel = np.array(jax.random.normal(key, (3, 4, 4, 3, 32)))
+    kernel = np.array(draws.normal(key, (3, 4, 4, 3, 32)))
     kernel[..., ::2] -= kernel[..., ::2].mean(axis=0)
     kernel *= np.sqrt(2 / (3 * 4 * 4 * 3))
     x = clips.swapaxes(0, 1).astype(np.float32) / 127.5 - 1

@@ -2,7 +2,6 @@ import base64
 import io
 import pathlib
 
-import jax
 import numpy as np
 import pytest
 import tiny
@@ -92,7 +91,7 @@ def test_the_shader_colours_as_jax_does(run_script, shipped, side, half):
 
 def test_a_head_that_does_not_fill_vectors(run_script):
     lamp = tiny.lamp(of=tiny.FIELD, head_hidden=7)
-    latents = jax.random.normal(jax.random.key(1), (2, 8))
+    latents = tiny.normal(1, 2, 8)
     filled = feature_maps.fill_vectors(lamp)
     features = features_of(filled, latents)
     drawn = draw_features(run_script, filled, features, **whole(40))

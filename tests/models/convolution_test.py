@@ -7,16 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import export
+from tiny import normal
 
 from duralava.models import convolution
 
 # Stride, and height and width of the small picture. It is not square, so that swapped
 # axes are noticed.
 CASES = pytest.mark.parametrize(("stride", "height", "width"), [(2, 3, 5), (4, 3, 2)])
-
-
-def normal(seed, *shape):
-    return jax.random.normal(jax.random.key(seed), shape)
 
 
 def library_downsample(images, kernel):

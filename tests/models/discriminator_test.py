@@ -31,8 +31,7 @@ def discriminator_params(config):
 
 
 def random_clips():
-    shape = (NUM_STEPS, 2, 16, 16, 3)
-    return jax.random.uniform(jax.random.key(2), shape, minval=-1)
+    return jnp.tanh(tiny.normal(2, NUM_STEPS, 2, 16, 16, 3))
 
 
 def change_of_logits(config, steps):

@@ -9,6 +9,7 @@ import optax
 import pytest
 import tiny
 from random_params import random_params
+from tiny import normal
 
 from duralava import models
 from duralava.models import flow
@@ -23,10 +24,6 @@ to_latents = jax.jit(flow.to_latents, static_argnames="config")
 def flow_params(scale=0.4):
     """Returns parameters of a flow that is far from the identity."""
     return random_params(functools.partial(flow.init_flow, config=CONFIG), scale=scale)
-
-
-def normal(seed, *shape):
-    return jax.random.normal(jax.random.key(seed), shape)
 
 
 def test_a_fresh_flow_is_nearly_the_identity():

@@ -27,7 +27,7 @@ def generator_params(config=CONFIG):
 
 
 def latents(*batch):
-    return jax.random.normal(jax.random.key(2), (*batch, CONFIG.latent_size))
+    return tiny.normal(2, *batch, CONFIG.latent_size)
 
 
 BOTH = pytest.mark.parametrize("config", [CONFIG, FIELD], ids=["convolution", "field"])
@@ -83,7 +83,7 @@ def test_leading_dimensions_keep_their_order(config):
 def test_a_zero_latent_shows_the_background():
     # Biases start at zero, so only the background remains.
     params = init(jax.random.key(0), config=CONFIG)
-    background = jax.random.normal(jax.random.key(1), (16, 16, 3))
+    background = tiny.normal(1, 16, 16, 3)
     params["background"] = background
     frame = generate(params, jnp.zeros(CONFIG.latent_size), config=CONFIG)
     np.testing.assert_allclose(frame, jnp.tanh(background), atol=1e-6)
@@ -119,7 +119,7 @@ def test_a_frame_is_coloured_from_the_features_of_its_latent():
 def test_all_frames_share_the_features_of_places():
     params, batch = generator_params(FIELD), latents(3)
     before = models.features(params, batch, config=FIELD)
-    place = jax.random.normal(jax.random.key(1), (16, 16, FIELD.feature_channels))
+    place = tiny.normal(1, 16, 16, FIELD.feature_channels)
     params["trunk"]["background"] += place
     after = models.features(params, batch, config=FIELD)
     for change in after - before:

@@ -27,8 +27,7 @@ def generator_params():
 
 
 def features_of(*batch):
-    shape = (*batch, CELLS, CELLS, CONFIG.feature_channels)
-    return jax.random.normal(jax.random.key(3), shape)
+    return tiny.normal(3, *batch, CELLS, CELLS, CONFIG.feature_channels)
 
 
 PARAMS = generator_params()

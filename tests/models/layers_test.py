@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tiny
 
 from duralava import config
 from duralava.models import layers
@@ -40,7 +41,7 @@ def test_layers_without_an_even_stride_are_an_error(resolution, num_layers):
 @pytest.mark.parametrize("steps", [1, 3, -1, -3])
 @pytest.mark.parametrize("length", [2, 5])
 def test_shift_pads_with_zeros(steps, length):
-    x = jax.random.normal(jax.random.key(0), (length, 2))
+    x = tiny.normal(0, length, 2)
     shifted = layers.shift(x, steps)
     assert shifted.shape == x.shape
     for t in range(length):
@@ -49,7 +50,7 @@ def test_shift_pads_with_zeros(steps, length):
 
 
 def test_shift_in_time_equals_a_loop_over_steps_and_channels():
-    x = np.asarray(jax.random.normal(jax.random.key(0), (5, 2, 3, 16)))
+    x = np.asarray(tiny.normal(0, 5, 2, 3, 16))
     expected = np.zeros_like(x)
     for t in range(5):
         for channel in range(16):
@@ -61,7 +62,7 @@ def test_shift_in_time_equals_a_loop_over_steps_and_channels():
 
 
 def test_pixel_norm_gives_unit_mean_square_and_keeps_directions():
-    x = 7 * jax.random.normal(jax.random.key(0), (2, 3, 3, 8))
+    x = 7 * tiny.normal(0, 2, 3, 3, 8)
     normed = layers.pixel_norm(x)
     np.testing.assert_allclose(jnp.mean(normed**2, axis=-1), 1.0, rtol=1e-4)
     ratio = normed / x
@@ -74,7 +75,7 @@ def test_pixel_norm_of_zeros_is_zero():
 
 @pytest.mark.parametrize("kind", [layers.Downsample, layers.Upsample])
 def test_bfloat16_rounds_a_convolution_but_not_its_parameters(kind):
-    x = jax.random.normal(jax.random.key(0), (2, 8, 8, 16))
+    x = tiny.normal(0, 2, 8, 8, 16)
     params = kind(4, 2).init(jax.random.key(1), x)
     exact = kind(4, 2).apply(params, x)
     module = kind(4, 2, dtype="bfloat16")

@@ -30,7 +30,7 @@ def test_an_encoder_is_optional_and_changes_no_other_parameter():
 
 def test_the_networks_accept_fresh_parameters():
     config, params = tiny.MODEL, fresh_params()
-    latents = jax.random.normal(jax.random.key(1), (3, 8))
+    latents = tiny.normal(1, 3, 8)
     frames = generate(params["generator"], latents, config=config)
     assert frames.shape == (3, 16, 16, 3)
     assert models.encode(params["encoder"], frames, config=config).shape == (3, 8)
@@ -43,7 +43,7 @@ def test_the_networks_accept_fresh_parameters():
 @pytest.mark.parametrize("batch", [(), (3,), (2, 25)])  # 50 are more than one group
 def test_frames_for_display_are_those_of_the_generator(batch):
     params = fresh_params()["generator"]
-    latents = jax.random.normal(jax.random.key(1), (*batch, 8))
+    latents = tiny.normal(1, *batch, 8)
     frames = generate_uint8(params, latents, config=tiny.MODEL)
     expected = models.to_uint8(generate(params, latents, config=tiny.MODEL))
     assert frames.dtype == np.uint8

@@ -8,6 +8,7 @@ import pytest
 import tiny
 from random_params import random_params
 from scipy import stats
+from tiny import normal
 
 from duralava import models, weights
 from duralava.models.transition import longest_latent, pair_changes
@@ -28,10 +29,6 @@ def transition_params(config):
     """Returns parameters for which a latent moves far in a step."""
     init = functools.partial(models.init_transition, config=config)
     return random_params(init, scale=0.5)
-
-
-def normal(seed, *shape):
-    return jax.random.normal(jax.random.key(seed), shape)
 
 
 def assert_standard_normal(samples):

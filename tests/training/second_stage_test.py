@@ -118,7 +118,7 @@ def test_a_dense_transition_has_terms_of_its_own():
     key = jax.random.key(0)
     params = models.init_networks(key, config=config, with_encoder=False)
     params["flow"] = models.init_normal_flow(key, np.zeros(8), np.eye(8), config=config)
-    film = jax.random.normal(key, (7, 4, 8))
+    film = tiny.normal(0, 7, 4, 8)
     batch = codes.Batch(film[0], film)
 
     def terms(carried):
@@ -133,7 +133,7 @@ def test_a_dense_transition_has_terms_of_its_own():
         )
         return found
 
-    normal = terms(jax.random.normal(key, (500, 8)))
+    normal = terms(tiny.normal(1, 500, 8))
     constant = terms(jnp.zeros((500, 8)))
     assert normal["normality"] < 0.3 and normal["std"] == pytest.approx(1, abs=0.05)
     assert constant["normality"] > 5

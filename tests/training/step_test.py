@@ -8,7 +8,7 @@ import optax
 import pytest
 import tiny
 
-from duralava import losses, models, trees
+from duralava import draws, losses, models, trees
 from duralava.config import (
     Config,
     DataConfig,
@@ -258,7 +258,7 @@ def straightforward_losses(config, clips):
             # Noise of each clip from its own key: of the real one, then of the other.
             pairs = [jax.random.split(k) for k in jax.random.split(adversary_key, 2)]
             noise = [
-                jax.random.normal(pair[kind], both[:, 0].shape)
+                draws.normal(pair[kind], both[:, 0].shape)
                 for kind in (0, 1)
                 for pair in pairs
             ]
@@ -469,7 +469,7 @@ def test_a_window_of_the_rollout_is_compared_with_the_film_of_its_steps():
     )
 
     def errors_of_all_windows(key):
-        noise = jax.random.normal(jax.random.split(key, 3)[0], mean.shape)
+        noise = draws.normal(jax.random.split(key, 3)[0], mean.shape)
         code = (mean + jnp.exp(log_std) * noise)[0]
         _, latents = rollout(
             params["transition"], code, key, 0, num_steps=5, config=MODEL
