@@ -20,7 +20,7 @@ import shutil
 import sys
 import warnings
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import absl.logging
@@ -46,6 +46,9 @@ class Checkpoints:
 
     It keeps the latest `keep` and the best, by the lowest `score` given to `save`.
     A run that is killed while it writes leaves the previous checkpoint intact.
+
+    Raises:
+      ValueError: the metadata of all checkpoints are damaged.
     """
 
     def __init__(self, workdir: str | os.PathLike[str], *, keep: int) -> None:
@@ -62,12 +65,21 @@ class Checkpoints:
                 ),
             ]
         )
-        with _silence():
-            self._checkpointer = ocp.training.Checkpointer(
-                _absolute(workdir) / FOLDER,
-                preservation_policy=policy,
-                cleanup_tmp_directories=True,
-            )
+        folder = _absolute(workdir)
+
+        def opened() -> ocp.training.Checkpointer:
+            with _silence():
+                return ocp.training.Checkpointer(
+                    folder / FOLDER,
+                    preservation_policy=policy,
+                    cleanup_tmp_directories=True,
+                )
+
+        try:
+            self._checkpointer = opened()
+        except ValueError:  # Orbax reads the metadata of all checkpoints
+            _set_aside_unreadable(folder)
+            self._checkpointer = opened()
 
     def save(self, state: Any, data: dict[str, Any], *, score: float | None) -> None:
         """Starts to write a checkpoint; `state` may be donated once this returns.
@@ -142,11 +154,8 @@ class Checkpoints:
             lambda *_: parts,
             with_encoder="encoder" in like.ema,
         )
-        for step in damaged:
-            if jax.process_index() == 0:
-                (folder / str(step)).rename(folder / f"damaged_{step}")
         if damaged:
-            multihost_utils.sync_global_devices("damaged checkpoints are renamed")
+            _set_aside(folder, damaged)
             with _silence():
                 self._checkpointer.reload()
         state = found.parts["state"]._replace(ema=found.parts["averaged"])
@@ -308,8 +317,43 @@ def _newest_whole(
                 stacklevel=3,
             )
         return _Found(parts, custom[_DATA]), list(damaged)
+    raise _no_whole(workdir, damaged)
+
+
+def _set_aside_unreadable(workdir: pathlib.Path) -> None:
+    """Sets aside the checkpoints whose metadata are damaged, and warns of them.
+
+    Raises:
+      ValueError: those of all checkpoints are.
+    """
+    steps, damaged = _steps(workdir), {}
+    for step in steps:
+        try:
+            _read_metadata(workdir / FOLDER / str(step))
+        except _DamagedError as error:
+            damaged[step] = str(error)
+    if len(damaged) == len(steps):
+        raise _no_whole(workdir, damaged)
+    for step, reason in damaged.items():
+        warnings.warn(
+            f"checkpoint {step} of {workdir} is damaged ({reason}); it is set aside",
+            stacklevel=3,
+        )
+    _set_aside(workdir / FOLDER, damaged)
+
+
+def _set_aside(folder: pathlib.Path, steps: Iterable[int]) -> None:
+    """Renames checkpoints to `damaged_STEP`."""
+    multihost_utils.sync_global_devices("damaged checkpoints are known")
+    if jax.process_index() == 0:
+        for step in steps:
+            (folder / str(step)).rename(folder / f"damaged_{step}")
+    multihost_utils.sync_global_devices("damaged checkpoints are renamed")
+
+
+def _no_whole(workdir: pathlib.Path, damaged: Mapping[int, str]) -> ValueError:
     reasons = "; ".join(f"{step}: {reason}" for step, reason in damaged.items())
-    raise ValueError(f"{workdir} has no checkpoint that can be read: {reasons}")
+    return ValueError(f"{workdir} has no checkpoint that can be read: {reasons}")
 
 
 class _DamagedError(Exception):

@@ -182,6 +182,30 @@ def test_of_a_damaged_checkpoint_the_one_before_is_taken(
     assert not caplog.records
 
 
+def test_a_checkpoint_whose_metadata_stop_orbax_is_set_aside(two_checkpoints, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(two_checkpoints, folder)
+
+    def damage(step):
+        path = folder / "checkpoints" / str(step) / "_CHECKPOINT_METADATA"
+        text = path.read_text()
+        assert text.count('"item_handlers"') == 1
+        path.write_text(text.replace('"item_handlers"', '"ite#_handlers"'))
+
+    damage(7)
+    note = r"^checkpoint 7 of [^\n]* is damaged \([^\n]*\); it is set aside$"
+    with pytest.warns(UserWarning, match=note) as notes:
+        state, data = restored(folder)
+    assert len(notes) == 1
+    assert (int(state.step), data) == (3, {"next_index": 7})
+    kept = sorted(path.name for path in (folder / "checkpoints").iterdir())
+    assert kept == ["3", "damaged_7"]
+    damage(3)
+    with pytest.raises(ValueError, match=r"no checkpoint that can be read: 3: "):
+        restored(folder)
+    assert (folder / "checkpoints" / "3").exists()
+
+
 def test_names_that_are_no_steps_are_no_checkpoints(two_checkpoints, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(two_checkpoints, folder)

@@ -27,6 +27,7 @@ sys.path.append(str(pathlib.Path(__file__).parents[1]))  # of what tests share
 
 SECONDS = 10
 BYTES = 1_000_000_000
+_INPUTS_OF_A_PROCESS = 200  # each checkpoint that Orbax reads leaves it half a megabyte
 _JSON_VALUES = (
     *("null", "true", "[]", "{}", '""', '"wax"', "-1", "0", "1e999", "NaN", "2.5"),
     *("9" * 400, "[" * 50_000, '{"a":' * 500 + "1" + "}" * 500, '"\\ud800"'),
