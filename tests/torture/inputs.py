@@ -27,7 +27,8 @@ sys.path.append(str(pathlib.Path(__file__).parents[1]))  # of what tests share
 
 SECONDS = 10
 BYTES = 1_000_000_000
-_INPUTS_OF_A_PROCESS = 200  # each checkpoint that Orbax reads leaves it half a megabyte
+# Orbax keeps half a megabyte of each checkpoint that it has read.
+_READ_BY_A_PROCESS = 200
 _JSON_VALUES = (
     *("null", "true", "[]", "{}", '""', '"wax"', "-1", "0", "1e999", "NaN", "2.5"),
     *("9" * 400, "[" * 50_000, '{"a":' * 500 + "1" + "}" * 500, '"\\ud800"'),
@@ -457,7 +458,7 @@ def attack(name, numbers):
     left = collections.deque(numbers)
     while left:
         with _worker(name) as worker:
-            while left:
+            for _ in range(min(_READ_BY_A_PROCESS, len(left))):
                 number = left.popleft()
                 worker.send(number)
                 try:
