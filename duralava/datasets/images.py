@@ -60,6 +60,7 @@ _ERRORS = (
     ValueError,
     EOFError,
     MemoryError,
+    RuntimeError,
     IndexError,
     Image.DecompressionBombError,
 )
@@ -233,8 +234,9 @@ def warn(text: str) -> None:
 
 def on_black(image: Image.Image) -> Image.Image:
     """Returns an RGBA image on a black ground, as RGB."""
-    ground = Image.new("RGBA", image.size, (0, 0, 0, 255))
-    return Image.alpha_composite(ground, image).convert("RGB")
+    ground = Image.new("RGB", image.size)
+    ground.paste(image, mask=image)
+    return ground
 
 
 def check_size(path: str | os.PathLike[str], width: int, height: int) -> None:

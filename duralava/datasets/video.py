@@ -5,7 +5,9 @@ file does not say, or says wrongly, becomes an `images.FilmWarning`.
 """
 
 import dataclasses
+import functools
 import hashlib
+import itertools
 import os
 import pathlib
 from collections.abc import Iterator
@@ -129,8 +131,9 @@ def read_frames(
       ValueError: as in `probe`, or over a tenth of the frames cannot be decoded.
     """
     film = open_source(source)
+    square = functools.partial(_square, resolution=resolution, fit=fit)
     if film.listing:
-        pictures = images.load_folder(film.path, film.listing)
+        yield from map(square, images.load_folder(film.path, film.listing))
     else:
         fps = film.info.fps
         if not film.is_even:
@@ -143,9 +146,12 @@ def read_frames(
             if film.kind == "image"
             else movie.read(film.path, least=resolution)
         )
-        pictures = timing.at_even_rate(frames, fps)
-    for picture in pictures:
-        yield _square(picture, resolution, fit)
+
+        squares = itertools.starmap(
+            lambda time, duration, picture: (time, duration, square(picture)), frames
+        )
+        # Of squares, because it keeps the last frame while the next one is decoded.
+        yield from timing.at_even_rate(squares, fps)
 
 
 def fingerprint(source: str | os.PathLike[str]) -> str:

@@ -236,6 +236,14 @@ def test_a_folder_with_too_many_damaged_images_is_refused(tmp_path):
         list(images.load_folder(folder))
 
 
+def test_an_avif_file_with_damaged_pixels_is_named(tmp_path):
+    path = save(tmp_path / "a.avif", plain(size=(64, 64)))
+    content = path.read_bytes()
+    path.write_bytes(content[:-8] + bytes(8))
+    with pytest.raises(ValueError, match=r"a\.avif cannot be decoded: Failed to"):
+        images.load(path)
+
+
 @pytest.mark.parametrize("size", [(12_000, 9_000), (16_000, 16_000)])
 @pytest.mark.parametrize("suffix", [".png", ".gif"])
 def test_huge_pictures_are_refused_before_they_are_decoded(tmp_path, size, suffix):
