@@ -295,14 +295,19 @@ def _opened(path: pathlib.Path) -> Iterator[Image.Image]:
 
 def _rendered(image: Image.Image) -> Image.Image:
     """Returns the current frame of an image upright, in sRGB, and on black."""
-    picture = ImageOps.exif_transpose(_at_8_bits(image))
+    picture = _at_8_bits(image)
+    if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+        picture = ImageOps.exif_transpose(picture)
     profile = image.info.get("icc_profile")
     has_alpha = "A" in picture.getbands() or "transparency" in picture.info
     if picture.mode not in ("RGB", "RGBA", "CMYK", "L"):
         picture = picture.convert("RGBA" if has_alpha else "RGB")
     if profile:
         picture = _to_srgb(picture, profile)
-    return on_black(picture.convert("RGBA")) if has_alpha else picture.convert("RGB")
+    if not has_alpha:
+        return picture.convert("RGB")
+    # Without a copy: of large pictures, each is hundreds of megabytes.
+    return on_black(picture if picture.mode == "RGBA" else picture.convert("RGBA"))
 
 
 def _at_8_bits(image: Image.Image) -> Image.Image:
