@@ -215,7 +215,7 @@ def upright_size(path: pathlib.Path) -> tuple[int, int]:
     """
     with _opened(path) as image:
         width, height = image.size
-        turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+        turned = _orientation(image) >= 5
         # Pillow states the upright size of TIFF files.
         swapped = turned and image.format != "TIFF"
         return (height, width) if swapped else (width, height)
@@ -296,7 +296,7 @@ def _opened(path: pathlib.Path) -> Iterator[Image.Image]:
 def _rendered(image: Image.Image) -> Image.Image:
     """Returns the current frame of an image upright, in sRGB, and on black."""
     picture = _at_8_bits(image)
-    if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+    if _orientation(image) != 1:
         picture = ImageOps.exif_transpose(picture)
     profile = image.info.get("icc_profile")
     has_alpha = "A" in picture.getbands() or "transparency" in picture.info
@@ -308,6 +308,11 @@ def _rendered(image: Image.Image) -> Image.Image:
         return picture.convert("RGB")
     # Without a copy: of large pictures, each is hundreds of megabytes.
     return on_black(picture if picture.mode == "RGBA" else picture.convert("RGBA"))
+
+
+def _orientation(image: Image.Image) -> int:
+    """Returns the EXIF orientation, 1 to 8; 1 is upright."""
+    return image.getexif().get(ExifTags.Base.Orientation, 1)
 
 
 def _at_8_bits(image: Image.Image) -> Image.Image:

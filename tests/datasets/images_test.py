@@ -10,7 +10,6 @@ from PIL import Image
 from duralava.datasets import images
 
 COLOUR = (200, 40, 60)
-LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
 def plain(colour=COLOUR, size=(16, 16)):
@@ -245,52 +244,52 @@ def test_an_avif_file_with_damaged_pixels_is_named(tmp_path):
         images.load(path)
 
 
-def run_with_peak(code, path):
-    """Runs a program that may call `peak()`: the most memory so far, in bytes."""
+def output_of(code, path):
+    """Runs a program that may call `peak_memory()`; returns what it prints."""
     # `ru_maxrss` would begin with the memory of this process.
-    peak = (
-        "import pathlib, re, sys\n"
-        "def peak():\n"
-        "    status = pathlib.Path('/proc/self/status').read_text()\n"
-        "    return 1024 * int(re.search(r'VmHWM:\\s*(\\d+)', status)[1])\n"
+    start = (
+        "import pathlib, sys\n"
+        "from torture.inputs import peak_memory\n"
         "path = pathlib.Path(sys.argv[1])\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", peak + code, path], capture_output=True, text=True
+        [sys.executable, "-c", start + code, path],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-@LINUX
 @pytest.mark.parametrize("size", [(12_000, 9_000), (16_000, 16_000)])
 @pytest.mark.parametrize("suffix", [".png", ".gif"])
 def test_huge_pictures_are_refused_before_they_are_decoded(tmp_path, size, suffix):
-    printed = run_with_peak(
+    printed = output_of(
         "from duralava.datasets import images\n"
-        "before = peak()\n"
+        "before = peak_memory()\n"
         "assert images.is_image(path)\n"
         "try:\n"
         "    images.load(path)\n"
         "except ValueError as error:\n"
         "    print(error)\n"
-        "assert peak() - before < 50e6\n",
+        "assert peak_memory() - before < 50e6\n",
         save(tmp_path / f"a{suffix}", Image.new("1", size)),
     )
     assert "pictures of up to 100 megapixels are read" in printed
 
 
-@LINUX
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
 def test_a_film_of_large_frames_needs_the_memory_of_few(tmp_path):
     """10 megapixels of 4 bytes: three in Pillow's decoder, and one on black."""
     frames = [Image.new("RGBA", (4_000, 2_500), (x, 40, 60, 128)) for x in (1, 99, 200)]
     path = tmp_path / "a.png"
     save(path, frames[0], save_all=True, append_images=frames[1:], duration=99)
-    printed = run_with_peak(
+    printed = output_of(
         "from duralava.datasets import video\n"
-        "before = peak()\n"
+        "before = peak_memory()\n"
         "assert len(list(video.read_frames(path, resolution=16))) == 3\n"
-        "print((peak() - before) / 40e6)\n",
+        "print((peak_memory() - before) / 40e6)\n",
         path,
     )
     assert 1 < float(printed) < 5
